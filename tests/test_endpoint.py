@@ -1,0 +1,160 @@
+"""Definitions: what a file may say, and how it is told what it says wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from connector.endpoint import Endpoint, Endpoints, shipped_folder
+from connector.errors import DefinitionError
+from connector.names import valid_table_name
+
+GOOD = """
+description = "Things."
+path = "/v1/things"
+object = "thing"
+primary_key = ["id"]
+
+[filters]
+created = "range"
+status = { equals = ["open", "closed"] }
+
+[columns]
+id = "text"
+created = "timestamp"
+status = "text"
+"address.city" = "text"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mine").mkdir()
+    return tmp_path / "mine"
+
+
+def load(folder: Path, text: str, name: str = "things") -> Endpoint:
+    (folder / f"{name}.toml").write_text(dedent(text), encoding="utf-8")
+    return Endpoints([folder])[name]
+
+
+def test_a_definition_says_what_it_reads(folder: Path) -> None:
+    things = load(folder, GOOD)
+    assert things.name == "things"
+    assert [(c.name, c.path, c.type) for c in things.columns][-1] == ("address_city", ("address", "city"), "text")
+    assert things.filters["status"].values == ("open", "closed")
+    assert things.filters["created"].column == "created"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("primary_key", "primary_keys", 'mine/things.toml: unknown key "primary_keys". Did you mean primary_key?'),
+        ('"range"', '"rang"', 'filters.created has the unknown kind "rang". Did you mean range?'),
+        ('"timestamp"', '"timestmp"', 'column "created" has the unknown type "timestmp". Did you mean timestamp?'),
+        ("equals =", "equal =", 'unknown key "equal" in filters.status. Did you mean equals?'),
+        ('["id"]', '["ids"]', '"ids" is not a declared column. Did you mean id?'),
+        ('path = "/v1/things"', "", '"path" is missing.'),
+        ('path = "/v1/things"', "path = 3", '"path" must be text.'),
+        ('path = "/v1/things"', 'path = "/v1/things/{thing}/parts"', 'no parent fills "{thing}"'),
+        ('"/v1/things"', "", "is not valid TOML"),
+        ('status = "text"', 'ADDRESS_CITY = "text"', 'would both be called "address_city"'),
+        ('object = "thing"', 'updates = "sometimes"', '"updates" must be one of events, partial, none'),
+        ('object = "thing"', 'parent = "invoices"', '"parent" must be a table'),
+        ('object = "thing"', 'parent = { table = "invoices" }', '"parent" needs table and fills'),
+        ('object = "thing"', "each = { active = true }", "each.active must be a list of values"),
+        ('object = "thing"', "rows = 3", '"rows" must be a list of texts'),
+        ('object = "thing"', 'range = { created = ["after"] }', "range.created must name two parameters"),
+        ("[columns]", "[filters.x]", '"[columns]" is missing or empty'),
+        ('"range"', '{ kind = "range", column = "creatd" }', '"creatd" is not a declared column. Did you mean created?'),
+    ],
+)
+def test_a_mistake_is_named_with_its_file_and_what_is_near(
+    folder: Path, before: str, after: str, message: str
+) -> None:
+    assert before in GOOD
+    with pytest.raises(DefinitionError) as refused:
+        load(folder, GOOD.replace(before, after, 1))
+    assert message in str(refused.value)
+    assert "mine/things.toml" in str(refused.value)
+
+
+def test_an_unknown_endpoint_is_answered_with_the_nearest(folder: Path) -> None:
+    with pytest.raises(DefinitionError, match="Did you mean customers?"):
+        Endpoints([folder])["custmers"]
+
+
+def test_a_file_of_ones_own_wins_by_name(folder: Path) -> None:
+    assert load(folder, GOOD, "customers").path == "/v1/things"
+
+
+def test_a_file_of_ones_own_adds_to_ours(folder: Path) -> None:
+    extended = load(
+        folder,
+        """
+        extends = "customers"
+        [columns]
+        "metadata.team" = { type = "text", name = "team" }
+        """,
+        "customers",
+    )
+    ours = Endpoints()["customers"]
+    assert [c.name for c in extended.columns] == [*(c.name for c in ours.columns), "team"]
+    assert extended.path == ours.path
+
+
+def test_nothing_is_parsed_until_it_is_named(folder: Path) -> None:
+    (folder / "broken.toml").write_text("this is not TOML", encoding="utf-8")
+    endpoints = Endpoints([folder])
+    assert "broken" in list(endpoints)
+    assert endpoints["customers"].path == "/v1/customers"
+
+
+def test_a_long_column_name_is_shortened_once_when_the_definition_loads(folder: Path) -> None:
+    deep = "a" * 40 + "." + "b" * 40
+    column = load(folder, GOOD + f'"{deep}" = "text"\n').columns[-1]
+    assert len(column.name) == 63
+    assert column.path == ("a" * 40, "b" * 40)
+
+
+def test_the_parents_id_is_a_column_even_where_the_record_has_none() -> None:
+    lines = Endpoints()["payment_link_lines"]
+    assert lines.columns[0].name == "payment_link"
+    assert lines.columns[0].path == ()
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in shipped_folder().glob("*.toml")))
+def test_every_shipped_definition_loads_and_is_described(name: str) -> None:
+    endpoint = Endpoints()[name]
+    assert valid_table_name(name)
+    assert endpoint.description.endswith((".", "…"))
+    assert endpoint.docs.startswith("https://docs.stripe.com/")
+    for parent in endpoint.parents:
+        assert parent.table in Endpoints()
+
+
+def test_the_missions_tables_are_all_there() -> None:
+    assert set(Endpoints()) >= {
+        "customers", "products", "prices", "subscriptions", "subscription_items", "invoices", "invoice_lines",
+        "invoice_items", "charges", "payment_intents", "refunds", "payouts", "balance", "balance_transactions",
+        "disputes", "credit_notes", "coupons", "payment_methods", "payment_links", "payment_link_lines",
+        "checkout_sessions", "events",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "filters"),
+    [
+        ("customers", ["email", "created"]),
+        ("invoices", ["customer", "status", "subscription", "collection_method", "created", "due_date"]),
+        ("invoice_items", ["customer", "invoice", "pending", "created"]),
+        ("products", ["active", "created"]),
+        ("payouts", ["destination", "status", "created", "arrival_date"]),
+        ("balance_transactions", ["currency", "payout", "type", "created"]),
+        ("refunds", ["charge"]),
+    ],
+)
+def test_the_filters_that_people_know_from_elsewhere_are_there(name: str, filters: list[str]) -> None:
+    assert set(filters) <= set(Endpoints()[name].filters)
