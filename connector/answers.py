@@ -1,0 +1,196 @@
+"""What comes back from a request: a reply, or the failure to get one, and the errors that both become."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from connector.errors import (
+    AuthenticationFailed,
+    DataError,
+    NoAnswer,
+    ObjectMissing,
+    PermissionDenied,
+    RateLimited,
+    StripeError,
+    StripeUnavailable,
+)
+
+TOO_MANY = 429
+
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.LocalProtocolError)
+_NEXT_STEPS = {
+    401: "Check STRIPE_API_KEY, or the key of the connection.",
+    403: "Grant the restricted key the permission that Stripe names, in the Dashboard under Developers, API keys.",
+    404: "Check the id, the account, and whether the key is of the right mode (test or live).",
+    429: "Other programs may be using the account's limit: lower max_rps of the connection.",
+}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Stripe's answer. `sent_at` is when the request was sent, in whole seconds of Stripe's clock."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+    sent_at: int
+    label: str
+
+    @property
+    def request_id(self) -> str | None:
+        """Stripe's name for the request, as its support and the Dashboard's logs know it."""
+        return self.headers.get("Request-Id")
+
+    def json(self) -> Any:
+        """Return the content parsed; a DataError when it is not JSON."""
+        try:
+            return msgspec.json.decode(self.content)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            request = f", request {self.request_id}" if self.request_id else ""
+            raise DataError(f"The answer to {self.label} ({self.status}{request}) is not JSON: {error}.") from None
+
+    def error_fields(self, hide: Callable[[str], str]) -> dict[str, object]:
+        """Return the `error` object of the content, keys masked by `hide`; empty where there is none."""
+        try:
+            body = msgspec.json.decode(hide(self.content.decode("utf-8", "replace")))
+        except msgspec.DecodeError:
+            return {}
+        error = body.get("error") if isinstance(body, dict) else None
+        return error if isinstance(error, dict) else {}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An attempt without an answer: why, whether Stripe may have got the request, whether to give up at once."""
+
+    reason: str
+    was_sent: bool = True
+    is_final: bool = False
+
+
+@dataclass(frozen=True)
+class Tries:
+    """All attempts of one request, as far as an error tells of them."""
+
+    label: str
+    base: str
+    to_stripe: bool
+    count: int
+    seconds: float
+    outcome_unknown: bool
+    idempotency_key: str | None
+    hide: Callable[[str], str] = field(repr=False)
+
+    @property
+    def spent(self) -> str:
+        """The attempts and the time that they took, as " after 5 attempts in 42 s"; "" for one attempt."""
+        return f" after {self.count} attempts in {self.seconds:.0f} s" if self.count > 1 else ""
+
+    @property
+    def doubt(self) -> str:
+        """What to do when nobody knows whether a write happened; "" when it is known."""
+        if not self.outcome_unknown:
+            return ""
+        if self.idempotency_key is None:
+            return " Whether it took effect is unknown: look at the object before you send it again."
+        return (
+            " Whether it took effect is unknown: send it again with the idempotency key "
+            f"{self.idempotency_key}, which cannot make it happen twice."
+        )
+
+
+def failure_of(error: httpx.RequestError) -> Failure:
+    """Return why there was no answer, in words for people."""
+    was_sent = not isinstance(error, _NEVER_SENT)
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Failure(f"its certificate is not trusted ({cause.verify_message})", was_sent=False, is_final=True)
+        if isinstance(cause, socket.gaierror):
+            return Failure("the name of the host was not found", was_sent)
+        if isinstance(cause, ConnectionRefusedError):
+            return Failure("connection refused", was_sent)
+    return Failure(_reason(error), was_sent)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _reason(error: httpx.RequestError) -> str:
+    if isinstance(error, httpx.ConnectTimeout):
+        return "no connection within the time allowed"
+    if isinstance(error, httpx.TimeoutException):
+        return "nothing came within the time allowed"
+    if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError | httpx.DecodingError):
+        return "the connection broke before the answer was whole"
+    return str(error) or type(error).__name__
+
+
+def no_answer(failure: Failure, tries: Tries) -> NoAnswer:
+    """Return the error for a request that got no answer."""
+    message = f"No answer from {tries.base} to {tries.label}{tries.spent}: {failure.reason}."
+    advice = tries.doubt or f" Check the network{', and api_base of the connection' if tries.to_stripe else ''}."
+    error = NoAnswer(tries.hide(message + advice), outcome_unknown=tries.outcome_unknown)
+    error.idempotency_key = tries.idempotency_key
+    return error
+
+
+def refusal(reply: Reply, tries: Tries) -> StripeError:
+    """Return the error for an answer that is not a success."""
+    fields = reply.error_fields(tries.hide)
+    message = f"{_head(reply, tries)}: {_explanation(reply, tries, fields)}"
+    if tries.to_stripe and reply.status in _NEXT_STEPS:
+        message += f" {_NEXT_STEPS[reply.status]}"
+    error = _class_for(reply.status)(
+        tries.hide(message + tries.doubt),
+        status=reply.status,
+        body=fields,
+        request_id=reply.request_id and tries.hide(reply.request_id),
+    )
+    error.outcome_unknown = tries.outcome_unknown
+    error.idempotency_key = tries.idempotency_key
+    return error
+
+
+def _class_for(status: int) -> type[StripeError]:
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return StripeUnavailable
+    typed = {401: AuthenticationFailed, 403: PermissionDenied, 404: ObjectMissing, 429: RateLimited}
+    return typed.get(status, StripeError)
+
+
+def _head(reply: Reply, tries: Tries) -> str:
+    who = "Stripe" if tries.to_stripe else tries.base
+    did = "could not answer" if reply.status >= httpx.codes.INTERNAL_SERVER_ERROR else "refused"
+    request = f", request {reply.request_id}" if reply.request_id else ""
+    return f"{who} {did} {reply.label} ({reply.status}{request}){tries.spent}"
+
+
+def _redirect_host(reply: Reply) -> str:
+    try:
+        return urlsplit(reply.headers.get("Location", "")).hostname or "the same host"
+    except ValueError:
+        return "an address that cannot be read"
+
+
+def _explanation(reply: Reply, tries: Tries, fields: Mapping[str, object]) -> str:
+    if httpx.codes.MULTIPLE_CHOICES <= reply.status < httpx.codes.BAD_REQUEST:
+        return f"it redirects to {_redirect_host(reply)}, and redirects are not followed."
+    said = " ".join(str(fields.get("message") or "").split())
+    if not said and not fields:
+        said = f"without Stripe's reason; is {tries.base} Stripe's API?" if tries.to_stripe else "without a reason"
+    names = ("code", "decline_code", "param")
+    details = ", ".join(f"{name} {fields[name]}" for name in names if fields.get(name))
+    text = f"{said} [{details}]".strip() if details else said
+    return text if text.endswith((".", "?", "!")) else f"{text}."
