@@ -1,0 +1,151 @@
+"""A table in a DuckDB file: what stays, what it is made of, and who holds the file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from connector.errors import TargetError
+from connector.targets import WriteOptions, open_target
+from tests.row_batches import DECIMAL, JSON, TEXT, TIME, rows
+
+TWO = rows(id=(TEXT, ["in_1", "in_2"]), n=(pa.int64(), [1, 2]))
+
+
+def write(to: Path | str, batch: pa.RecordBatch = TWO, table: str | None = "invoices") -> int:
+    return open_target(str(to), WriteOptions(table=table)).replace(batch.schema, iter([batch]))
+
+
+def refused(to: Path | str, batch: pa.RecordBatch = TWO, table: str = "invoices") -> str:
+    with pytest.raises(TargetError) as caught:
+        write(to, batch, table)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def ask(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(path) as connection:
+        return connection.execute(sql).fetchall()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "stripe.duckdb"
+
+
+def test_columns_have_the_types_of_their_values(path: Path) -> None:
+    kinds = {"text": TEXT, "json": JSON, "integer": pa.int64(), "number": pa.float64(), "decimal": DECIMAL}
+    kinds |= {"boolean": pa.bool_(), "timestamp": TIME, "date": pa.date32()}
+    write(path, rows(**{name: (kind, [None]) for name, kind in kinds.items()}))
+    assert dict(ask(path, "SELECT column_name, data_type FROM duckdb_columns() WHERE NOT internal")) == {
+        "text": "VARCHAR",
+        "json": "JSON",
+        "integer": "BIGINT",
+        "number": "DOUBLE",
+        "decimal": "DECIMAL(38,12)",
+        "boolean": "BOOLEAN",
+        "timestamp": "TIMESTAMP WITH TIME ZONE",
+        "date": "DATE",
+    }
+
+
+def test_views_and_other_tables_stay(path: Path) -> None:
+    write(path)
+    ask(path, "CREATE VIEW large AS FROM invoices WHERE n > 1; CREATE TABLE notes AS SELECT 'mine' AS note")
+    write(path, rows(id=(TEXT, ["in_3"]), n=(pa.int64(), [3])))
+    assert ask(path, "FROM large") == [("in_3", 3)]
+    assert ask(path, "FROM notes") == [("mine",)]
+
+
+@pytest.mark.parametrize("table", ["crm.invoices", "Order.select", 'a "b".it\'s', "main.incoming", "incoming"])
+def test_schema_and_table_of_any_name(path: Path, table: str) -> None:
+    write(path, table=table)
+    *schema, name = table.split(".")
+    write(path, table=table)
+    found = ask(path, "SELECT schema_name, table_name FROM duckdb_tables()")
+    assert found == [((schema or ["main"])[0], name)]
+
+
+def test_schema_named_like_the_file(tmp_path: Path) -> None:
+    assert write(tmp_path / "crm.duckdb", table="crm.invoices") == 2
+    assert ask(tmp_path / "crm.duckdb", "FROM crm.crm.invoices") == [("in_1", 1), ("in_2", 2)]
+
+
+def test_url_names_path_and_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("duckdb:///a.duckdb?table=crm.t", table=None)
+    write("duckdb:///a%20b.duckdb?table=t", table="the URL says it better")
+    write(f"duckdb:///{(tmp_path / 'c.db').as_posix()}", table="t")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a b.duckdb", "a.duckdb", "c.db"]
+    assert ask(tmp_path / "a.duckdb", "FROM crm.t") == ask(tmp_path / "a b.duckdb", "FROM t")
+
+
+def test_label_names_table_and_file(path: Path) -> None:
+    assert open_target(str(path), WriteOptions(table="invoices")).label == f"table invoices in {path}"
+
+
+HOLDING_CHILD = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_file_held_by_another_process_names_the_process(path: Path) -> None:
+    command = [sys.executable, "-c", HOLDING_CHILD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        message = refused(path)
+        holder.communicate()
+    assert "stripe.duckdb" in message
+    assert f"(process {holder.pid})" in message
+    assert write(path) == 2
+
+
+def test_connection_of_the_same_process_is_no_obstacle(path: Path) -> None:
+    with duckdb.connect(path) as notebook:
+        write(path)
+        assert notebook.execute("SELECT count(*) FROM invoices").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("content", [b"", b"id,n\r\n" * 5_000])
+def test_file_that_is_not_duckdb_stays_what_it_is(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert "not a valid DuckDB database file" in refused(path)
+    assert path.read_bytes() == content
+
+
+def test_missing_folder_is_named_and_not_created(tmp_path: Path) -> None:
+    assert "does not exist" in refused(tmp_path / "none" / "a.duckdb")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_view_in_the_place_of_the_table_stays(path: Path) -> None:
+    ask(path, "CREATE VIEW invoices AS SELECT 1 AS n")
+    assert "View" in refused(path)
+    assert ask(path, "FROM invoices") == [(1,)]
+
+
+def test_table_that_another_refers_to_stays(path: Path) -> None:
+    ask(path, "CREATE TABLE invoices (n BIGINT PRIMARY KEY); CREATE TABLE lines (n BIGINT REFERENCES invoices)")
+    assert '"lines"' in refused(path)
+    assert ask(path, "SELECT count(*) FROM duckdb_tables()") == [(2,)]
+
+
+def test_columns_that_differ_only_in_case_are_named(path: Path) -> None:
+    assert 'Two columns are called "id"' in refused(path, rows(id=(TEXT, ["1"]), ID=(TEXT, ["2"])))
+    assert not path.exists()
+
+
+def test_text_that_is_not_json_is_refused_without_showing_it(path: Path) -> None:
+    message = refused(path, rows(metadata=(JSON, ["{private"])))
+    assert "not JSON" in message
+    assert "private" not in message
