@@ -215,6 +215,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
 
 def _from_table(name: str, path: Path, environ: Mapping[str, str]) -> dict[str, _Given]:
     place = f"{path}: [connections.{name}]"
+    if not path.is_file():
+        raise ConfigError(f'{path}: there is no such file. So there is no connection "{name}".')
     table = _table(name, path)
     check_names(table, SETTINGS, place)
     wheres = {setting: f"{place} {setting}" for setting in table}

@@ -231,7 +231,7 @@ class _Quick:
                 self._collect(child, self._filled(child, here), values, extras)
                 continue
             if child.kind == "raw" and child.path != ("object",):
-                here = [None if (text := bytes(raw)) == b"null" else text for raw in here]
+                here = _texts(here)
             if child.extra:
                 extras[".".join(child.path)] = here
             if child.column:
@@ -246,6 +246,13 @@ class _Quick:
     def _leaf_objects(self, node: _Node, texts: list[bytes | None]) -> list[Any]:
         joined = b"[" + b",".join(text or b"null" for text in texts) + b"]"
         return self._filled(node, self._leaves[node.path].decode(joined))
+
+
+def _texts(raws: list[Raw]) -> list[bytes | None]:
+    """Return JSON values as text, null and absent as None; most columns of most pages are all absent."""
+    if raws.count(_NULL) == len(raws):
+        return [None] * len(raws)
+    return [None if (text := bytes(raw)) == b"null" else text for raw in raws]
 
 
 def _extra_texts(extras: Mapping[str, Sequence[bytes | None]], rows: int) -> list[str | None]:

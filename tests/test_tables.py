@@ -23,7 +23,9 @@ ENDPOINTS = Endpoints()
 WITH_SAMPLES = [name for name in ENDPOINTS if any(each in SAMPLES for each in ENDPOINTS[name].object)]
 
 
-def flat(endpoint: str | Endpoint, *records: Any, columns: list[str] | None = None) -> tuple[Flattener, list[dict]]:
+def flat(
+    endpoint: str | Endpoint, *records: Any, columns: list[str] | None = None
+) -> tuple[Flattener, list[dict[str, Any]]]:
     definition = ENDPOINTS[endpoint] if isinstance(endpoint, str) else endpoint
     flattener = Flattener(definition, columns)
     fills = {column.name: ["filled"] * len(records) for column in definition.columns if not column.path}
@@ -54,7 +56,7 @@ def test_a_real_sample_lands_in_columns_and_nothing_in_extra(name: str) -> None:
     for column in endpoint.columns:
         path = ".".join(column.path)
         if path in known and not isinstance(known[path], (list, dict)) and known[path] is not None:
-            found = row[column.name]
+            found: Any = row[column.name]
             found = int(found.timestamp()) if column.type == "timestamp" else found
             found = json.loads(found) if column.type == "json" else found
             assert found == (Decimal(known[path]) if column.type == "decimal" else known[path]), path
@@ -185,7 +187,7 @@ customer_fields = [".".join(column.path) for column in ENDPOINTS["customers"].co
 def test_no_value_of_any_record_is_ever_lost(fields: dict[str, Any]) -> None:
     record: dict[str, Any] = {"id": "cus_1", "object": "customer"}
     for path, value in fields.items():
-        here = record
+        here: Any = record
         *above, last = path.split(".") if path in customer_fields else [path]
         for key in above:
             here = here.setdefault(key, {}) if isinstance(here.get(key, {}), dict) else {}
@@ -201,11 +203,11 @@ def test_no_value_of_any_record_is_ever_lost(fields: dict[str, Any]) -> None:
     assert row == again
     extra = json.loads(row[EXTRA]) if row[EXTRA] else {}
     for column in ENDPOINTS["customers"].columns:
-        value: Any = record
+        here = record
         for key in column.path:
-            value = value.get(key) if isinstance(value, dict) else None
+            here = here.get(key) if isinstance(here, dict) else None
         path = ".".join(column.path)
-        if value is not None and path not in extra:
+        if here is not None and path not in extra:
             assert row[column.name] is not None, path
     declared = {column.path[0] for column in ENDPOINTS["customers"].columns} | {"object"}
     ignored = {path[0] for path in ENDPOINTS["customers"].ignored}

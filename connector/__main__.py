@@ -1,0 +1,5 @@
+"""python -m connector: the command line, where the `connector` command is not on the path."""
+
+from connector.cli import main
+
+main()

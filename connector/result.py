@@ -1,0 +1,112 @@
+"""What a verb gives back: rows in batches, the forms that people want them in, and a report of how it went."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connector.targets import WriteOptions, open_target
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+@dataclass
+class Report:
+    """How a read went: counts of rows, requests and seconds, and everything worth telling."""
+
+    name: str
+    rows_read: int = 0
+    rows: int = 0
+    requests: int = 0
+    retries: int = 0
+    waited_seconds: float = 0.0
+    seconds: float = 0.0
+    undeclared: Counter[str] = field(default_factory=Counter)
+    misfits: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Return the report in sentences, the most important first."""
+        said = [f"{self.name}: {self.rows:,} rows, {self.requests:,} requests, {self.seconds:.1f} s"]
+        if self.rows_read > self.rows:
+            said.append(f"{self.name}: read {self.rows_read:,} rows to keep {self.rows:,}")
+        if self.retries:
+            said.append(f"{self.name}: {self.retries:,} requests had to be repeated")
+        said += [
+            f"{self.name}: {path} is new to this connector; {count:,} values are in _extra"
+            for path, count in self.undeclared.most_common()
+            if count
+        ]
+        said += [
+            f"{self.name}: {count:,} values of {path} do not fit its type; they are in _extra"
+            for path, count in self.misfits.most_common()
+        ]
+        return said + self.notes
+
+
+class Result:
+    """Rows of one schema. Iterating reads them, batch by batch; `to_arrow` and its kin keep what they have read."""
+
+    def __init__(self, name: str, schema: pa.Schema, read: Callable[[Report], Iterator[pa.RecordBatch]]) -> None:
+        self.name = name
+        self.schema = schema
+        self.report = Report(name)
+        self._read = read
+        self._kept: pa.Table | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        if self._kept is not None:
+            return iter(self._kept.to_batches())
+        self.report = Report(self.name)
+        return self._read(self.report)
+
+    def __repr__(self) -> str:
+        rows = f"{self._kept.num_rows:,} rows" if self._kept is not None else "not read yet"
+        return f"<{self.name}: {len(self.schema)} columns, {rows}>"
+
+    def _repr_html_(self) -> str | None:
+        """Show the rows in a notebook once they have been read; showing alone sends no request."""
+        return None if self._kept is None else str(self.to_pandas()._repr_html_())  # type: ignore[operator]
+
+    def to_arrow(self) -> pa.Table:
+        """Return all rows as an Arrow table."""
+        import pyarrow as pa
+
+        if self._kept is None:
+            self._kept = pa.Table.from_batches(list(self), schema=self.schema)
+        return self._kept
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return all rows as a DataFrame: Int64, boolean and string that know nulls, Decimal, UTC timestamps."""
+        import pandas as pd
+        import pyarrow as pa
+
+        types: dict[pa.DataType, Any] = {
+            pa.int64(): pd.Int64Dtype(),
+            pa.bool_(): pd.BooleanDtype(),
+            pa.string(): pd.StringDtype(),
+        }
+        frame: pd.DataFrame = self.to_arrow().to_pandas(types_mapper=types.get)
+        return frame
+
+    def to_csv(self, path: str | Path, *, excel: bool = False) -> int:
+        """Write a CSV file and return the number of rows; `excel` adds what Excel needs to open it by double click."""
+        return self.to(path, WriteOptions(format="csv", excel_csv=excel))
+
+    def to_parquet(self, path: str | Path) -> int:
+        """Write a Parquet file and return the number of rows."""
+        return self.to(path, WriteOptions(format="parquet"))
+
+    def to(self, target: str | Path, options: WriteOptions | None = None) -> int:
+        """Write to a file or a table, by name or URL, and return the number of rows."""
+        opened = open_target(str(target), options or WriteOptions())
+        batches = iter(self)
+        # The first rows are waited for before anything is written: most of what can go wrong goes wrong here.
+        first = list(itertools.islice(batches, 1))
+        return opened.replace(self.schema, itertools.chain(first, batches))

@@ -1,0 +1,311 @@
+"""The command line: what it prints, where, and how it ends, for good input and for bad."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from connector.cli import run
+from connector.sandbox import Sandbox
+
+Run = Callable[..., tuple[int, str, str]]
+LIFTED = "max_rps = 100000\nmax_rps_per_endpoint = 100000\ntotal_seconds = 2\n"
+
+
+@pytest.fixture
+def connector(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    shared_sandbox: Sandbox,
+) -> Run:
+    """Run the command line in an empty folder, with the sandbox's key, and return its code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(("STRIPE_", "CONNECTOR_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("STRIPE_API_KEY", shared_sandbox.key)
+    monkeypatch.setenv("STRIPE_API_BASE", shared_sandbox.url)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def connector(*arguments: str, **environ: str | None) -> tuple[int, str, str]:
+        for name, value in environ.items():
+            monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+        code = run([each.replace("{url}", shared_sandbox.url) for each in arguments])
+        written = capfd.readouterr()
+        return code, written.out, written.err
+
+    return connector
+
+
+def test_extract_writes_rows_to_stdout_and_everything_else_to_stderr(connector: Run) -> None:
+    code, out, err = connector("extract", "customers", "--limit", "3", "--columns", "id,created,email")
+    rows = list(csv.reader(io.StringIO(out)))
+    assert code == 0
+    assert rows[0] == ["id", "created", "email"]
+    assert [row[0][:4] for row in rows[1:]] == ["cus_"] * 3
+    assert "customers: 3 rows, 1 requests" in err
+
+
+def test_extract_writes_the_readmes_csv(connector: Run, tmp_path: Path) -> None:
+    where = ["--where", "status=paid", "--where", "created>=2026-09-01"]
+    code, out, err = connector("extract", "invoices", *where, "--to", "invoices.csv")
+    assert (code, out) == (0, "")
+    rows = list(csv.DictReader((tmp_path / "invoices.csv").read_text(encoding="utf-8").splitlines()))
+    assert {row["status"] for row in rows} == {"paid"}
+    assert f"invoices: {len(rows)} rows" in err
+
+
+def test_extract_shows_a_table_that_fits_and_says_what_it_left_out(connector: Run) -> None:
+    code, out, err = connector("extract", "invoices", "--format", "table")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 100
+    assert out.count("in_") == 20
+    assert "more columns: --columns picks" in err
+    assert "The first 20 rows" in err
+
+
+def test_a_whole_table_is_not_called_the_first_rows(connector: Run) -> None:
+    code, _, err = connector("extract", "balance", "--format", "table")
+    assert code == 0
+    assert "The first" not in err
+
+
+def test_read_rows_that_are_not_kept_are_counted_on_stderr(connector: Run) -> None:
+    code, _, err = connector("extract", "charges", "--where", "amount>5000", "--to", "charges.csv")
+    assert code == 0
+    assert " rows to keep " in err
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "xlsx", "duckdb"])
+def test_every_kind_of_file_is_known_by_its_name(suffix: str, connector: Run, tmp_path: Path) -> None:
+    code, _, err = connector("extract", "products", "--to", f"products.{suffix}")
+    assert code == 0, err
+    assert (tmp_path / f"products.{suffix}").stat().st_size > 100
+
+
+def test_a_connection_of_the_config_is_used_by_name(connector: Run, tmp_path: Path) -> None:
+    (tmp_path / "connector.toml").write_text(
+        f'[connections.shop]\nkey = "${{SHOP_KEY}}"\napi_base = "${{STRIPE_API_BASE}}"\n{LIFTED}', encoding="utf-8"
+    )
+    code, out, err = connector(
+        "extract", "coupons", "--connection", "shop", "--limit", "1", STRIPE_API_KEY=None, SHOP_KEY="sk_test_sandbox"
+    )
+    assert code == 0, err
+    assert len(out.splitlines()) == 2
+
+
+def test_check_says_whose_key_it_is_and_what_it_may_read(connector: Run) -> None:
+    code, out, err = connector("check", "--only", "customers", "--only", "invoice_lines", "--only", "events")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert "sk_test_" in lines[0]
+    assert "mode test" in lines[0]
+    assert "acct_" in lines[1]
+    assert [line.split()[:2] for line in lines[2:]] == [["ok", "customers"], ["ok", "events"], ["ok", "invoice_lines"]]
+
+
+def test_check_names_what_a_restricted_key_may_not_read_and_fails(connector: Run) -> None:
+    code, out, _ = connector(
+        "check", "--only", "customers", "--only", "charges", STRIPE_API_KEY="rk_test_read_customers"
+    )
+    assert code == 1
+    said = {line.split()[1]: line for line in out.splitlines()}
+    assert said["customers"].startswith("ok")
+    assert said["charges"].startswith("FAIL")
+    assert said["account"].startswith("FAIL")
+    assert "STRIPE_ACCOUNT" in said["account"]
+
+
+def test_check_sends_one_small_request_per_endpoint(connector: Run, shared_sandbox: Sandbox) -> None:
+    before = len(shared_sandbox.requests)
+    connector("check", "--only", "customers", "--only", "invoice_lines", "--only", "payment_link_lines")
+    asked = shared_sandbox.requests[before:]
+    assert len(asked) == 1 + 1 + 1 + 2
+    assert all("limit=1" in each.query for each in asked[1:])
+
+
+def test_endpoints_lists_tables_and_shows_one(connector: Run) -> None:
+    code, out, _ = connector("endpoints")
+    assert code == 0
+    assert "customers" in out
+    code, out, _ = connector("endpoints", "payouts")
+    assert code == 0
+    assert "arrival_date" in out
+    assert "= < <= > >=" in out
+
+
+def test_dates_prints_what_a_token_means(connector: Run) -> None:
+    code, out, _ = connector("dates", "2022-01-31", "--time-zone", "Europe/Berlin")
+    assert code == 0
+    assert "2022-01-30 23:00:00+00:00" in out
+    assert "2022-01-31 00:00:00+01:00" in out
+
+
+def test_text_from_stripe_cannot_steer_the_terminal(sandbox: Sandbox, connector: Run) -> None:
+    customer = next(sandbox.truth("customer"))
+    sandbox.put("customer", {**customer, "name": "\x1b[31mred\x07 [bold]b[/bold]"})
+    code, out, _ = connector(
+        "extract", "customers", "--where", f"id={customer['id']}", "--columns", "id,name", "--format", "table",
+        "--api-base", sandbox.url,
+    )  # fmt: skip
+    assert code == 0
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "[bold]b[/bold]" in out
+
+
+# One row: what people get wrong, the exit code, and what the line must say.
+BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
+    "unknown_command": (["extrct"], 2, "No such command"),
+    "no_endpoint": (["extract"], 2, "Missing argument 'ENDPOINT'"),
+    "unknown_option": (["extract", "customers", "--wher", "a=b"], 2, "--where"),
+    "unknown_endpoint": (["extract", "custmers"], 2, "Did you mean customers?"),
+    "unknown_endpoint_without_a_near_one": (["extract", "xyzzy"], 2, "`connector endpoints` lists them all"),
+    "unknown_column_in_columns": (["extract", "customers", "--columns", "emial"], 2, "Did you mean email"),
+    "unknown_column_in_where": (["extract", "customers", "--where", "emial=x"], 2, "Did you mean email"),
+    "empty_columns": (["extract", "customers", "--columns", ","], 2, 'no column ""'),
+    "no_operator": (["extract", "customers", "--where", "email"], 2, "is not a condition"),
+    "empty_condition": (["extract", "customers", "--where", ""], 2, "is not a condition"),
+    "wrong_enum_value": (["extract", "invoices", "--where", "status=payd"], 2, "Did you mean paid?"),
+    "misspelt_date": (["extract", "invoices", "--where", "created>=monthstrat"], 2, "Did you mean monthstart"),
+    "date_that_does_not_exist": (["extract", "invoices", "--where", "created>=2026-02-30"], 2, "2026-02-30"),
+    "offset_without_unit": (["extract", "invoices", "--where", "created>=monthstart-1"], 2, "needs one of the units"),
+    "year_alone": (["extract", "invoices", "--where", "created>=2022"], 2, "2022-01-31"),
+    "two_values_for_an_order": (["extract", "invoices", "--where", "created>=a,b"], 2, "exactly one value"),
+    "text_for_a_number": (["extract", "invoices", "--where", "amount_due>lots"], 2, "is a whole number"),
+    "text_for_a_boolean": (["extract", "products", "--where", "active=perhaps"], 2, "is true or false"),
+    "json_compared": (["extract", "customers", "--where", "metadata=x"], 2, "holds JSON"),
+    "only_stripe_can_decide": (["extract", "events", "--where", "delivery_success!=true"], 2, "only Stripe can decide"),
+    "strict_and_local": (["extract", "charges", "--where", "amount>1", "--strict"], 2, "--strict refuses"),
+    "no_window": (["extract", "billing_meter_event_summaries"], 2, "needs a time window"),
+    "negative_limit": (["extract", "customers", "--limit", "-1"], 2, "-1 is not in the range"),
+    "limit_in_words": (["extract", "customers", "--limit", "ten"], 2, "'ten' is not a valid integer"),
+    "unknown_format": (["extract", "customers", "--format", "cvs"], 2, "'cvs' is not one of"),
+    "unknown_suffix": (["extract", "customers", "--to", "customers.cvs"], 2, "csv"),
+    "no_suffix": (["extract", "customers", "--to", "customers"], 2, "customers"),
+    "table_into_a_file": (["extract", "customers", "--format", "table", "--to", "x.csv"], 2, "for the terminal"),
+    "unknown_target": (["extract", "customers", "--to", "oracle://x/y"], 2, "oracle"),
+    "target_folder_missing": (["extract", "customers", "--to", "no/such/customers.csv"], 1, "no"),
+    "target_is_a_folder": (["extract", "customers", "--to", "folder.csv"], 1, "folder.csv"),
+    "duckdb_that_is_none": (["extract", "customers", "--to", "notes.duckdb"], 1, "notes.duckdb"),
+    "unknown_zone": (["extract", "customers", "--time-zone", "Europe/Berln"], 2, "Europe/Berlin"),
+    "unknown_weekday": (["extract", "customers", "--week-start", "mnday"], 2, "monday"),
+    "unknown_connection": (["extract", "customers", "--connection", "shop"], 2, "shop"),
+    "config_missing": (["extract", "customers", "--connection", "x", "--config", "no.toml"], 2, "no.toml"),
+    "config_broken": (["extract", "customers", "--connection", "x", "--config", "broken.toml"], 2, "broken.toml"),
+    "api_base_not_https": (["extract", "customers", "--api-base", "http://example.com"], 2, "https"),
+    "nobody_answers": (["extract", "customers", "--config", "nobody.toml", "--connection", "nobody"], 1, "No answer"),
+    "account_of_another": (["extract", "customers", "--account", "acct_1234567890123456"], 1, "acct_"),
+    "account_misspelt": (["extract", "customers", "--account", "cus_1"], 2, "acct_"),
+    "definitions_missing": (["extract", "mine", "--definitions", "nowhere"], 2, "nowhere"),
+    "definition_broken": (["extract", "mine", "--definitions", "definitions"], 2, "definitions/mine.toml"),
+    "dates_unknown_word": (["dates", "tody"], 2, "Did you mean today?"),
+    "dates_empty": (["dates", ""], 2, "it is empty"),
+    "endpoints_unknown": (["endpoints", "invoces"], 2, "Did you mean invoices"),
+    "check_unknown": (["check", "--only", "invoces"], 2, "Did you mean invoices"),
+    "sandbox_bad_faults": (["sandbox", "--port", "0", "--faults", "drop=lots"], 2, "drop"),
+    "sandbox_negative_latency": (["sandbox", "--port", "0", "--latency-ms", "-5"], 2, "negative"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+def test_bad_input_gets_one_clear_line_and_nothing_is_done(name: str, connector: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "broken.toml").write_text("[connections.x\n", encoding="utf-8")
+    (tmp_path / "notes.duckdb").write_text("just some notes, long enough to be a file of something else" * 100)
+    (tmp_path / "nobody.toml").write_text(
+        '[connections.nobody]\nkey = "sk_test_1"\napi_base = "http://127.0.0.1:9"\ntotal_seconds = 1\n'
+    )
+    (tmp_path / "definitions").mkdir()
+    (tmp_path / "definitions" / "mine.toml").write_text("path = 3\n", encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    arguments, expected, message = BAD_INPUT[name]
+    settings = {"STRIPE_API_KEY": "sk_test_sandbox"}
+    code, out, err = connector(*arguments, **settings)
+    assert code == expected, err
+    assert message in err
+    assert "Traceback" not in err
+    assert "this should not happen" not in err
+    assert out == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+BAD_KEYS: dict[str, tuple[str | None, int, str]] = {
+    "none": (None, 2, "STRIPE_API_KEY"),
+    "empty": ("", 2, "STRIPE_API_KEY"),
+    "unknown_to_stripe": ("sk_test_wrong_and_long_enough_to_be_one", 1, "401"),
+    "publishable": ("pk_test_1234", 2, "pk_"),
+    "webhook_secret": ("whsec_1234", 2, "whsec_"),
+    "with_quotes": ('"sk_test_sandbox"', 2, "quote"),
+    "without_permission": ("rk_test_none", 1, "403"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_KEYS)
+def test_a_bad_key_gets_one_clear_line_that_never_shows_it(name: str, connector: Run) -> None:
+    key, expected, message = BAD_KEYS[name]
+    code, out, err = connector("extract", "customers", "--to", "customers.csv", STRIPE_API_KEY=key)
+    assert code == expected, err
+    assert message in err
+    assert "Traceback" not in err
+    assert out == ""
+    if key and len(key) > 12:
+        assert key.strip('"') not in err
+
+
+def start(sandbox: Sandbox, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environ = {**os.environ, "STRIPE_API_KEY": sandbox.key, "STRIPE_API_BASE": sandbox.url}
+    return subprocess.Popen(
+        [sys.executable, "-m", "connector", *arguments],
+        cwd=folder, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal that Windows does not have")
+def test_ctrl_c_ends_with_one_line_and_leaves_no_file(tmp_path: Path) -> None:
+    with Sandbox(seed=7, latency_ms=300) as slow:
+        process = start(slow, tmp_path, "extract", "charges", "--to", "charges.csv")
+        while not slow.requests:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err.strip().splitlines()[-1] == "connector: stopped; what was not whole has not been written."
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_is_one_clear_line(tmp_path: Path, shared_sandbox: Sandbox) -> None:
+    environ = {**os.environ, "STRIPE_API_KEY": shared_sandbox.key, "STRIPE_API_BASE": shared_sandbox.url}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "connector", "extract", "customers", "--format", "csv"],
+            cwd=tmp_path, env=environ, text=True, stdout=full, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "connector: standard output could not be written: the disk is full.\n"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes end differently on Windows")
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, shared_sandbox: Sandbox) -> None:
+    process = start(shared_sandbox, tmp_path, "extract", "charges", "--format", "jsonl")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith("{")
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    process.wait(timeout=20)
+    assert "Traceback" not in err
+    assert "should not happen" not in err

@@ -1,0 +1,332 @@
+"""Extract: exactly the rows and values that Stripe holds, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from connector import Stripe
+from connector.endpoint import Column, Endpoint, Endpoints
+from connector.errors import ConditionError, DataError, PermissionDenied, RateLimited, StripeUnavailable, UsageError
+from connector.sandbox import Sandbox
+from tests.accounts import NOW, account
+from tests.scripted_server import Answer, ScriptedServer
+
+ENDPOINTS = Endpoints()
+NOT_HELD = {"balance", "billing_meters", "billing_meter_event_summaries"}  # of these the sandbox has no list of objects
+ON_A_CLOCK = {"customers", "subscriptions", "subscription_items"}
+THIRTY_DAYS = 30 * 86_400
+
+
+def value_at(record: Any, column: Column) -> Any:
+    """Return a column's value as an independent reading of the record has it."""
+    for key in column.path:
+        record = record.get(key) if isinstance(record, dict) else None
+    if record is None:
+        return None
+    if column.type == "text" and isinstance(record, dict):
+        return record["id"]
+    if column.type == "timestamp":
+        return datetime.fromtimestamp(record, UTC)
+    return Decimal(str(record)) if column.type == "decimal" else record
+
+
+def row_of(endpoint: Endpoint, record: dict[str, Any]) -> dict[str, Any]:
+    row = {column.name: value_at(record, column) for column in endpoint.columns if column.path}
+    for parent in endpoint.parents:
+        row.setdefault(parent.column, record["_parent"])
+    return row
+
+
+def truth(sandbox: Sandbox, endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    """Yield what a list of this table must show of the sandbox's objects."""
+    clocks = {each["id"] for each in sandbox.truth("subscription") if each.get("test_clock")}
+    for record in sandbox.truth(endpoint.object[0]):
+        on_a_clock = record.get("test_clock") or record.get("subscription") in clocks
+        if endpoint.name in ON_A_CLOCK and on_a_clock:
+            continue
+        if endpoint.name == "events" and record["created"] < NOW - THIRTY_DAYS:
+            continue
+        if endpoint.name == "payment_link_lines" and not record["_parent"].startswith("plink_"):
+            continue
+        yield row_of(endpoint, record)
+
+
+def comparable(row: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+    parsed = {column.name for column in endpoint.columns if column.type == "json"}
+    return {
+        name: json.loads(value) if name in parsed and value is not None else value
+        for name, value in row.items()
+        if name != "_extra"
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in ENDPOINTS if name not in NOT_HELD])
+def test_every_endpoint_gives_exactly_the_rows_and_values_that_stripe_holds(
+    name: str, shared_sandbox: Sandbox, stripe: Stripe
+) -> None:
+    endpoint = ENDPOINTS[name]
+    result = stripe.extract(name)
+    rows = result.to_arrow().to_pylist()
+
+    def key(row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row[column] for column in endpoint.primary_key)
+
+    expected = {key(row): row for row in truth(shared_sandbox, endpoint)}
+    assert len(expected) > 3
+    assert len(rows) == len(expected)
+    found = {key(row): comparable(row, endpoint) for row in rows}
+    assert found.keys() == expected.keys()
+    for each, row in expected.items():
+        assert found[each] == row
+    assert {row["_extra"] for row in rows} == {None}
+    assert not result.report.undeclared
+    assert not result.report.misfits
+
+
+def test_the_balance_has_a_row_per_kind_and_currency(shared_sandbox: Sandbox, stripe: Stripe) -> None:
+    (balance,) = shared_sandbox.truth("balance")
+    rows = stripe.extract("balance").to_arrow().to_pylist()
+    for kind in ("available", "pending"):
+        expected = {each["currency"]: each["amount"] for each in balance[kind]}
+        assert {row["currency"]: row["amount"] for row in rows if row["kind"] == kind} == expected
+    assert {row["livemode"] for row in rows} == {False}
+    assert {row["_extra"] for row in rows} == {None}
+
+
+def test_rows_come_newest_first_and_keep_that_order(stripe: Stripe) -> None:
+    created = stripe.extract("charges", columns=["created"]).to_arrow().column("created").to_pylist()
+    assert created == sorted(created, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "where"),
+    [
+        ("customers", ["email=nobody@example.com"]),
+        ("invoices", ["status=paid", "created>=monthstart-6m"]),
+        ("invoices", ["status=open,draft"]),
+        ("invoices", ["amount_due>100000", "currency=usd"]),
+        ("invoices", ["collection_method=send_invoice", "due_date<today"]),
+        ("invoices", ["customer_email="]),
+        ("products", ["active=false"]),
+        ("prices", ["active=true", "type=recurring"]),
+        ("payouts", ["status=paid", "arrival_date<2026-10-01"]),
+        ("balance_transactions", ["currency=eur", "type=charge"]),
+        ("balance_transactions", ["available_on>=2026-10-30"]),
+        ("invoice_items", ["pending=true"]),
+        ("subscriptions", ["status=canceled"]),
+        ("subscriptions", ["status!=canceled"]),
+        ("charges", ["amount<=5000", "paid=true"]),
+        ("events", ["type=invoice.*"]),
+        ("events", ["type=invoice.paid,charge.succeeded"]),
+    ],
+)
+def test_conditions_keep_exactly_the_rows_that_meet_them(
+    endpoint: str, where: list[str], stripe: Stripe, shared_sandbox: Sandbox
+) -> None:
+    kept = stripe.extract(endpoint, where).to_arrow().column("id").to_pylist()
+    assert sorted(kept) == sorted(_meeting(where, list(truth(shared_sandbox, ENDPOINTS[endpoint]))))
+
+
+def _meeting(where: list[str], rows: list[dict[str, Any]]) -> list[str]:
+    """Decide the conditions by plain Python over the truth: written once more, on purpose differently."""
+    from connector.conditions import parse
+    from connector.dates import Clock, resolve
+
+    clock = Clock.system()
+
+    def meets(row: dict[str, Any], text: str) -> bool:
+        condition = parse(text)
+        if condition.word == "pending":
+            return (row["invoice"] is None) == (condition.values == ("true",))
+        found = row[condition.word]
+        any_of = False
+        for value in condition.values:
+            if value is None or found is None:
+                any_of |= value is None and found is None
+            elif isinstance(found, datetime):
+                moment, second = resolve(value, clock), int(found.timestamp())
+                any_of |= {
+                    "<": second < moment.first,
+                    ">=": second >= moment.first,
+                }[condition.operator]
+            elif isinstance(found, bool):
+                any_of |= found == (value == "true")
+            elif isinstance(found, int):
+                any_of |= {"<=": found <= int(value), ">": found > int(value)}[condition.operator]
+            else:
+                any_of |= found.startswith(value[:-1]) if value.endswith("*") else found == value
+        return any_of if condition.operator != "!=" else not any_of and found is not None
+
+    return [row["id"] for row in rows if all(meets(row, text) for text in where)]
+
+
+def test_a_list_without_rows_for_a_condition_has_all_its_columns(stripe: Stripe) -> None:
+    table = stripe.extract("customers", email="nobody@example.com").to_arrow()
+    assert table.num_rows == 0
+    assert len(table.column_names) > 40
+
+
+@pytest.mark.parametrize("limit", [0, 1, 99, 100, 101, 250])
+def test_a_limit_counts_rows_and_asks_for_no_more_pages_than_needed(limit: int, stripe: Stripe) -> None:
+    result = stripe.extract("charges", limit=limit)
+    assert result.to_arrow().num_rows == limit
+    assert result.report.requests == -(-limit // 100)
+
+
+def test_a_limit_counts_after_conditions_that_are_decided_here(stripe: Stripe) -> None:
+    result = stripe.extract("charges", ["amount>5000"], limit=7)
+    assert result.to_arrow().num_rows == 7
+    assert result.report.rows_read > 7
+    assert any("to keep 7" in line for line in result.report.lines())
+
+
+def test_strict_refuses_to_read_rows_that_are_not_kept(stripe: Stripe, shared_sandbox: Sandbox) -> None:
+    before = len(shared_sandbox.requests)
+    with pytest.raises(ConditionError, match="--strict refuses"):
+        stripe.extract("charges", ["amount>5000"], strict=True)
+    assert len(shared_sandbox.requests) == before
+    assert stripe.extract("charges", ["created>=2026-10-01"], strict=True).to_arrow().num_rows
+
+
+def test_columns_come_in_the_order_asked_for_also_those_only_conditions_need(stripe: Stripe) -> None:
+    table = stripe.extract("charges", ["amount>5000"], columns=["currency", "ID"], limit=3).to_arrow()
+    assert table.column_names == ["currency", "id"]
+
+
+def test_by_id_objects_are_retrieved_and_what_is_not_there_is_said(sandbox: Sandbox) -> None:
+    first, second, *_ = (each["id"] for each in sandbox.truth("customer") if not each.get("test_clock"))
+    sandbox.delete("customer", second)
+    with account(sandbox) as stripe:
+        result = stripe.extract("customers", id=[first, second, "cus_nothing"])
+        assert result.to_arrow().column("id").to_pylist() == [first]
+    assert [note.split(": ")[1] for note in result.report.notes] == [
+        f"{second} has been deleted.", "there is no cus_nothing."
+    ]  # fmt: skip
+    assert {each.path for each in sandbox.requests} == {
+        f"/v1/customers/{each}" for each in (first, second, "cus_nothing")
+    }
+
+
+def test_an_id_can_never_lead_to_another_path(sandbox: Sandbox) -> None:
+    with account(sandbox) as stripe:
+        assert stripe.extract("customers", id="../invoices").to_arrow().num_rows == 0
+    assert all(each.path.startswith("/v1/customers/") for each in sandbox.requests)
+
+
+def test_lines_of_one_invoice_are_read_without_walking_all_invoices(
+    sandbox: Sandbox,
+) -> None:
+    longest = max(sandbox.truth("invoice"), key=lambda each: len(each["lines"]["data"]))
+    with account(sandbox) as stripe:
+        rows = stripe.extract("invoice_lines", invoice=longest["id"]).to_arrow()
+    assert rows.column("id").to_pylist() == [line["id"] for line in longest["lines"]["data"]]
+    assert {each.path for each in sandbox.requests} == {f"/v1/invoices/{longest['id']}/lines"}
+
+
+def test_embedded_lines_are_used_and_only_the_rest_is_fetched(sandbox: Sandbox) -> None:
+    with account(sandbox) as stripe:
+        result = stripe.extract("invoice_lines", columns=["id"])
+        result.to_arrow()
+    invoices = list(sandbox.truth("invoice"))
+    long = [each for each in invoices if len(each["lines"]["data"]) > 10]
+    assert long
+    pages = -(-len(invoices) // 100)
+    assert result.report.requests == pages + len(long)
+
+
+@pytest.mark.parametrize("gone", [1, 2, 40, 100])
+def test_objects_deleted_between_pages_do_not_break_the_walk(gone: int, sandbox: Sandbox) -> None:
+    listed = [each["id"] for each in sandbox.truth("customer") if not each.get("test_clock")]
+    assert len(listed) > 110
+    with account(sandbox) as stripe:
+        batches = iter(stripe.extract("customers", columns=["id"]))
+        read = next(batches).column("id").to_pylist()
+        for each in read[-gone:]:
+            sandbox.delete("customer", each)
+        read += [each for batch in batches for each in batch.column("id").to_pylist()]
+    assert read == listed
+
+
+def test_a_price_that_changes_sides_while_both_are_read_is_not_missed(sandbox: Sandbox) -> None:
+    hidden = next(each for each in sandbox.truth("price") if not each["active"])
+    with account(sandbox) as stripe:
+        batches = iter(stripe.extract("prices", columns=["id"]))
+        read = next(batches).column("id").to_pylist()
+        sandbox.put("price", {**hidden, "active": True})
+        read += [each for batch in batches for each in batch.column("id").to_pylist()]
+    assert sorted(read) == sorted(each["id"] for each in sandbox.truth("price"))
+
+
+@pytest.mark.parametrize("fault", ["drop", "500", "503", "truncate"])
+def test_a_call_that_goes_wrong_once_costs_no_row(fault: str, sandbox: Sandbox) -> None:
+    sandbox.fail(fault, "GET /v1/charges", nth=2)
+    with account(sandbox) as stripe:
+        result = stripe.extract("charges", columns=["id"])
+        assert result.to_arrow().num_rows == len(list(sandbox.truth("charge")))
+    assert result.report.retries == 1
+
+
+@pytest.mark.parametrize(("fault", "error"), [("429", RateLimited), ("503", StripeUnavailable)])
+def test_throttling_and_storms_end_in_an_error_never_in_fewer_rows(
+    fault: str, error: type[Exception], sandbox: Sandbox
+) -> None:
+    sandbox.fail(fault, "GET /v1/charges", nth=3, times=10_000)
+    with Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=1) as stripe, pytest.raises(error):
+        stripe.extract("charges").to_arrow()
+
+
+def test_a_refused_call_is_an_error_never_an_empty_table(sandbox: Sandbox) -> None:
+    with account(sandbox, "rk_test_read_customers") as stripe:
+        assert stripe.extract("customers").to_arrow().num_rows
+        with pytest.raises(PermissionDenied, match="GET /v1/charges"):
+            stripe.extract("charges").to_arrow()
+
+
+def test_a_list_that_ends_without_saying_so_is_an_error() -> None:
+    body = b'{"object": "list", "data": [], "has_more": true, "url": "/v1/customers"}'
+    with ScriptedServer([Answer(200, body=body)]) as server, Stripe(key="sk_test_1", api_base=server.url) as stripe:
+        result = stripe.extract("customers")
+        with pytest.raises(DataError, match="has more"):
+            result.to_arrow()
+
+
+def test_half_a_pair_of_surrogates_does_not_stop_a_page() -> None:
+    body = (
+        rb'{"data": [{"id": "cus_1", "object": "customer", "name": "a\ud83d\\ud83d \ud83d\ude00"}], "has_more": false}'
+    )
+    with ScriptedServer([Answer(200, body=body)]) as server, Stripe(key="sk_test_1", api_base=server.url) as stripe:
+        assert stripe.extract("customers").to_arrow().column("name").to_pylist() == ["a�\\ud83d 😀"]
+
+
+def test_a_result_is_a_dataframe_that_knows_nulls_decimals_and_utc(stripe: Stripe) -> None:
+    frame = stripe.extract("prices").to_pandas()
+    assert str(frame.dtypes["unit_amount"]) == "Int64"
+    assert str(frame.dtypes["active"]) == "boolean"
+    assert str(frame.dtypes["created"]) == "datetime64[us, UTC]"
+    assert {type(each) for each in frame["unit_amount_decimal"].dropna()} == {Decimal}
+
+
+def test_a_result_in_a_notebook_sends_nothing_until_it_is_read(stripe: Stripe, shared_sandbox: Sandbox) -> None:
+    before = len(shared_sandbox.requests)
+    result = stripe.extract("balance")
+    assert repr(result) == "<balance: 9 columns, not read yet>"
+    assert result._repr_html_() is None
+    assert len(shared_sandbox.requests) == before
+    rows = result.to_arrow().num_rows
+    assert repr(result) == f"<balance: 9 columns, {rows} rows>"
+    assert "<table" in (result._repr_html_() or "")
+    result.to_pandas()
+    assert len(shared_sandbox.requests) == before + 1, "what was read is kept"
+
+
+def test_a_negative_limit_and_an_unknown_column_are_refused_at_once(stripe: Stripe) -> None:
+    with pytest.raises(UsageError, match="0 or more"):
+        stripe.extract("customers", limit=-1)
+    with pytest.raises(ConditionError, match="Did you mean email"):
+        stripe.extract("customers", columns=["emial"])
