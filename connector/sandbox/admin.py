@@ -1,0 +1,77 @@
+"""The sandbox's own paths, which Stripe does not have: the whole truth, and what was asked so far.
+
+GET /_truth           every kind and how many objects of it there are
+GET /_truth/charge    every charge, whole, one a line
+GET /_stats           calls by name and status, 429s, the most at once, bytes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from connector.sandbox.calls import Answer, Call, pretty
+from connector.sandbox.refusals import refusal
+from connector.sandbox.rules import Record
+from connector.sandbox.stats import Stats
+from connector.sandbox.store import Store
+
+CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
+    "credit_note_line_item": (("credit_note", "lines"),),
+    "item": (("payment_link", "line_items"), ("checkout.session", "line_items")),
+    "line_item": (("invoice", "lines"),),
+    "subscription_item": (("subscription", "items"),),
+}
+"""Kinds that live in parents: the parent's kind, and its field with the list."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def truth(store: Store, kind: str) -> Iterator[Record]:
+    """Yield every object of `kind` as it is, whole, newest first; children carry their parent's id as `_parent`.
+
+    KeyError where the sandbox has no such kind.
+    """
+    if kind in CHILDREN:
+        return _children(store, kind)
+    if kind in {"account", "balance"}:
+        return iter([getattr(store.business, kind)()])
+    if kind not in store.kinds:
+        raise KeyError(kind)
+    return store.records(kind)
+
+
+def _children(store: Store, kind: str) -> Iterator[Record]:
+    for parent, field in CHILDREN[kind]:
+        for record in store.records(parent):
+            for child in (record.get(field) or {"data": ()})["data"]:
+                yield {**child, "_parent": record["id"]}
+
+
+class Admin:
+    """Answers the paths that begin with an underscore; no key is asked for."""
+
+    def __init__(self, store: Store, stats: Stats) -> None:
+        self._store = store
+        self._stats = stats
+
+    def respond(self, call: Call) -> Answer:
+        """Return the answer; Refusal for a path that is not there."""
+        words = call.path.strip("/").split("/")
+        if call.method != "GET" or words[0] not in {"_truth", "_stats"}:
+            raise refusal("unknown_path", method=call.method, path=call.path)
+        if words == ["_stats"]:
+            return Answer(200, pretty(self._stats.totals()))
+        if words == ["_truth"]:
+            kinds = sorted({*self._store.kinds, *CHILDREN, "account", "balance"})
+            return Answer(200, pretty({kind: sum(1 for _ in truth(self._store, kind)) for kind in kinds}))
+        return self._lines(".".join(words[1:]), call)
+
+    def _lines(self, kind: str, call: Call) -> Answer:
+        try:
+            found = truth(self._store, kind)
+        except KeyError:
+            raise refusal("unknown_path", method=call.method, path=call.path) from None
+        lines = (_encode(record) + b"\n" for record in found)
+        return Answer(200, lines, {"Content-Type": "application/x-ndjson"})

@@ -1,0 +1,147 @@
+"""Form encoding, as Stripe reads it in queries and bodies: brackets into nesting, text into typed values.
+
+`created[gte]=5&expand[]=data.customer` becomes `{"created": {"gte": 5}, "expand": ["data.customer"]}`, or a
+Refusal that names the parameter at fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from connector.sandbox.api import Shape
+from connector.sandbox.refusals import Refusal, refusal
+
+_KEYS = re.compile(r"\[([^\]]*)\]")
+Raw = str | dict[str, "Raw"]
+
+
+def decode(text: str) -> dict[str, Raw]:
+    """Return form-encoded `text` as nested dicts; the elements of arrays stand under "0", "1" and so on."""
+    tree: dict[str, Raw] = {}
+    for key, value in parse_qsl(text, keep_blank_values=True):
+        head, _, rest = key.partition("[")
+        _put(tree, [head, *_KEYS.findall("[" + rest)], value)
+    return tree
+
+
+def _put(tree: dict[str, Raw], keys: list[str], value: str) -> None:
+    key, rest = keys[0], keys[1:]
+    if key == "":
+        key = _element(tree, rest)
+    if not rest:
+        tree[key] = value
+        return
+    below = tree.get(key)
+    if not isinstance(below, dict):
+        below = tree[key] = {}
+    _put(below, rest, value)
+
+
+def _element(tree: dict[str, Raw], rest: list[str]) -> str:
+    """Return the place of `[]`: the last element while it lacks the key that follows, else a new one."""
+    last = tree.get(str(len(tree) - 1))
+    if rest and rest[0] and isinstance(last, dict) and rest[0] not in last:
+        return str(len(tree) - 1)
+    return str(len(tree))
+
+
+def read(raw: Mapping[str, Raw], shapes: Mapping[str, Shape], required: Collection[str]) -> dict[str, Any]:
+    """Return the parameters in `raw` as typed values; Refusal for one unknown, missing or of a wrong type."""
+    for name in raw:
+        if name not in shapes:
+            raise refusal("unknown_parameter", name)
+    for name in sorted(required):
+        if name not in raw:
+            raise refusal("required", name)
+    return {name: _value(value, shapes[name], name) for name, value in raw.items()}
+
+
+def _value(raw: Raw, shape: Shape, name: str) -> Any:
+    if isinstance(raw, str):
+        return _scalar(raw, shape, name)
+    if "array" in shape.types and all(key.isdecimal() for key in raw):
+        return _array(raw, shape, name)
+    if "object" not in shape.types:
+        raise refusal("not_array" if "array" in shape.types else "not_string", name, value=raw)
+    return _object(raw, shape, name)
+
+
+def _object(raw: dict[str, Raw], shape: Shape, name: str) -> dict[str, Any]:
+    if not shape.fields and shape.values is not None:
+        inner = shape.values
+        return {key: "" if value == "" else _value(value, inner, f"{name}[{key}]") for key, value in raw.items()}
+    for key in raw:
+        if key not in shape.fields:
+            raise refusal("unknown_parameter", f"{name}[{key}]")
+    for key in sorted(shape.required):
+        if key not in raw:
+            raise refusal("required", f"{name}[{key}]")
+    return {key: _value(value, shape.fields[key], f"{name}[{key}]") for key, value in raw.items()}
+
+
+def _array(raw: dict[str, Raw], shape: Shape, name: str) -> list[Any]:
+    items = shape.items
+    if items is None:
+        return list(raw.values())
+    return [_value(raw[key], items, f"{name}[{key}]") for key in sorted(raw, key=int)]
+
+
+def _scalar(raw: str, shape: Shape, name: str) -> Any:
+    if raw == "":
+        if not shape.clearable:
+            raise refusal("empty", name)
+        return ""
+    wanted = [kind for kind in _SCALARS if kind in shape.types and not _only_clears(kind, shape)]
+    for kind in wanted:
+        try:
+            return _SCALARS[kind](raw, shape, name)
+        except Refusal:
+            if kind == wanted[-1]:
+                raise
+    raise refusal("not_array" if "array" in shape.types else "not_object", name)
+
+
+def _only_clears(kind: str, shape: Shape) -> bool:
+    return kind == "string" and shape.closed and shape.choices == ("",)
+
+
+def _integer(raw: str, _shape: Shape, name: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,18}", raw):
+        raise refusal("not_integer", name, value=raw)
+    return int(raw)
+
+
+def _number(raw: str, _shape: Shape, name: str) -> float:
+    try:
+        return float(raw)
+    except ValueError:
+        raise refusal("not_number", name, value=raw) from None
+
+
+def _boolean(raw: str, _shape: Shape, name: str) -> bool:
+    if raw not in {"true", "false"}:
+        raise refusal("not_boolean", name, value=raw)
+    return raw == "true"
+
+
+def _string(raw: str, shape: Shape, name: str) -> str:
+    choices = [choice for choice in shape.choices if choice != ""]
+    if choices and raw not in choices:
+        raise refusal("not_choice", name, choices=_either(choices))
+    return raw
+
+
+def _either(choices: list[Any]) -> str:
+    *most, last = map(str, choices)
+    return f"{', '.join(most)}{',' if len(most) > 1 else ''} or {last}" if most else last
+
+
+_SCALARS: dict[str, Callable[[str, Shape, str], Any]] = {
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "string": _string,
+}

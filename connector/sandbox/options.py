@@ -1,0 +1,50 @@
+"""What may be chosen when a sandbox starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from connector.sandbox.faults import Planned
+
+SECRET_KEY = "sk_test_sandbox"  # noqa: S105 - known to everybody
+LIVE_KEY = "sk_live_sandbox"
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+class SandboxError(ValueError):
+    """The sandbox cannot start or do what it was asked; the message says why."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sandbox is to be.
+
+    `seed`, `size` ("small" or "1m") and `now` (unix seconds, None for the present) make the objects: the same
+    three make the same objects. `port` 0 takes a free one. `rps` is the account's limit of requests a second:
+    None as Stripe has it, 0 for no limits at all. `faults` is a plan in words ("drop=0.02,429=0.05") or exact
+    faults; `keys` names more keys and what they may do, as a mapping or a JSON or TOML file.
+    """
+
+    seed: int = 1
+    size: str = "small"
+    port: int = 0
+    host: str = "127.0.0.1"
+    now: int | None = None
+    rps: float | None = None
+    latency_ms: float = 0
+    faults: str | Sequence[Planned] = ""
+    keys: Mapping[str, Sequence[str]] | Path | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK:
+            raise SandboxError(
+                f"the sandbox listens on this machine only (127.0.0.1), not on {self.host}: its keys are public"
+            )
+        if self.size not in {"small", "1m"}:
+            raise SandboxError(f'unknown size "{self.size}": small or 1m')
+        if self.latency_ms < 0 or (self.rps is not None and self.rps < 0):
+            raise SandboxError("latency_ms and rps cannot be negative")

@@ -1,0 +1,178 @@
+"""Attempts to take money: what each charge was for, and whether it went through."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from connector.sandbox.story.calendar import DAY
+from connector.sandbox.story.chance import Chance
+from connector.sandbox.story.contracts import Contract, Fate
+from connector.sandbox.story.sales import Outcome, Sale
+from connector.sandbox.story.series import CAPTURED_AFTER, RETRIES
+
+if TYPE_CHECKING:
+    from connector.sandbox.story import Story
+
+_RETRY_DAYS = 3
+_BY_HAND_DAYS = 7
+_DEBIT_TAKES = DAY
+
+
+class Failure(Enum):
+    """Why there is no money: it will be tried again, or not."""
+
+    FOR_NOW = auto()
+    FOR_GOOD = auto()
+
+
+_FAILURES = (None, Failure.FOR_NOW, Failure.FOR_GOOD)
+
+
+class Payment(NamedTuple):
+    """A charge. `lane` is that of its payment intent, whose slot may be an earlier one."""
+
+    number: int
+    created: int
+    amount: int
+    currency: str
+    customer: int | None
+    method: int
+    kind: str
+    intent_slot: int
+    lane: int
+    contract: Contract | None
+    sale: Sale | None
+    failure: Failure | None
+    captured: int | None
+    settled: int | None  # when it has succeeded
+
+    @property
+    def is_debit(self) -> bool:
+        """Whether a bank account is debited; Stripe calls that a payment, not a charge."""
+        return self.kind in ("sepa_debit", "us_bank_account")
+
+
+class Failing(NamedTuple):
+    """A renewal whose first payment fails, and at which attempt after it the money comes."""
+
+    period: int
+    retries: int
+
+
+class Payments:
+    """`payments(number)`: the facts of the charge with that number, or None if there is none."""
+
+    def __init__(self, story: Story) -> None:
+        self._story = story
+        self._calendar, self._layout = story.calendar, story.layout
+        self._contracts = story.contracts
+        self._month = story.calendar.slots_per_month
+        self._failures = Chance(story.seed, "failure")
+        self.retry_after = story.calendar.days(_RETRY_DAYS)  # slots
+        self.by_hand_after = story.calendar.days(_BY_HAND_DAYS)  # slots
+        self.failing = lru_cache(maxsize=4096)(self._find_failing)
+
+    def __call__(self, number: int) -> Payment | None:
+        slot, lane = self._layout.charges.place(number)
+        if lane <= slot // self._month:
+            return self._renewal(number, slot, lane)
+        sale = lane - self._layout.charge_of_sale(slot)
+        if sale >= 0:
+            return self._of_sale(number, self._story.sales(slot, sale))
+        retry = lane - self._layout.retry(slot)
+        if retry >= 0:
+            return self._again(number, slot - (retry + 1) * self.retry_after, retry + 1)
+        return self._by_hand(number, slot - self.by_hand_after)
+
+    def attempts(self, slot: int, lane: int) -> list[int]:
+        """The charges that an invoice's payment intent has or will have, oldest first."""
+        charges = self._layout.charges
+        if lane == self._layout.by_hand(slot):
+            paid = slot + self.by_hand_after
+            return [charges.number(paid, self._layout.by_hand(paid))]
+        numbers = [charges.number(slot, lane)]
+        failing = self.failing(slot)
+        if failing is not None and failing.period == lane:
+            for retry in range(failing.retries):
+                later = slot + (retry + 1) * self.retry_after
+                numbers.append(charges.number(later, self._layout.retry(later) + retry))
+        return numbers
+
+    def is_draft(self, contract: Contract, slot: int) -> bool:
+        """Whether the invoice of that slot stays a draft because collection is paused."""
+        return contract.fate is Fate.DRAFTS and slot >= self._contracts.drafts_since
+
+    def _find_failing(self, slot: int) -> Failing | None:
+        draw = self._failures(slot)
+        if slot < self._month or draw % 4 == 0:
+            return None
+        period = 1 + (draw >> 8) % self._calendar.month(slot)
+        contract = self._contracts(slot - period * self._month)
+        if contract is None or contract.fate is Fate.BY_INVOICE or self.is_draft(contract, slot):
+            return None
+        if not contract.billed(period) or period >= contract.fail:
+            return None
+        return Failing(period, 1 + (draw >> 16) % RETRIES)
+
+    def _renewal(self, number: int, slot: int, period: int) -> Payment | None:
+        contract = self._contracts.billed(slot - period * self._month, period)
+        if contract is None or contract.fate is Fate.BY_INVOICE or self.is_draft(contract, slot):
+            return None
+        failing = self.failing(slot)
+        final = period >= contract.fail
+        failed = final or (failing is not None and failing.period == period)
+        created = self._layout.charges.instant(slot, period)
+        return self._of_contract(number, created, contract, period, _FAILURES[failed + final])
+
+    def _again(self, number: int, slot: int, retry: int) -> Payment | None:
+        failing = self.failing(slot)
+        if failing is None or retry > failing.retries:
+            return None
+        contract = self._contracts(slot - failing.period * self._month)
+        assert contract is not None
+        created = self._layout.charges.created(number)
+        failure = Failure.FOR_NOW if retry < failing.retries else None
+        return self._of_contract(number, created, contract, failing.period, failure)
+
+    def _of_contract(
+        self, number: int, created: int, contract: Contract, period: int, failure: Failure | None
+    ) -> Payment | None:
+        amount = self._story.bills.due(contract, period)
+        if amount <= 0:
+            return None
+        slot = contract.number + period * self._month
+        taken = created if failure is None else None
+        return Payment(
+            number, created, amount, contract.market.currency, contract.customer, contract.method, contract.kind,
+            slot, period, contract, None, failure, taken, taken,
+        )  # fmt: skip
+
+    def _by_hand(self, number: int, slot: int) -> Payment | None:
+        if slot < 0 or not self._story.bills.is_by_hand(slot) or not self._story.invoices.is_paid_by_card(slot):
+            return None
+        bill = self._story.bills.by_hand(slot)
+        customer = self._story.people.owner(slot)
+        assert customer is not None
+        kind = self._story.methods.kind_of_customer(customer, self._story.people.market(customer))
+        created = self._layout.charges.created(number)
+        return Payment(
+            number, created, bill.total, bill.currency, customer, self._story.methods.of_customer(customer), kind,
+            slot, self._layout.by_hand(slot), None, None, None, created, created,
+        )  # fmt: skip
+
+    def _of_sale(self, number: int, sale: Sale) -> Payment | None:
+        if sale.outcome not in (Outcome.PAID, Outcome.DECLINED):
+            return None
+        created = self._layout.charges.created(number)
+        failure = Failure.FOR_GOOD if sale.outcome is Outcome.DECLINED else None
+        captured = None if failure or self._story.sales.is_held(sale) else created
+        if captured is not None and self._layout.is_authorized(sale.slot, sale.lane):
+            captured += CAPTURED_AFTER
+        settled = None if failure else created + (_DEBIT_TAKES if sale.is_debit else 0)
+        lane = self._layout.intent_of_sale(sale.slot) + sale.lane
+        return Payment(
+            number, created, sale.amount, sale.currency, sale.customer, sale.method, sale.kind,
+            sale.slot, lane, None, sale, failure, captured, settled,
+        )  # fmt: skip
