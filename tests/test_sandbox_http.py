@@ -231,10 +231,10 @@ def test_a_wrong_request_is_refused_in_stripes_shape(
 @pytest.mark.parametrize(
     ("method", "path", "name"),
     [
-        ("POST", "/v1/customers", "POST /v1/customers"),
-        ("DELETE", "/v1/customers/cus_1", "DELETE /v1/customers/{customer}"),
+        ("POST", "/v1/quotes", "POST /v1/quotes"),
+        ("DELETE", "/v1/radar/value_lists/rsl_1", "DELETE /v1/radar/value_lists/{value_list}"),
         ("GET", "/v1/quotes", "GET /v1/quotes"),
-        ("GET", "/v1/invoice_payments", "GET /v1/invoice_payments"),
+        ("GET", "/v1/topups", "GET /v1/topups"),
         ("GET", "/v1/credit_notes/preview?invoice=in_1", "GET /v1/credit_notes/preview"),
     ],
 )
@@ -361,6 +361,7 @@ def test_stats_count_calls_by_name_and_status() -> None:
             "calls": {"GET /v1/balance": {"200": 1}, "GET /v1/customers/{customer}": {"404": 2}},
             "requests": 3,
             "rate_limited": {},
+            "effects": {},
             "most_at_once": 1,
             "bytes": size,
         }

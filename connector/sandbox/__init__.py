@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-from connector.sandbox.admin import truth
 from connector.sandbox.clock import Clock
 from connector.sandbox.faults import Planned
 from connector.sandbox.options import LIVE_KEY, SECRET_KEY, Options, SandboxError
@@ -30,14 +29,22 @@ class Sandbox:
 
     def __init__(self, options: Options | None = None, **settings: Any) -> None:
         from connector.sandbox.business import Business
+        from connector.sandbox.busy import Busy
+        from connector.sandbox.delivery import Delivery
         from connector.sandbox.server import Server
         from connector.sandbox.service import Service
         from connector.sandbox.store import Store
+        from connector.sandbox.writes.hands import KINDS
 
         self.options = replace(options or Options(), **settings)
         self.clock = Clock(self.options.now)
         business = Business(seed=self.options.seed, size=self.options.size, now=self.clock.start)
-        self.store = Store(business, self.clock)
+        self.store = Store(business, self.clock, KINDS, self.options.seed)
+        self.store.search_lag_seconds = self.options.search_lag_seconds
+        self._busy = Busy(self.store, self.options.seed)
+        self.webhooks = Delivery(self.store, self.options.seed, self.options.webhook_trouble)
+        if self.options.webhook is not None:
+            self.webhook(self.options.webhook)
         self.service = Service(self.store, self.options, self.clock)
         try:
             self._server = Server(self.service, self.options.host, self.options.port)
@@ -46,9 +53,13 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         self._server.start()
+        if self.options.busy:
+            self.busy(self.options.busy)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._busy.close()
+        self.webhooks.close()
         self._server.stop()
 
     @property
@@ -56,9 +67,23 @@ class Sandbox:
         """Where it listens, e.g. "http://127.0.0.1:12111"."""
         return f"http://127.0.0.1:{self._server.port}"
 
-    def truth(self, kind: str) -> Iterator[dict[str, Any]]:
-        """Yield every object of `kind` as it is, whole, newest first; children with their parent's id."""
-        return truth(self.store, kind)
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Ids of the connected accounts, for `Stripe-Account`."""
+        return self.service.worlds.connected
+
+    def truth(self, kind: str, account: str | None = None, livemode: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield every object of `kind` as it is, whole, newest first; children with their parent's id.
+
+        Those of the sandbox's own account in test mode, unless told otherwise.
+        """
+        from connector.sandbox.admin import truth
+
+        worlds = self.service.worlds
+        store = worlds.find(account or worlds.own, livemode)
+        if store is None:
+            raise SandboxError(f"there is no account {account}; connected are {', '.join(worlds.connected)}")
+        return truth(store, kind)
 
     def stats(self) -> dict[str, Any]:
         """Return what `/_stats` says: calls by name and status, 429s, the most at once, bytes."""
@@ -76,6 +101,27 @@ class Sandbox:
     def delete(self, kind: str, id: str) -> bool:  # noqa: A002 - Stripe's word for it
         """Delete an object, silently as lists do; False when there is none."""
         return self.store.delete(kind, id)
+
+    def advance(self, seconds: int) -> int:
+        """Move the clock on; what falls due on the way happens. Return the new present in unix seconds."""
+        from connector.sandbox.admin import advance
+
+        return advance(self.store, seconds)
+
+    def busy(self, per_second: float) -> None:
+        """Make so many realistic changes a second from now on, by a plan that the seed repeats."""
+        self._busy.start(per_second)
+
+    def work(self, changes: int) -> dict[str, int]:
+        """Make so many realistic changes at once; return how many of each call were made so far."""
+        self._busy.work(changes)
+        return dict(self._busy.done)
+
+    def webhook(self, url: str, events: Sequence[str] = ("*",)) -> str:
+        """Send events to `url` from now on; return the secret that they are signed with."""
+        from connector.sandbox.writes.webhooks import add_endpoint
+
+        return add_endpoint(self.store, url, events)
 
     def fail(self, fault: str, on: str | None = None, nth: int = 1, times: int = 1) -> None:
         """Let the `nth` request from now that fits `on` ("GET /v1/customers"; None: any) go wrong."""

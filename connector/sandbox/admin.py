@@ -1,8 +1,9 @@
-"""The sandbox's own paths, which Stripe does not have: the whole truth, and what was asked so far.
+"""The sandbox's own paths, which Stripe does not have: the whole truth, what was asked so far, and the clock.
 
 GET /_truth           every kind and how many objects of it there are
 GET /_truth/charge    every charge, whole, one a line
-GET /_stats           calls by name and status, 429s, the most at once, bytes
+GET /_stats           calls by name and status, 429s, the most at once, bytes, effects by idempotency key
+POST /_clock          {"advance_seconds": 86400} moves the clock on; what falls due on the way happens
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from collections.abc import Iterator
 import msgspec
 
 from connector.sandbox.calls import Answer, Call, pretty
+from connector.sandbox.meters import events
 from connector.sandbox.refusals import refusal
 from connector.sandbox.rules import Record
 from connector.sandbox.stats import Stats
 from connector.sandbox.store import Store
+from connector.sandbox.writes.balances import balance
+from connector.sandbox.writes.time import pass_time
 
 CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
     "credit_note_line_item": (("credit_note", "lines"),),
@@ -35,8 +39,12 @@ def truth(store: Store, kind: str) -> Iterator[Record]:
     """
     if kind in CHILDREN:
         return _children(store, kind)
-    if kind in {"account", "balance"}:
-        return iter([getattr(store.business, kind)()])
+    if kind == "account":
+        return iter([store.business.account()])
+    if kind == "balance":
+        return iter([balance(store)])
+    if kind == "billing.meter_event":
+        return events(store)
     if kind not in store.kinds:
         raise KeyError(kind)
     return store.records(kind)
@@ -49,6 +57,24 @@ def _children(store: Store, kind: str) -> Iterator[Record]:
                 yield {**child, "_parent": record["id"]}
 
 
+def advance(store: Store, seconds: int) -> int:
+    """Move the store's clock on, let everything happen that falls due on the way, and return the new present."""
+    until = store.clock.now() + seconds
+    pass_time(store, store.clock, until)
+    store.clock.move_to(until)
+    return store.clock.now()
+
+
+def _seconds(body: bytes) -> int:
+    try:
+        seconds = msgspec.json.decode(body or b"{}", type=dict[str, int]).get("advance_seconds", -1)
+    except msgspec.DecodeError:
+        seconds = -1
+    if seconds < 0:
+        raise refusal("bad_clock")
+    return seconds
+
+
 class Admin:
     """Answers the paths that begin with an underscore; no key is asked for."""
 
@@ -59,12 +85,14 @@ class Admin:
     def respond(self, call: Call) -> Answer:
         """Return the answer; Refusal for a path that is not there."""
         words = call.path.strip("/").split("/")
+        if (call.method, words) == ("POST", ["_clock"]):
+            return Answer(200, pretty({"now": advance(self._store, _seconds(call.body))}))
         if call.method != "GET" or words[0] not in {"_truth", "_stats"}:
             raise refusal("unknown_path", method=call.method, path=call.path)
         if words == ["_stats"]:
             return Answer(200, pretty(self._stats.totals()))
         if words == ["_truth"]:
-            kinds = sorted({*self._store.kinds, *CHILDREN, "account", "balance"})
+            kinds = sorted({*self._store.kinds, *CHILDREN, "account", "balance", "billing.meter_event"})
             return Answer(200, pretty({kind: sum(1 for _ in truth(self._store, kind)) for kind in kinds}))
         return self._lines(".".join(words[1:]), call)
 

@@ -19,8 +19,8 @@ _PROSE = frozenset({"description", "title", "x-sdk", "x-resourceId", "x-expansio
 _NAMED = frozenset({"properties", "schemas", "paths"})  # below these, keys are names and never prose
 
 SAMPLES = (
-    "account", "balance", "balance_transaction", "charge", "checkout.session", "coupon", "credit_note",
-    "credit_note_line_item", "customer", "deleted_customer", "discount", "dispute", "event", "invoice",
+    "account", "balance", "balance_transaction", "billing.meter", "charge", "checkout.session", "coupon",
+    "credit_note", "credit_note_line_item", "customer", "deleted_customer", "discount", "dispute", "event", "invoice",
     "invoice_payment", "invoiceitem", "item", "line_item", "payment_intent", "payment_link", "payment_method",
     "payout", "plan", "price", "product", "refund", "subscription", "subscription_item",
 )  # fmt: skip

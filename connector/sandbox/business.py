@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from connector.sandbox.meters import Meters
 from connector.sandbox.objects.company import Company
+from connector.sandbox.objects.kind import Kind
 from connector.sandbox.objects.money import balance
 from connector.sandbox.story import SIZES, Story
 
@@ -25,13 +27,14 @@ class Business:
     kinds: tuple[str, ...] = (
         "customer", "product", "price", "subscription", "invoice", "invoiceitem", "charge", "payment_intent",
         "refund", "payout", "balance_transaction", "dispute", "credit_note", "coupon", "payment_method",
-        "payment_link", "checkout.session", "event",
+        "payment_link", "checkout.session", "event", "billing.meter",
     )  # fmt: skip
 
     def __init__(self, *, seed: int, size: str, now: int) -> None:
         self.now = now
         self._company = Company(Story(seed=seed, size=SIZES[size], now=now))
-        self._kinds = self._company.kinds
+        meters = Meters(seed, self._company.story.calendar.start)
+        self._kinds: dict[str, Kind | Meters] = {**self._company.kinds, "billing.meter": meters}
 
     def end(self, kind: str) -> int:
         """The number after the last one."""

@@ -15,24 +15,26 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True)
 class Call:
-    """A request: method, path and query as sent, headers by lower-case name, and the body."""
+    """A request: method, path and query as sent, headers by lower-case name, the body, and the id it was given."""
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    request_id: str = ""
 
 
 @dataclass
 class Answer:
-    """A response. `drop` sends nothing at all; `truncate` breaks off in the middle of the body."""
+    """A response. `drop` sends nothing at all; `truncate` breaks off inside the body, `trickle_ms` slows it."""
 
     status: int
     body: bytes | Iterator[bytes] = b""
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
     truncate: bool = False
+    trickle_ms: float = 0
 
 
 def answer(record: dict[str, Any], livemode: bool = False) -> Answer:

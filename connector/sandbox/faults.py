@@ -20,20 +20,26 @@ from connector.sandbox.options import SandboxError
 class Fault:
     """What goes wrong with one request.
 
-    `refuse` answers with that row of `refusals`; `drop` closes the connection without an answer; `delay_ms`
-    waits first; `truncate` breaks off in the middle of the body; `delete_cursor` deletes the last object of
-    the page just after it was made, so that the next page's cursor is gone.
+    `refuse` answers with that row of `refusals`; `drop` closes the connection without an answer, `drop_after`
+    too, but the call has taken effect; `delay_ms` waits first; `trickle_ms` takes that long to send the body;
+    `truncate` breaks off in the middle of it; `duplicate` repeats the first object of a page at its end;
+    `delete_cursor` deletes the last object of the page just after it was made, so that the next page's cursor
+    is gone.
     """
 
     refuse: str | None = None
     drop: bool = False
+    drop_after: bool = False
     delay_ms: float = 0
+    trickle_ms: float = 0
     truncate: bool = False
+    duplicate: bool = False
     delete_cursor: bool = False
 
 
 FAULTS: dict[str, Fault] = {
     "drop": Fault(drop=True),
+    "drop-after": Fault(drop_after=True),
     "429": Fault(refuse="rate_account"),
     "429-endpoint-rate": Fault(refuse="rate_endpoint"),
     "429-global-concurrency": Fault(refuse="concurrency_account"),
@@ -42,18 +48,25 @@ FAULTS: dict[str, Fault] = {
     "500": Fault(refuse="unknown_error"),
     "503": Fault(refuse="unavailable"),
     "slow": Fault(delay_ms=1000),
+    "trickle": Fault(trickle_ms=1000),
     "truncate": Fault(truncate=True),
+    "duplicate": Fault(duplicate=True),
     "delete-cursor": Fault(delete_cursor=True),
 }
 
+_TIMED = ("slow", "trickle")
+"""Faults that take a number of milliseconds."""
+
 
 def fault(name: str) -> Fault:
-    """Return the fault called `name`; "slow:250" waits that many milliseconds."""
+    """Return the fault called `name`; "slow:250" waits and "trickle:250" takes that many milliseconds."""
     word, _, amount = name.partition(":")
     found = FAULTS.get(word)
-    if found is None or (amount and (word != "slow" or not amount.isdecimal())):
+    if found is None or (amount and (word not in _TIMED or not amount.isdecimal())):
         raise SandboxError(f'unknown fault "{name}"; there are {", ".join(FAULTS)} (slow:250 for milliseconds)')
-    return replace(found, delay_ms=float(amount)) if amount else found
+    if not amount:
+        return found
+    return replace(found, delay_ms=float(amount)) if word == "slow" else replace(found, trickle_ms=float(amount))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from connector.sandbox.api import Shape
+from connector.sandbox.api import Operation, Shape
+from connector.sandbox.calls import Call
 from connector.sandbox.refusals import Refusal, refusal
 
 _KEYS = re.compile(r"\[([^\]]*)\]")
@@ -46,6 +47,14 @@ def _element(tree: dict[str, Raw], rest: list[str]) -> str:
     if rest and rest[0] and isinstance(last, dict) and rest[0] not in last:
         return str(len(tree) - 1)
     return str(len(tree))
+
+
+def sent(call: Call, operation: Operation) -> dict[str, Any]:
+    """Return the parameters of a call that writes: those in its body, and those in its query."""
+    shapes = {**operation.query, **operation.body}
+    is_form = call.headers.get("content-type", "").partition(";")[0] in {"", "application/x-www-form-urlencoded"}
+    body = decode(call.body.decode("utf-8", "replace")) if is_form else {}
+    return read({**decode(call.query), **body}, shapes, operation.required if is_form else ())
 
 
 def read(raw: Mapping[str, Raw], shapes: Mapping[str, Shape], required: Collection[str]) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def _settled_in(store: Store, payout: str) -> Condition:
 def _narrowed(store: Store, kind: str, wanted: Mapping[str, Any]) -> Stretch:
     """Return the stretch that the filters leave, as far as it can be told without looking at objects."""
     near = ((name, value) for name, value in wanted.items() if isinstance(value, str) and is_equality(kind, name))
-    known = (pair for pair in near if store.business.numbers(kind, *pair) is not None)
+    known = (pair for pair in near if store.indexed(kind, *pair) is not None)
     created = wanted.get("created", {})
     if isinstance(created, int):
         created = {"gte": created, "lte": created}

@@ -26,7 +26,9 @@ class Options:
     `seed`, `size` ("small" or "1m") and `now` (unix seconds, None for the present) make the objects: the same
     three make the same objects. `port` 0 takes a free one. `rps` is the account's limit of requests a second:
     None as Stripe has it, 0 for no limits at all. `faults` is a plan in words ("drop=0.02,429=0.05") or exact
-    faults; `keys` names more keys and what they may do, as a mapping or a JSON or TOML file.
+    faults; `keys` names more keys and what they may do, as a mapping or a JSON or TOML file. `busy` changes a
+    second are made while it runs. Events are sent to the URL `webhook`, with `webhook_trouble` as far as it says
+    so ("late=0.1,duplicate=0.1,disorder=0.2"). Searches find what is older than `search_lag_seconds`.
     """
 
     seed: int = 1
@@ -38,6 +40,10 @@ class Options:
     latency_ms: float = 0
     faults: str | Sequence[Planned] = ""
     keys: Mapping[str, Sequence[str]] | Path | str | None = None
+    busy: float = 0
+    webhook: str | None = None
+    webhook_trouble: str = ""
+    search_lag_seconds: int = 0
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK:
@@ -46,5 +52,5 @@ class Options:
             )
         if self.size not in {"small", "1m"}:
             raise SandboxError(f'unknown size "{self.size}": small or 1m')
-        if self.latency_ms < 0 or (self.rps is not None and self.rps < 0):
-            raise SandboxError("latency_ms and rps cannot be negative")
+        if self.latency_ms < 0 or self.busy < 0 or (self.rps is not None and self.rps < 0):
+            raise SandboxError("latency_ms, rps and busy cannot be negative")

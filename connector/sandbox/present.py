@@ -24,7 +24,11 @@ ON_REQUEST: dict[str, tuple[str, ...]] = {
 }
 """Fields that are absent unless expanded [docs]; the OpenAPI document does not say which."""
 
-_GATHERED = {("charge", "refunds"): ("refund", "charge"), ("customer", "subscriptions"): ("subscription", "customer")}
+GATHERED = {
+    ("charge", "refunds"): ("refund", "charge"),
+    ("customer", "subscriptions"): ("subscription", "customer"),
+    ("customer", "tax_ids"): ("tax_id", "customer"),
+}
 """Lists on request that are made of objects with a list of their own: the kind, and its field for the parent."""
 
 Tree = dict[str, "Tree"]
@@ -74,7 +78,7 @@ def show(record: Record, kind: str, tree: Tree, store: Store) -> Record:
     for path in _lists_in(kind):
         _cut(record, path)
     if kind == "event":
-        _snapshot(record["data"]["object"])
+        snapshot(record["data"]["object"])
     shape = api.schema(kind)
     for name, below in tree.items():
         found = shape.child(name)
@@ -92,14 +96,14 @@ def _on_request(record: Record, kind: str, tree: Tree, store: Store) -> None:
     for name in ON_REQUEST.get(kind, ()):
         if name not in tree:
             record.pop(name, None)
-        elif (kind, name) in _GATHERED:
+        elif (kind, name) in GATHERED:
             record[name] = _gathered(record["id"], kind, name, store)
         elif name not in record:
             raise refusal("not_held", "expand", what=f"{name} of {kind} objects")
 
 
 def _gathered(id: str, kind: str, name: str, store: Store) -> Record:  # noqa: A002 - Stripe's word for it
-    child, field = _GATHERED[kind, name]
+    child, field = GATHERED[kind, name]
     found = store.records(child, Stretch(near=(field, id)))
     data = [item for item in found if item[field] == id and item.get("status") != "canceled"]
     return {"object": "list", "data": data, "has_more": False, "url": f"/v1/{kind}s/{id}/{name}"}
@@ -126,7 +130,8 @@ def _cut(record: Record, path: tuple[str, ...]) -> None:
         place["has_more"] = True
 
 
-def _snapshot(record: Record) -> None:
+def snapshot(record: Record) -> None:
+    """Cut `record` to what an event shows of it; changes it."""
     kind = record.get("object", "")
     if kind in api.schemas():
         for name in ON_REQUEST.get(kind, ()):

@@ -12,7 +12,8 @@ from typing import Any
 from connector.sandbox import api
 from connector.sandbox.api import Operation
 from connector.sandbox.lists import Page, page, part
-from connector.sandbox.present import show, stub, tree_of
+from connector.sandbox.meters import summaries
+from connector.sandbox.present import GATHERED, show, stub, tree_of
 from connector.sandbox.refusals import Refusal, refusal
 from connector.sandbox.rules import Record
 from connector.sandbox.search import count, search
@@ -27,7 +28,7 @@ _BY_QUERY = {"/v1/subscription_items": ("subscription", "items")}
 _INSIDE = {"subscription_item": ("subscription", "items")}
 """Objects that are retrieved by their own id but live in a parent."""
 
-_PARAM_OF = {"customer": "id", "subscription_exposed_id": "id"}
+PARAM_OF = {"customer": "id", "subscription_exposed_id": "id"}
 """Path parameters that errors call by another name [known]."""
 
 SHOWN_DELETED = frozenset({"customer"})
@@ -52,13 +53,15 @@ def reader(store: Store, operation: Operation) -> Reader | None:
 def _list_reader(store: Store, operation: Operation) -> Reader | None:
     if operation.path in _BY_QUERY:
         return _children_by_query
+    if operation.lists == "billing.meter_event_summary":
+        return _summaries
     if not operation.path_parameters:
         return _list if operation.lists in store.kinds else None
     parent, field = _parent(operation)
     if parent not in store.kinds:
         return None
     shape = api.schema(parent).fields.get(field)
-    if shape is not None and shape.is_list:
+    if shape is not None and shape.is_list and (parent, field) not in GATHERED:
         return _children
     return _list_of_parent if operation.lists in store.kinds else None
 
@@ -106,6 +109,12 @@ def _children_by_query(store: Store, operation: Operation, path: str, parameters
     return _answer(store, operation, path, found, parameters)
 
 
+def _summaries(store: Store, operation: Operation, path: str, parameters: Parameters) -> Record:
+    meter = _above(store, operation, path, "billing.meter")
+    found = part(summaries(store, meter, parameters), operation.lists or "", parameters)
+    return _answer(store, operation, path, found, parameters)
+
+
 def _above(store: Store, operation: Operation, path: str, kind: str) -> Record:
     """Return the parent that stands in the path of a child list."""
     name, id_ = next(iter(operation.path_values(path).items()))
@@ -144,7 +153,7 @@ def _retrieve(store: Store, operation: Operation, path: str, parameters: Paramet
 
 
 def _missing(kind: str, id_: str, name: str) -> Refusal:
-    return refusal("missing", _PARAM_OF.get(name, name), kind=kind, id=id_)
+    return refusal("missing", PARAM_OF.get(name, name), kind=kind, id=id_)
 
 
 def _inside(store: Store, kind: str, id_: str) -> Record | None:

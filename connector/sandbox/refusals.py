@@ -24,19 +24,32 @@ class Rule:
 
 
 class Refusal(Exception):
-    """An answer that refuses; `rule` is its row, `param` the parameter at fault in bracket form."""
+    """An answer that refuses; `rule` is its row, `param` the parameter at fault in bracket form.
+
+    `more` are further fields of the error. `leaves` says that what was done stays done, as after a declined
+    payment; else a refused call leaves nothing behind.
+    """
 
     def __init__(self, rule: Rule, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.rule = rule
         self.message = message
         self.param = param
+        self.more: dict[str, Any] = {}
+        self.leaves = False
+
+    def leaving(self, **more: Any) -> Refusal:
+        """Return this refusal as one that undoes nothing, with the fields `more` in the error."""
+        self.leaves = True
+        self.more.update(more)
+        return self
 
     def body(self) -> dict[str, Any]:
         """Return the answer's JSON; fields that do not apply are left out, as Stripe does."""
         code = self.rule.code
         page = f"https://docs.stripe.com/error-codes#{code.replace('_', '-')}" if code else None
         error = {"code": code, "doc_url": page, "message": self.message, "param": self.param, "type": self.rule.type}
+        error.update(self.more)
         return {"error": {name: value for name, value in error.items() if value is not None}}
 
 
@@ -122,6 +135,49 @@ RULES: dict[str, Rule] = {
     "manual_payout": Rule(
         400, "Balance transaction history can only be filtered on automatic transfers, not manual.", basis="spec"
     ),
+    # the sandbox's own paths
+    "bad_clock": Rule(400, 'Send {{"advance_seconds": N}} as JSON, N not negative.', basis="own"),
+    # reports and v2
+    "report_interval": Rule(400, "{param} lies outside of what the report type has data for.", basis="docs"),
+    "report_column": Rule(400, "The report has no column {column}."),
+    "v2_limit": Rule(400, "limit must be between 1 and {bound}."),
+    # meters
+    "not_aligned": Rule(400, "{param} must be aligned with {window} boundaries.", basis="spec"),
+    # customers, what is sold, payment methods
+    "bad_email": Rule(400, "Invalid email address: {email}", "email_invalid", basis="docs"),
+    "exists": Rule(400, "{kind} already exists.", "resource_already_exists", basis="docs"),
+    "product_has_prices": Rule(
+        400, "This product cannot be deleted because it has one or more user-created prices.", basis="spec"
+    ),
+    "price_of_another": Rule(400, "The price '{id}' belongs to another product."),
+    "tax_behavior_fixed": Rule(
+        400, "The tax behavior of a price cannot be changed once it is inclusive or exclusive.", basis="spec"
+    ),
+    "lookup_key_taken": Rule(400, "A price (`{id}`) already uses that lookup key."),
+    "code_taken": Rule(400, "An active promotion code with `code: {code}` already exists."),
+    "method_attached": Rule(400, "The payment method you provided has already been attached to a customer."),
+    "method_not_detachable": Rule(
+        400, "The payment method you provided is not attached to a customer so detachment is impossible."
+    ),
+    "method_not_attached": Rule(400, "The payment method '{id}' must be attached to the customer first."),
+    "method_unsaved": Rule(400, "You must save this PaymentMethod to a customer before you can update it."),
+    # idempotency keys
+    "long_idempotency_key": Rule(400, "Idempotency keys can have up to {bound} characters.", basis="docs"),
+    "idempotency_other": Rule(
+        400,
+        "Keys for idempotent requests can only be used with the same parameters they were first used with. "
+        "Try using a key other than '{key}' if you meant to execute a different request.",
+        type="idempotency_error",
+        basis="docs",
+    ),
+    "idempotency_in_use": Rule(
+        409,
+        "There is currently another in-progress request using this Idempotent Key (that probably means you "
+        "submitted twice, and the other request is still going through): {key}. Please try again later.",
+        "idempotency_key_in_use",
+        type="idempotency_error",
+        basis="third",
+    ),
     # expansion and search
     "not_expandable": Rule(400, "This property cannot be expanded ({name}).{hint}", basis="third"),
     "too_deep": Rule(400, "You cannot expand more than 4 levels of a property.", basis="third"),
@@ -145,4 +201,135 @@ RULES: dict[str, Rule] = {
         headers=_NO_RETRY,
         basis="own",
     ),
+    # payments
+    "card_declined": Rule(402, "{message}", "card_declined", "card_error", basis="docs"),
+    "expired_card": Rule(402, "{message}", "expired_card", "card_error", basis="docs"),
+    "incorrect_cvc": Rule(402, "{message}", "incorrect_cvc", "card_error", basis="docs"),
+    "processing_error": Rule(402, "{message}", "processing_error", "card_error", basis="docs"),
+    "authentication_required": Rule(402, "{message}", "authentication_required", "card_error", basis="docs"),
+    "not_taken": Rule(
+        501,
+        "The sandbox does not take {param} in this call yet.",
+        type="api_error",
+        headers=_NO_RETRY,
+        basis="own",
+    ),
+    "bad_currency": Rule(400, "Invalid currency: {currency}"),
+    "amount_too_small": Rule(400, "Amount must be at least 0.50 {currency}.", basis="spec"),
+    "intent_state": Rule(
+        400, "You cannot {verb} this PaymentIntent because it has a status of {status}.", basis="spec"
+    ),
+    "intent_needs_method": Rule(
+        400,
+        "You cannot confirm this PaymentIntent because it's missing a payment method. Update the PaymentIntent with "
+        "a payment method, or send one when you confirm it.",
+    ),
+    "setup_state": Rule(400, "You cannot {verb} this SetupIntent because it has a status of {status}.", basis="spec"),
+    "setup_needs_method": Rule(400, "You cannot confirm this SetupIntent because it's missing a payment method."),
+    "capture_too_large": Rule(
+        400, "The amount to capture ({amount}) is more than what is held ({held}).", basis="spec"
+    ),
+    "only_confirming": Rule(400, "You can only send {param} with confirm set to true.", basis="spec"),
+    "method_of_another": Rule(400, "The payment method belongs to another customer.", basis="spec"),
+    "method_needs_customer": Rule(
+        400, "The payment method belongs to a customer; send the customer along with it.", basis="spec"
+    ),
+    "charge_needs_source": Rule(400, "Must provide source or customer.", "parameter_missing", basis="docs"),
+    "charge_state": Rule(400, "Charge {id} cannot be {verb}: it is {status}.", basis="spec"),
+    "customer_set": Rule(400, "Charge {id} has a customer already.", basis="spec"),
+    "refund_of_nothing": Rule(
+        400,
+        "One of these parameters should be sent: payment_intent or charge.",
+        "parameter_missing",
+        basis="docs",
+    ),
+    "charge_refunded": Rule(400, "Charge {id} has already been refunded.", basis="spec"),
+    "refund_too_large": Rule(
+        400, "The amount to refund ({amount}) is more than what is left on the charge ({left}).", basis="spec"
+    ),
+    "charge_disputed": Rule(400, "Charge {id} has been charged back; it cannot be refunded."),
+    "refund_state": Rule(400, "Refund {id} cannot be {verb}: it has a status of {status}.", basis="spec"),
+    "payout_state": Rule(400, "Payout {id} cannot be {verb}: it has a status of {status}.", basis="spec"),
+    "payout_automatic": Rule(400, "Automatic payouts cannot be canceled.", basis="spec"),
+    "payout_reversed": Rule(400, "Payout {id} has been reversed, or reverses another."),
+    "insufficient_funds": Rule(400, "Insufficient funds: {available} {currency} is available.", basis="spec"),
+    "dispute_state": Rule(400, "This dispute takes no evidence and cannot be closed: it is {status}."),
+    "session_state": Rule(400, "Only open Checkout Sessions can be {verb}; this one is {status}.", basis="spec"),
+    "session_expiry": Rule(
+        400, "expires_at must be between 30 minutes and 24 hours after the session is created.", basis="spec"
+    ),
+    "intent_of_session": Rule(
+        400, "The PaymentIntent belongs to a Checkout Session; expire that instead.", basis="spec"
+    ),
+    "one_currency": Rule(400, "All prices must have the currency {currency}.", basis="spec"),
+    "price_of_mode": Rule(400, "A session in {mode} mode cannot sell the price {price}."),
+    "inactive_price": Rule(400, "The price {price} is not active."),
+    # invoices, subscriptions and what belongs to them
+    "not_editable": Rule(
+        400, "This invoice is no longer a draft; its {what} can't be changed.", "invoice_not_editable", basis="spec"
+    ),
+    "invoice_state": Rule(400, "You can't {verb} this invoice: it has a status of {status}.", basis="spec"),
+    "invoice_of_subscription": Rule(400, "Invoices of subscriptions can't be deleted; void them.", basis="spec"),
+    "nothing_to_invoice": Rule(
+        400,
+        "Nothing to invoice for subscription {subscription}.",
+        "invoice_no_subscription_line_items",
+        basis="spec",
+    ),
+    "only_sent_invoices": Rule(400, "{param} can only be set when collection_method is send_invoice.", basis="spec"),
+    "sent_by_hand": Rule(400, "Only invoices whose collection_method is send_invoice can be sent."),
+    "when_due": Rule(400, "If collection_method is send_invoice, days_until_due or due_date must be sent."),
+    "no_payment_method": Rule(
+        400,
+        "This customer has no attached payment source or default payment method. Please consider adding a default "
+        "payment method.",
+    ),
+    "item_of_invoice": Rule(400, "The invoice item is on an invoice that is no longer a draft.", basis="spec"),
+    "invoice_of_another": Rule(400, "The invoice belongs to another customer."),
+    "line_currency": Rule(400, "The invoice is in {currency}; what is added must be too."),
+    "note_of_draft": Rule(400, "You can only create credit notes for open or paid invoices."),
+    "note_nothing": Rule(400, "One of amount, lines or shipping_cost must be sent.", basis="spec"),
+    "note_too_large": Rule(400, "{amount} is more than what can still be credited ({left}).", basis="spec"),
+    "note_split": Rule(
+        400,
+        "The sum of refunds, credit to the balance and credit outside Stripe ({sum}) must equal what was paid and is "
+        "credited ({paid}).",
+        basis="spec",
+    ),
+    "note_state": Rule(400, "You can't void this credit note: {why}."),
+    "not_recurring": Rule(
+        400,
+        "The price specified is set to `type=one_time` but this field only accepts prices with `type=recurring`.",
+    ),
+    "not_one_time": Rule(
+        400,
+        "The price specified is set to `type=recurring` but this field only accepts prices with `type=one_time`.",
+    ),
+    "mixed_intervals": Rule(
+        400,
+        "All prices on a subscription must have the same `recurring.interval` and `recurring.interval_count`.",
+    ),
+    "mixed_currencies": Rule(400, "All prices on a subscription must have the same currency."),
+    "last_item": Rule(
+        400, "A subscription must have at least one item. To cancel it, use the cancel endpoint instead."
+    ),
+    "subscription_canceled": Rule(
+        400, "A canceled subscription can only update its cancellation_details and metadata.", basis="spec"
+    ),
+    "not_paused": Rule(400, "Only paused subscriptions can be resumed; this one is {status}.", basis="spec"),
+    "only_automatic": Rule(400, "Only subscriptions that charge automatically can be resumed.", basis="spec"),
+    "not_pausable": Rule(400, "Only active subscriptions can be paused; this one is {status}."),
+    "in_the_past": Rule(400, "{param} must be in the future."),
+    "clock_backwards": Rule(400, "A test clock can only be advanced to a later time.", basis="spec"),
+    "clock_too_far": Rule(
+        400,
+        "A test clock can't be advanced by more than two intervals of its shortest subscription, or two years "
+        "without one.",
+        basis="spec",
+    ),
+    "preview_of_nothing": Rule(
+        400, "Send a subscription, a schedule, details of one, or invoice items.", "invoice_upcoming_none", basis="spec"
+    ),
+    "bad_discount": Rule(400, "Each discount needs one of coupon, discount or promotion_code.", basis="spec"),
+    "coupon_unusable": Rule(400, "Coupon {coupon} is used up or expired.", "coupon_expired", basis="spec"),
 }

@@ -77,7 +77,8 @@ def search(store: Store, kind: str, parameters: Mapping[str, Any]) -> tuple[Page
     """Return one page of what the query finds, newest first, and the token of the next page or None."""
     clauses, joined = parse(parameters["query"], kind)
     limit = cut_of(parameters).limit
-    stretch = Stretch(below=_position(parameters["page"])) if "page" in parameters else Stretch()
+    below = _position(parameters["page"]) if "page" in parameters else None
+    stretch = Stretch(below=below, until=_known_until(store))
     found: list[tuple[Position, Record]] = []
     for position in store.walk(kind, stretch):
         record = store.at(kind, position)
@@ -91,7 +92,13 @@ def search(store: Store, kind: str, parameters: Mapping[str, Any]) -> tuple[Page
 def count(store: Store, kind: str, query: str) -> int:
     """Return how many objects the query finds."""
     clauses, joined = parse(query, kind)
-    return sum(1 for record in store.records(kind) if joined(clause.matches(record) for clause in clauses))
+    known = store.records(kind, Stretch(until=_known_until(store)))
+    return sum(1 for record in known if joined(clause.matches(record) for clause in clauses))
+
+
+def _known_until(store: Store) -> int | None:
+    """Return the instant from which on what was created is not found yet, where search is to lag."""
+    return store.clock.now() - store.search_lag_seconds if store.search_lag_seconds else None
 
 
 def parse(query: str, kind: str) -> tuple[list[Clause], Callable[..., bool]]:

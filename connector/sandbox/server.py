@@ -17,6 +17,7 @@ from connector.sandbox.service import Service
 
 _POLL_SECONDS = 0.05
 _CLOSE_SECONDS = 5.0
+_PARTS = 10  # of a body that comes slowly
 _log = logging.getLogger("connector.sandbox")
 
 
@@ -110,13 +111,25 @@ class _Connection(BaseHTTPRequestHandler):
             self._hang_up()
         elif isinstance(answer.body, bytes):
             body = answer.body[: len(answer.body) // 2] if answer.truncate else answer.body
-            self.wfile.write(self._head(answer, f"Content-Length: {len(answer.body)}") + body)
+            head = self._head(answer, f"Content-Length: {len(answer.body)}")
+            if answer.trickle_ms:
+                self._trickle(head, body, answer.trickle_ms / 1000)
+            else:
+                self.wfile.write(head + body)
             if answer.truncate:
                 self._hang_up()
         else:
             self.wfile.write(self._head(answer, "Transfer-Encoding: chunked"))
             for chunk in _chunks(answer.body):
                 self.wfile.write(chunk)
+
+    def _trickle(self, head: bytes, body: bytes, seconds: float) -> None:
+        """Send the head at once, and the body in ten parts over so many seconds."""
+        self.wfile.write(head)
+        size = len(body) // _PARTS + 1
+        for start in range(0, len(body), size):
+            self.server.service.closing.wait(seconds / _PARTS)
+            self.wfile.write(body[start : start + size])
 
     def _head(self, answer: Answer, length: str) -> bytes:
         phrase = self.responses[answer.status][0] if answer.status in self.responses else ""

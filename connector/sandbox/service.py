@@ -1,6 +1,7 @@
 """What happens to a call, step by step, from its key to its answer; nothing here knows of sockets.
 
 fault planned? → key → account and version → path → limits → permission → parameters → reader → answer
+                                                                  parameters → idempotency → handler → answer
 """
 
 from __future__ import annotations
@@ -10,25 +11,44 @@ import random
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from email.utils import formatdate
+from typing import Any
 
 from connector.sandbox import api, forms
 from connector.sandbox.admin import Admin
 from connector.sandbox.api import Operation
 from connector.sandbox.calls import Answer, Call, answer, refused
 from connector.sandbox.clock import Clock
+from connector.sandbox.elsewhere import elsewhere
 from connector.sandbox.faults import Fault, Plan, plan
+from connector.sandbox.idempotency import Idempotency
 from connector.sandbox.keys import Key, KeyRing, masked, permission
 from connector.sandbox.limits import Limits
 from connector.sandbox.options import Options
+from connector.sandbox.pace import Pace
+from connector.sandbox.present import show, tree_of
 from connector.sandbox.reads import reader
 from connector.sandbox.refusals import Refusal, refusal
 from connector.sandbox.stats import Stats
 from connector.sandbox.store import Store
+from connector.sandbox.worlds import Worlds
+from connector.sandbox.writes.core import Asked, writing
+from connector.sandbox.writes.files import FILES_HOST
+from connector.sandbox.writes.hands import HANDLERS, READERS
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 _ID_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _log = logging.getLogger("connector.sandbox")
+
+
+@dataclass(frozen=True)
+class _Caller:
+    """For whom a write is made."""
+
+    account: str
+    livemode: bool
+    store: Store
 
 
 class Service:
@@ -40,10 +60,12 @@ class Service:
         self.plan: Plan = plan(options.faults, options.seed)
         self.closing = threading.Event()
         self._clock = clock
+        self._idempotency = Idempotency(clock)
+        self._pace = Pace(clock)
         self._keys = KeyRing(options.keys)
         self._limits = Limits(options.rps)
         self._latency_seconds = options.latency_ms / 1000
-        self._account_id = str(store.business.account()["id"])
+        self.worlds = Worlds(store, options, clock)
         self._chance = random.Random(options.seed)  # noqa: S311 - request ids and jitter
         self._admin = Admin(store, self.stats)
 
@@ -51,6 +73,7 @@ class Service:
         """Return the answer to `call`; never raises."""
         if call.path.startswith("/_"):
             return self._guarded(lambda: self._admin.respond(call))
+        call = replace(call, request_id="req_" + "".join(self._chance.choices(_ID_LETTERS, k=14)))
         operation = api.operation(call.method, call.path)
         name = operation.name if operation else f"{call.method} (unknown)"
         fault = self.plan.next(name, f"{call.method} {call.path}") or Fault()
@@ -58,42 +81,90 @@ class Service:
             self._wait(fault)
             given = self._guarded(lambda: self._answered(call, operation, fault))
         given.headers |= self._headers(call)
+        if isinstance(given.body, bytes) and "host" in call.headers:
+            given.body = given.body.replace(FILES_HOST.encode(), f"http://{call.headers['host']}".encode())
         self.stats.note(name, call, given)
         return given
 
     def _answered(self, call: Call, operation: Operation | None, fault: Fault) -> Answer:
         if fault.drop:
             return Answer(0, drop=True)
-        if fault.refuse is not None:
+        if fault.refuse is not None and not _is_kept(fault, call):
             raise refusal(fault.refuse)
         given = self._served(call, operation, fault)
-        given.truncate = fault.truncate
+        if fault.drop_after:
+            return Answer(0, drop=True)
+        given.truncate, given.trickle_ms = fault.truncate, fault.trickle_ms
         return given
 
     def _served(self, call: Call, operation: Operation | None, fault: Fault) -> Answer:
         key = self._keys.find(call.headers.get("authorization"))
-        account = self._account(call, key)
+        account, store = self._account(call, key)
         self._version(call)
         if operation is None:
+            other = elsewhere(store, call, key)
+            if other is not None:
+                return other
             raise refusal("unknown_path", method=call.method, path=call.path)
         self._limits.take(key.livemode, operation)
         if not key.allows(operation):
             needed = permission(operation)
             raise refusal("no_permission", key=masked(key.text), account=account, permission=needed)
-        read = reader(self.store, operation)
+        self._pace.keep(store)
+        if operation.method == "GET":
+            return answer(self._read(call, operation, fault, store), key.livemode)
+        return self._write(call, operation, fault, _Caller(account, key.livemode, store))
+
+    def _read(self, call: Call, operation: Operation, fault: Fault, store: Store) -> dict[str, Any]:
+        read = READERS.get(operation.name) or reader(store, operation)
         if read is None:
             raise refusal("not_served", call=operation.name)
         parameters = forms.read(forms.decode(call.query), operation.query, operation.required)
-        record = read(self.store, operation, call.path, parameters)
+        record = read(store, operation, call.path, parameters)
+        if fault.duplicate and operation.lists:
+            record["data"] += record["data"][:1]
         if fault.delete_cursor and operation.lists and record["data"]:
-            self.store.delete(operation.lists, record["data"][-1]["id"])
-        return answer(record, key.livemode)
+            store.delete(operation.lists, record["data"][-1]["id"])
+        return record
 
-    def _account(self, call: Call, key: Key) -> str:
-        asked = call.headers.get("stripe-account", self._account_id)
-        if asked != self._account_id:
+    def _write(self, call: Call, operation: Operation, fault: Fault, caller: _Caller) -> Answer:
+        handler = HANDLERS.get(operation.name)
+        if handler is None:
+            raise refusal("not_served", call=operation.name)
+        form = forms.sent(call, operation)
+        tree = tree_of(form.get("expand", []), operation)
+
+        def act() -> Answer:
+            if fault.refuse is not None:
+                raise refusal(fault.refuse)
+            with writing(caller.store, self._asked(call, operation, form, caller.livemode)) as write:
+                record = handler(write)
+            self.stats.acted(call.headers.get("idempotency-key"))
+            if not record.get("deleted"):
+                record = show(record, record["object"], tree, caller.store)
+            return answer(record, caller.livemode)
+
+        scope = (caller.account, str(caller.livemode))
+        return self._idempotency.once(scope, call, form, lambda: _settled(act))
+
+    def _asked(self, call: Call, operation: Operation, form: dict[str, Any], livemode: bool) -> Asked:
+        return Asked(
+            now=self._clock.now(),
+            form=form,
+            ids=operation.path_values(call.path),
+            livemode=livemode,
+            request_id=call.request_id,
+            idempotency_key=call.headers.get("idempotency-key"),
+            content_type=call.headers.get("content-type", ""),
+            body=call.body,
+        )
+
+    def _account(self, call: Call, key: Key) -> tuple[str, Store]:
+        asked = call.headers.get("stripe-account", self.worlds.own)
+        store = self.worlds.find(asked, key.livemode)
+        if store is None:
             raise refusal("other_account", key=masked(key.text), account=asked)
-        return asked
+        return asked, store
 
     def _version(self, call: Call) -> None:
         asked = call.headers.get("stripe-version", api.version())
@@ -119,6 +190,21 @@ class Service:
         version = call.headers.get("stripe-version", "")
         return {
             "Date": formatdate(self._clock.now(), usegmt=True),
-            "Request-Id": "req_" + "".join(self._chance.choices(_ID_LETTERS, k=14)),
+            "Request-Id": call.request_id,
             "Stripe-Version": version if _VERSION.fullmatch(version) else api.version(),
         }
+
+
+def _is_kept(fault: Fault, call: Call) -> bool:
+    """Whether the fault is an answer that stays with an idempotency key, so that the key must be seen first."""
+    return call.method == "POST" and fault.refuse == "unknown_error"
+
+
+def _settled(act: Callable[[], Answer]) -> Answer:
+    """Return what `act` answers, a refusal too; only one of validation is raised on, which keeps no key."""
+    try:
+        return act()
+    except Refusal as no:
+        if (no.rule.code or "").startswith("parameter"):
+            raise
+        return refused(no)

@@ -35,6 +35,7 @@ class Stats:
         self._lock = threading.Lock()
         self._calls: Counter[tuple[str, int]] = Counter()
         self._limited: Counter[str] = Counter()
+        self._effects: Counter[str] = Counter()
         self._bytes = 0
         self._running = 0
         self._most = 0
@@ -63,6 +64,11 @@ class Stats:
             if given.status == 429:  # noqa: PLR2004 - the status itself
                 self._limited[given.headers.get("Stripe-Rate-Limited-Reason", "")] += 1
 
+    def acted(self, key: str | None) -> None:
+        """Count that a write took effect; `key` is its idempotency key."""
+        with self._lock:
+            self._effects[key or ""] += 1
+
     def totals(self) -> dict[str, Any]:
         """Return the counts so far."""
         with self._lock:
@@ -73,6 +79,7 @@ class Stats:
                 "calls": calls,
                 "requests": sum(self._calls.values()),
                 "rate_limited": dict(self._limited),
+                "effects": dict(self._effects),
                 "most_at_once": self._most,
                 "bytes": self._bytes,
             }

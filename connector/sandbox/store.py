@@ -7,12 +7,13 @@ only objects that were put stand in memory, as compact JSON.
 from __future__ import annotations
 
 import heapq
+import random
 import threading
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, count
 from typing import Any, Protocol
 
 import msgspec
@@ -26,7 +27,10 @@ Position = tuple[int, int, int]
 KEPT_SECONDS = {"event": 30 * 86_400}
 """How long objects can be read at all; what is older is gone [docs: events go back 30 days]."""
 
+_ID_LENGTHS = {"cus_": 14, "prod_": 14, "cs_test_": 58}
+"""How many letters follow a prefix, where it is not 24 [docs: as in the documentation's samples]."""
 _END: Position = (2, 0, 0)
+_ID_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 class Business(Protocol):
@@ -92,10 +96,18 @@ class _Layer:
 class Store:
     """The objects by kind, each kind a list from oldest to newest."""
 
-    def __init__(self, business: Business, clock: Clock) -> None:
+    def __init__(self, business: Business, clock: Clock, more_kinds: Iterable[str] = (), seed: int = 0) -> None:
         self.business = business
         self.clock = clock
-        self.kinds = frozenset(business.kinds)
+        self.kinds = frozenset(business.kinds) | frozenset(more_kinds)
+        self.writing = threading.RLock()
+        """Held by whoever writes: one write at a time."""
+        self.listeners: list[Callable[[Record], None]] = []
+        """Called with each new event, once what it tells of has taken effect; not to raise, not to wait."""
+        self.search_lag_seconds = 0
+        """How old an object has to be for a search to find it."""
+        self._seed = seed
+        self._ids_given = count(1)
         self._layers: defaultdict[str, _Layer] = defaultdict(_Layer)
         self._lock = threading.Lock()
         self._arrivals = 0
@@ -110,7 +122,7 @@ class Store:
         layer = self._layers[kind]
         found = layer.ids.get(id)
         if found is None:
-            number = self.business.number(kind, id)
+            number = self.business.number(kind, id) if kind in self.business.kinds else None
             found = None if number is None else (0, number, 0)
         if found is None or found in layer.gone or self._created(kind, found) < self._kept_since(kind):
             return None
@@ -153,6 +165,11 @@ class Store:
             layer.deleted.add(id)
             return True
 
+    def new_id(self, prefix: str) -> str:
+        """Return an id that was never given before; the same ones in the same order for a seed."""
+        chance = random.Random(f"{self._seed} {next(self._ids_given)} {prefix}")  # noqa: S311 - ids, no secrets
+        return prefix + "".join(chance.choices(_ID_LETTERS, k=_ID_LENGTHS.get(prefix, 24)))
+
     def walk(self, kind: str, stretch: Stretch = WHOLE, newest_first: bool = True) -> Iterator[Position]:
         """Yield the positions in `stretch`; some may hold nothing (see `at`)."""
         stretch = replace(stretch, since=max(stretch.since or 0, self._kept_since(kind)))
@@ -166,6 +183,10 @@ class Store:
             record = self.at(kind, position)
             if record is not None:
                 yield record
+
+    def indexed(self, kind: str, field: str, value: str) -> Iterator[int] | None:
+        """Return the numbers of generated objects that may match a filter, or None when only a scan can tell."""
+        return self.business.numbers(kind, field, value) if kind in self.business.kinds else None
 
     def _add(self, layer: _Layer, record: Record) -> Position:
         self._arrivals += 1
@@ -187,8 +208,10 @@ class Store:
         return added[low : max(low, bisect_left(added, min(until, stretch.below or _END)))]
 
     def _numbers(self, kind: str, stretch: Stretch, newest_first: bool) -> Iterable[int]:
+        if kind not in self.business.kinds:
+            return ()
         first, last = self._bounds(kind, stretch)
-        near = self.business.numbers(kind, *stretch.near) if stretch.near else None
+        near = self.indexed(kind, *stretch.near) if stretch.near else None
         if near is None:
             numbers = range(first, last)
             return reversed(numbers) if newest_first else numbers

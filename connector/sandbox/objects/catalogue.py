@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.sandbox.objects.identities import LINES
 from connector.sandbox.objects.kind import Happening, Kind
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
 _PRODUCT, _PRICE, _PLAN = template("product"), template("price"), template("plan")
 _COUPON, _PAYMENT_LINK, _ITEM = template("coupon"), template("payment_link"), template("item")
 _LINK_ITEMS = 1 << 50  # what payment links hold is numbered from here, beyond what sessions hold
+
+
+class Cost(NamedTuple):
+    """What a line of a basket costs."""
+
+    subtotal: int
+    discount: int = 0
+    tax: int = 0
+
+
+def costs_of(items: Items, free_amount: int = 0) -> list[Cost]:
+    """What the items of a basket cost; a donation, which has no price, costs what the buyer chose."""
+    return [Cost(amount_of(entry, quantity) or free_amount) for entry, quantity in items]
 
 
 class EntryNumbering:
@@ -42,6 +56,14 @@ class CatalogueKind(Kind):
         super().__init__(company)
         self.entries = entries
         self.numbering = EntryNumbering(entries, self.story.calendar.now)
+
+    def id_of(self, entry: Entry) -> str:
+        """The id of an entry, written once: bills name the same prices again and again."""
+        return self._written[entry.number]
+
+    @cached_property
+    def _written(self) -> list[str]:
+        return [self.ids(entry.number) for entry in self.entries]
 
     def at(self, number: int, instant: int) -> Record | None:
         """The object as it was at an instant."""
@@ -83,10 +105,10 @@ class Products(CatalogueKind):
         product = _PRODUCT()
         product.update({key: value for key, value in line.items() if key in product})
         product.update(
-            id=self.ids(entry.number),
+            id=self.id_of(entry),
             active=not changed or "old_name" in line,
             created=entry.created,
-            default_price=None if default is None else self.identities.price(default.number),
+            default_price=None if default is None else self.company.prices.id_of(default),
             images=list(line.get("images", ())),
             marketing_features=[dict(feature) for feature in line.get("marketing_features", ())],
             metadata=dict(line.get("metadata", {})),
@@ -110,7 +132,7 @@ class Prices(CatalogueKind):
         line = entry.line
         price = _PRICE()
         price.update(
-            id=self.ids(entry.number),
+            id=self.id_of(entry),
             active=not entry.was_changed(instant),
             billing_scheme="tiered" if "tiers_mode" in line else "per_unit",
             created=entry.created,
@@ -119,13 +141,13 @@ class Prices(CatalogueKind):
             lookup_key=line.get("lookup_key"),
             metadata=dict(line.get("metadata", {})),
             nickname=line.get("nickname"),
-            product=self.identities.product(self.story.catalogue.product[line["product"]].number),
+            product=self.company.products.id_of(self.story.catalogue.product[line["product"]]),
             tax_behavior=line.get("tax_behavior", "unspecified"),
             tiers_mode=line.get("tiers_mode"),
             transform_quantity=_copied(line.get("transform_quantity")),
             type="recurring" if "interval" in line else "one_time",
             unit_amount=line.get("unit_amount"),
-            unit_amount_decimal=unit_decimal(entry),
+            unit_amount_decimal=unit_decimal(line),
         )
         if "interval" in line:
             price["recurring"] = {
@@ -158,16 +180,17 @@ class Prices(CatalogueKind):
         )
         return plan
 
-    def sold(self, items: Items, first: int, amount: int, instant: int) -> list[Record]:
-        """The lines of a basket that costs `amount`; `first` is the number of the first line."""
+    def sold(self, items: Items, costs: list[Cost], first: int, instant: int) -> list[Record]:
+        """The lines of a basket; `first` is the number of the first line."""
         found = []
-        for place, (entry, quantity) in enumerate(items):
+        for place, ((entry, quantity), cost) in enumerate(zip(items, costs, strict=True)):
             line = _ITEM()
-            cost = amount_of(entry, quantity) or amount  # buyers choose what they donate, one donation a basket
             line.update(
                 id=self.identities.sold_item(first + place),
-                amount_subtotal=cost,
-                amount_total=cost,
+                amount_discount=cost.discount,
+                amount_subtotal=cost.subtotal,
+                amount_tax=cost.tax,
+                amount_total=cost.subtotal - cost.discount + cost.tax,
                 currency=entry.line["currency"],
                 description=self.story.catalogue.product[entry.line["product"]].line["name"],
                 price=self.of(entry, instant),
@@ -213,6 +236,7 @@ class CouponIds:
         self._ids = [entry.line["id"] for entry in entries]
 
     def __call__(self, number: int, /) -> str:
+        """Look up the id of a number."""
         code: str = self._ids[number]
         return code
 
@@ -234,7 +258,7 @@ class PaymentLinks(CatalogueKind):
         """The payment link as it was at an instant."""
         line, number = entry.line, entry.number
         items = self.story.catalogue.link_items[number]
-        ident = self.ids(number)
+        ident = self.id_of(entry)
         link = _PAYMENT_LINK()
         link.update(
             id=ident,
@@ -243,7 +267,7 @@ class PaymentLinks(CatalogueKind):
             inactive_message=line.get("inactive_message"),
             line_items=listed(
                 f"/v1/payment_links/{ident}/line_items",
-                self.company.prices.sold(items, _LINK_ITEMS + number * LINES, 0, instant),
+                self.company.prices.sold(items, costs_of(items), _LINK_ITEMS + number * LINES, instant),
             ),
             metadata=dict(line.get("metadata", {})),
             submit_type=line.get("submit_type", "auto"),

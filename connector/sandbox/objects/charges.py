@@ -18,6 +18,7 @@ _CHARGE = template("charge")
 _OUTCOME = template("charge.outcome")
 _BILLING = template("billing_details")
 _DETAILS = {kind: template(f"charge.{kind}") for kind in ("card", "sepa_debit", "us_bank_account", "link")}
+_ELEVATED = 55  # risk scores above
 _DESCRIPTOR = "SANDBOX SOEHNE"
 
 
@@ -49,6 +50,7 @@ class Charges(Kind):
     def of(self, payment: Payment, instant: int) -> Record:
         """The charge of a payment that had been tried by then."""
         identities = self.identities
+        method = identities.payment_method(payment.method)
         charge = _CHARGE()
         charge.update(
             id=self.id_of(payment),
@@ -60,8 +62,8 @@ class Charges(Kind):
             description=self.description(payment),
             outcome=_OUTCOME(),
             payment_intent=identities.payment_intent(self.intent(payment)),
-            payment_method=identities.payment_method(payment.method),
-            payment_method_details={payment.kind: self._details(payment), "type": payment.kind},
+            payment_method=method,
+            payment_method_details={payment.kind: self._details(payment, method), "type": payment.kind},
         )
         if payment.sale is not None:
             charge["metadata"].update(self._people.metadata[payment.sale.draw % len(self._people.metadata)])
@@ -69,8 +71,8 @@ class Charges(Kind):
             self._fail(charge, payment)
             return charge
         charge["calculated_statement_descriptor"] = _DESCRIPTOR
-        charge["outcome"]["risk_score"] = number_score = payment.number % 60
-        if number_score > 55:
+        charge["outcome"]["risk_score"] = risk = payment.number % 60
+        if risk > _ELEVATED:
             charge["outcome"]["risk_level"] = "elevated"
         charge["receipt_url"] = f"https://pay.stripe.com/receipts/payment/{charge['id']}"
         if payment.settled is not None and payment.settled > instant:
@@ -90,8 +92,7 @@ class Charges(Kind):
 
     def transaction(self, payment: Payment) -> int:
         """The number of its balance transaction."""
-        slot, lane = self.story.layout.charges.place(payment.number)
-        return self.story.layout.transaction(slot, Movement.CHARGE, lane)
+        return self.story.layout.transaction(payment.slot, Movement.CHARGE, payment.place)
 
     def description(self, payment: Payment) -> str | None:
         """What the charge says it is for."""
@@ -191,15 +192,16 @@ class Charges(Kind):
         billing = _BILLING()
         if payment.customer is not None:
             market = self._people.market(payment.customer)
+            address = billing["address"]
+            address["country"] = market.country
+            address["postal_code"] = market.cities[payment.customer % len(market.cities)][1]
             billing["name"] = self._people.name(payment.customer)
-            billing["address"]["country"] = market.country
-            billing["address"]["postal_code"] = market.cities[payment.customer % len(market.cities)][1]
         elif payment.sale is not None:
             billing["name"] = self._people.some_name(payment.sale.draw >> 12)
             billing["email"] = f"guest.{payment.sale.draw % 100_000:05}@example.net"
         return billing
 
-    def _details(self, payment: Payment) -> Record:
+    def _details(self, payment: Payment, method: str) -> Record:
         details = _DETAILS[payment.kind]()
         if payment.kind == "card":
             card = self.story.methods.card(payment.method)
@@ -207,7 +209,7 @@ class Charges(Kind):
             details["brand"], details["last4"], details["network"] = card.brand, card.last4, card.network
             details["country"], details["funding"] = card.country, card.funding
             details["exp_month"], details["exp_year"] = card.exp_month, card.exp_year
-            details["fingerprint"] = self.identities.fingerprint(payment.method)
+            details["fingerprint"] = self.identities.fingerprint(method)
         elif payment.kind != "link":
-            details["fingerprint"] = self.identities.fingerprint(payment.method)
+            details["fingerprint"] = self.identities.fingerprint(method)
         return details

@@ -11,6 +11,7 @@ from connector.sandbox.objects.identities import Identities
 from connector.sandbox.objects.invoice_items import InvoiceItems
 from connector.sandbox.objects.invoices import Invoices
 from connector.sandbox.objects.kind import Kind
+from connector.sandbox.objects.lines import Lines
 from connector.sandbox.objects.money import BalanceTransactions, Payouts
 from connector.sandbox.objects.payment_intents import PaymentIntents
 from connector.sandbox.objects.reversals import Disputes, Refunds
@@ -34,6 +35,7 @@ class Company:
         self.prices = Prices(self)
         self.subscriptions = Subscriptions(self)
         self.invoices = Invoices(self)
+        self.lines = Lines(self)
         self.invoice_items = InvoiceItems(self)
         self.charges = Charges(self)
         self.payment_intents = PaymentIntents(self)

@@ -115,26 +115,27 @@ class CreditNotes(Kind):
 
     def _copied(self, note: CreditNote, invoice: Invoice, bill: Bill) -> list[Record]:
         shares = zip(bill.lines, bill.discounts, bill.taxes, strict=True)
-        return [self._line(note, invoice, place, *share) for place, share in enumerate(shares)]
+        return [self._line(note, invoice, place, share) for place, share in enumerate(shares)]
 
     def _custom(self, note: CreditNote, invoice: Invoice, bill: Bill) -> Record:
         """One line over a part of the invoice, its share of the tax taken out."""
         taxes = sum(bill.taxes)
         tax = rounded(note.amount * taxes, bill.total, bill.currency)
         line = Line(note.amount - tax, 1, 'Teilgutschrift, "partial"', note.created, note.created)
-        record = self._line(note, invoice, 0, line, 0, tax)
+        record = self._line(note, invoice, 0, (line, 0, tax))
         record.update(type="custom_line_item", unit_amount=line.amount, unit_amount_decimal=str(line.amount))
         del record["invoice_line_item"]
         return record
 
-    def _line(self, note: CreditNote, invoice: Invoice, place: int, line: Line, discount: int, tax: int) -> Record:
+    def _line(self, note: CreditNote, invoice: Invoice, place: int, share: tuple[Line, int, int]) -> Record:
+        line, discount, tax = share
         record = _LINE()
         record.update(
             id=self.identities.credit_note_line(note.slot * LINES + place),
             amount=line.amount,
             description=line.description,
             discount_amount=discount,
-            invoice_line_item=self.company.invoices.line_id(invoice.number, place),
+            invoice_line_item=self.company.lines.id_of(invoice.number, place),
             quantity=line.quantity,
         )
         if discount and invoice.contract is not None:

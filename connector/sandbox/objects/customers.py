@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.objects.kind import Happening, Kind
 from connector.sandbox.objects.templates import Record, template
+from connector.sandbox.story.people import is_one_in
 from connector.sandbox.story.sales import Outcome
+from connector.sandbox.story.series import METHODS
 
 if TYPE_CHECKING:
     from connector.sandbox.objects.company import Company
@@ -16,6 +18,7 @@ _CUSTOMER, _PAYMENT_METHOD, _ADDRESS = template("customer"), template("payment_m
 _DETAILS = {kind: template(f"payment_method.{kind}") for kind in ("card", "sepa_debit", "us_bank_account", "link")}
 _PREFIX_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _MOVED_DAYS = 100
+_MOVES, _HAS_CREDIT = (7, 3), (31, 8)  # one in so many customers, from which on
 
 
 class Customers(Kind):
@@ -69,7 +72,7 @@ class Customers(Kind):
 
     def address(self, number: int, instant: int) -> dict[str, str | None] | None:
         """Where the customer lived at an instant."""
-        moved = number % 7 == 3 and instant >= self._moved(number + self._moves_after)
+        moved = is_one_in(_MOVES, number) and instant >= self._moved(number + self._moves_after)
         return self.story.people.address(number, moved=moved)
 
     def test_clock(self, number: int) -> str | None:
@@ -102,7 +105,7 @@ class Customers(Kind):
         if field == "email":
             return self.story.people.with_email(value)
         if field == "test_clock":
-            found = self.company.customers.of_test_clock(value)
+            found = self.of_test_clock(value)
             return () if found is None else (found,)
         return None
 
@@ -129,7 +132,7 @@ class Customers(Kind):
         return self.identities.payment_method(self.story.methods.of_customer(number))
 
     def _balance(self, number: int) -> int:
-        return -1250 if number % 31 == 8 else 0
+        return -1250 if is_one_in(_HAS_CREDIT, number) else 0
 
     def _is_billed(self, number: int, instant: int) -> bool:
         return self.invoices_issued(number, self._slot(instant)) > 0
@@ -160,8 +163,8 @@ class PaymentMethods(Kind):
         created = self.numbering.created(number)
         if created > instant:
             return None
-        if lane > 1:
-            return self._of_guest(number, slot, lane - 2, created)
+        if lane >= METHODS:
+            return self._of_guest(number, slot, lane - METHODS, created)
         people, methods = self.story.people, self.story.methods
         if not people.comes(slot) or (lane and not methods.has_second(slot)):
             return None
@@ -170,7 +173,7 @@ class PaymentMethods(Kind):
         method = self._method(number, kind, created)
         method["customer"] = self.identities.customer(slot) if detached is None or instant < detached else None
         method["billing_details"] = {
-            "address": self.company.customers.address(slot, instant) or _ADDRESS(),
+            "address": people.address(slot) or _ADDRESS(),
             "email": people.email(slot),
             "name": people.name(slot),
             "phone": people.phone(slot),
@@ -224,7 +227,7 @@ class PaymentMethods(Kind):
     def _details(self, number: int, kind: str) -> dict[str, Any]:
         details = _DETAILS[kind]()
         if kind != "link":
-            details["fingerprint"] = self.identities.fingerprint(number)
+            details["fingerprint"] = self.identities.fingerprint(self.ids(number))
         if kind == "card":
             card = self.story.methods.card(number)
             details.update(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.objects.kind import Happening, Kind
@@ -36,12 +36,11 @@ class Events(Kind):
         self._first_slot = max(0, calendar.slot_at(calendar.now - _KEPT_DAYS * DAY))
         self._told = lru_cache(maxsize=64)(self._tell)
         self.numbering = self
-        self._end = self._at_or_after(calendar.now + 1)
 
-    @property
+    @cached_property
     def end(self) -> int:
         """The number after the last event."""
-        return self._end
+        return self._at_or_after(self.story.calendar.now + 1)
 
     def created(self, number: int) -> int:
         """When it happened; for an unused number, the last second of its slot."""
@@ -52,7 +51,7 @@ class Events(Kind):
 
     def first_at(self, instant: int) -> int:
         """The lowest number of what happened at `instant` or later."""
-        return min(self._end, self._at_or_after(instant))
+        return min(self.end, self._at_or_after(instant))
 
     def at(self, number: int, instant: int) -> Record | None:
         """The event; it stays as it is."""
@@ -89,6 +88,7 @@ class Events(Kind):
             for happening in kind.happenings(slot)
             if begins <= happening.instant <= ends and self._is_told(happening)
         }
+        assert len(found) <= _PER_SLOT, "a slot has no room for so many events"
         return sorted(found, key=lambda happening: (happening.instant, _RANKS.get(happening.kind, 9), happening))
 
     def _is_told(self, happening: Happening) -> bool:
@@ -143,6 +143,5 @@ def _changed(before: Record, after: Record) -> Record:
         old, new = before.get(key), after.get(key)
         if old == new:
             continue
-        nested = isinstance(old, dict) and isinstance(new, dict)
-        found[key] = _changed(old, new) if nested else old
+        found[key] = _changed(old, new) if isinstance(old, dict) and isinstance(new, dict) else old
     return dict(sorted(found.items()))

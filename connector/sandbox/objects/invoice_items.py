@@ -30,7 +30,7 @@ class InvoiceItems(Kind):
         """The invoice item as it was at an instant."""
         slot, lane = self.story.layout.invoice_items.place(number)
         host = self.story.bills.host(slot)
-        if host is None or lane >= host.count or self.numbering.created(number) > instant:
+        if host is None or lane >= host.items or self.numbering.created(number) > instant:
             return None
         line = self.story.bills.item(slot, lane)
         item = _ITEM()
@@ -44,7 +44,7 @@ class InvoiceItems(Kind):
             invoice=self._invoice(host, instant),
             metadata=dict(self.story.people.metadata[number % len(self.story.people.metadata)]),
             period={"end": line.end, "start": line.start},
-            pricing=self.company.invoices.pricing(line),
+            pricing=self.company.lines.pricing(line),
             quantity=line.quantity,
             quantity_decimal=str(line.quantity),
             test_clock=self.company.customers.test_clock(host.customer),
@@ -70,7 +70,7 @@ class InvoiceItems(Kind):
     def happenings(self, slot: int) -> Iterator[Happening]:
         """Items are created; what changes them later, Stripe does not tell."""
         host = self.story.bills.host(slot)
-        for lane in range(host.count if host else 0):
+        for lane in range(host.items if host else 0):
             number = self.story.layout.invoice_items.number(slot, lane)
             yield Happening(self.numbering.created(number), "invoiceitem.created", self.name, number)
 
@@ -89,7 +89,7 @@ class InvoiceItems(Kind):
         source = slot if by_hand else slot - self.story.subscriptions.half_month
         host = self.story.bills.host(source)
         if host is not None and (host.slot, host.lane) == (slot, lane):
-            yield from (self.story.layout.invoice_items.number(source, place) for place in range(host.count))
+            yield from (self.story.layout.invoice_items.number(source, place) for place in range(host.items))
 
     def _of_customer(self, customer: int) -> Iterator[int]:
         found = set()

@@ -1,22 +1,19 @@
-"""Invoices and their lines."""
+"""Invoices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from connector.sandbox.objects.identities import LINES
 from connector.sandbox.objects.kind import Happening, Kind
 from connector.sandbox.objects.templates import Record, listed, template
-from connector.sandbox.story.bills import Bill, Line
 from connector.sandbox.story.contracts import Contract, Fate
 from connector.sandbox.story.invoices import Invoice
 
 if TYPE_CHECKING:
     from connector.sandbox.objects.company import Company
 
-_INVOICE, _LINE = template("invoice"), template("line_item")
-_PARENTS = {kind: template(f"line_item_parent.{kind}") for kind in ("subscription_item", "invoice_item")}
+_INVOICE = template("invoice")
 _FOOTERS = (None, None, None, "Thank you!\nBitte innerhalb von 30 Tagen zahlen.", None, 'VAT "reverse charge", if any')
 
 
@@ -56,7 +53,7 @@ class Invoices(Kind):
             created=invoice.created,
             currency=invoice.currency,
             footer=_FOOTERS[invoice.slot % len(_FOOTERS)],
-            lines=listed(f"/v1/invoices/{ident}/lines", self.lines(invoice, bill)),
+            lines=listed(f"/v1/invoices/{ident}/lines", self.company.lines.of(invoice, bill)),
             period_end=invoice.created,
             period_start=invoice.created,
             post_payment_credit_notes_amount=self.story.invoices.credits(invoice, instant, before_payment=False),
@@ -70,8 +67,8 @@ class Invoices(Kind):
             webhooks_delivered_at=invoice.created,
         )
         if taxes:
-            record["total_taxes"].append(self._tax(invoice, taxes, bill.subtotal - discounts))
-        self._add_customer(record, invoice, instant)
+            record["total_taxes"].append(self.company.tax(invoice.customer, taxes, bill.subtotal - discounts))
+        self._add_customer(record, invoice)
         self._add_origin(record, invoice, discounts)
         self._add_course(record, invoice, instant)
         return record
@@ -89,15 +86,6 @@ class Invoices(Kind):
         customers = self.company.customers
         issued = customers.invoices_issued(invoice.customer, invoice.slot)
         return f"{customers.invoice_prefix(invoice.customer)}-{issued:04}"
-
-    def line_id(self, invoice: int, place: int) -> str:
-        """The id of a line of an invoice."""
-        return self.identities.line(invoice * LINES + place)
-
-    def lines(self, invoice: Invoice, bill: Bill) -> list[Record]:
-        """The lines of an invoice, with their share of discount and tax."""
-        shares = zip(bill.lines, bill.discounts, bill.taxes, strict=True)
-        return [self._line(invoice, place, *share) for place, share in enumerate(shares)]
 
     def places_of_customer(self, customer: int) -> Iterator[tuple[int, int]]:
         """Slot and lane of every invoice that a customer has or will have."""
@@ -172,13 +160,12 @@ class Invoices(Kind):
     def _happening(self, instant: int, word: str, invoice: Invoice) -> Happening:
         return Happening(instant, f"invoice.{word}", self.name, invoice.number)
 
-    def _add_customer(self, record: Record, invoice: Invoice, instant: int) -> None:
-        """The customer's details, as they were when the invoice was sent."""
+    def _add_customer(self, record: Record, invoice: Invoice) -> None:
+        """The customer's details, as they were when the invoice was drafted."""
         people, customer = self.story.people, invoice.customer
-        sent = min(instant, invoice.course.finalized or instant)
         record.update(
             customer=self.identities.customer(customer),
-            customer_address=self.company.customers.address(customer, sent),
+            customer_address=self.company.customers.address(customer, invoice.created),
             customer_email=people.email(customer),
             customer_name=people.name(customer),
             customer_phone=people.phone(customer),
@@ -247,56 +234,3 @@ class Invoices(Kind):
             failed = invoice.contract is not None and invoice.contract.fate is Fate.FAILED
             reason = "max_payment_attempts" if failed else "user_forgiven"
             record["status_details"] = {"uncollectible": {"reason": reason}}
-
-    def _line(self, invoice: Invoice, place: int, line: Line, discount: int, tax: int) -> Record:
-        contract = invoice.contract
-        record = _LINE()
-        record.update(
-            id=self.line_id(invoice.number, place),
-            amount=line.amount,
-            currency=invoice.currency,
-            description=line.description,
-            discountable=not line.proration,
-            invoice=self.ids(invoice.number),
-            parent=self._parent(contract, line),
-            period={"end": line.end, "start": line.start},
-            pricing=self.pricing(line),
-            quantity=line.quantity,
-            subscription=None if contract is None else self.identities.subscription(contract.number),
-            subtotal=line.amount,
-        )
-        if tax:
-            record["taxes"].append(self._tax(invoice, tax, line.amount - discount))
-        if discount and contract is not None:
-            given = {"amount": discount, "discount": self.identities.discount(contract.number)}
-            record["discount_amounts"].append(given)
-            record["pretax_credit_amounts"].append({**given, "type": "discount"})
-        return record
-
-    def _parent(self, contract: Contract | None, line: Line) -> Record:
-        if line.invoice_item is not None:
-            parent = _PARENTS["invoice_item"]()
-            details = parent["invoice_item_details"]
-            details["invoice_item"] = self.identities.invoice_item(line.invoice_item)
-            if contract is not None:
-                details["subscription"] = self.identities.subscription(contract.number)
-            return parent
-        assert contract is not None
-        parent = _PARENTS["subscription_item"]()
-        parent["subscription_item_details"].update(
-            proration=line.proration,
-            subscription=self.identities.subscription(contract.number),
-            subscription_item=self.company.subscriptions.item_id(contract.number, line.item or 0),
-        )
-        return parent
-
-    def pricing(self, line: Line) -> Record | None:
-        """The price behind a line; amounts that somebody chose have none."""
-        if line.price is None:
-            return None
-        product = self.story.catalogue.product[line.price.line["product"]].number
-        details = {"price": self.identities.price(line.price.number), "product": self.identities.product(product)}
-        return {"price_details": details, "type": "price_details", "unit_amount_decimal": line.unit}
-
-    def _tax(self, invoice: Invoice, amount: int, taxable: int) -> dict[str, Any]:
-        return self.company.tax(invoice.customer, amount, taxable)

@@ -38,6 +38,9 @@ class Numbering(Protocol):
 class Reversible(Protocol):
     """Ids that can be read back."""
 
+    def __call__(self, number: int, /) -> str:
+        """The id of a number."""
+
     def number(self, text: str) -> int | None:
         """The number that an id was made from."""
 

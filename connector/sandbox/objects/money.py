@@ -111,10 +111,10 @@ class BalanceTransactions(Kind):
                 yield layout.transaction(slot + self.story.reversals.fails_after, Movement.FAILED_REFUND, lane)
                 yield layout.transaction(slot, Movement.REFUND, lane)
         elif prefix == "du":
-            slot = self.company.disputes.number(value)
-            if slot is not None:
-                yield layout.transaction(slot + self.story.reversals.closed_after, Movement.REINSTATED)
-                yield layout.transaction(slot, Movement.DISPUTE)
+            dispute = self.company.disputes.number(value)
+            if dispute is not None:
+                yield layout.transaction(dispute + self.story.reversals.closed_after, Movement.REINSTATED)
+                yield layout.transaction(dispute, Movement.DISPUTE)
         elif prefix == "po":
             payout = self.company.payouts.number(value)
             if payout is not None:
@@ -176,7 +176,9 @@ class Payouts(Kind):
         if field != "destination":
             return None
         lane = self.identities.bank_account.number(value)
-        return () if lane not in range(len(CURRENCIES)) else range(lane, self.numbering.end, len(CURRENCIES))
+        if lane is None or lane >= len(CURRENCIES):
+            return ()
+        return range(lane, self.numbering.end, len(CURRENCIES))
 
     def happenings(self, slot: int) -> Iterator[Happening]:
         """Payouts are created, sent, and end."""

@@ -11,7 +11,7 @@ from connector.sandbox.objects.templates import Record, template
 from connector.sandbox.story.invoices import Invoice
 from connector.sandbox.story.payments import Payment
 from connector.sandbox.story.sales import Outcome, Sale
-from connector.sandbox.story.series import CAPTURED_AFTER, SALES
+from connector.sandbox.story.series import SALES
 
 if TYPE_CHECKING:
     from connector.sandbox.objects.company import Company
@@ -65,6 +65,8 @@ class PaymentIntents(Kind):
                 yield Happening(self.numbering.created(number), "payment_intent.created", self.name, number)
         for sale in range(SALES):
             yield from self._told(self.story.sales(slot, sale))
+        for earlier in self.story.invoices.ending(slot):
+            yield from self._canceled(earlier)
         charges = layout.charges
         for charge in range(charges.number(slot, 0), charges.number(slot + 1, 0)):
             payment = self.story.payments(charge)
@@ -75,6 +77,18 @@ class PaymentIntents(Kind):
             payment = self.story.payments(charge)
             if payment is not None and payment.settled is not None and payment.settled > payment.created:
                 yield self._happening(payment.settled, "succeeded", payment)
+
+    def _canceled(self, slot: int) -> Iterator[Happening]:
+        """Intents of a slot's invoices end with them, where these are voided or paid elsewhere."""
+        layout = self.story.layout
+        for lane in range(layout.intent_of_sale(slot) if slot >= 0 else 0):
+            invoice = self.story.invoices(slot, lane)
+            if invoice is None or not self.of_invoice(invoice):
+                continue
+            ended = invoice.course.paid if invoice.course.off_stripe else invoice.course.voided
+            if ended is not None:
+                number = layout.payment_intents.number(slot, lane)
+                yield Happening(ended, "payment_intent.canceled", self.name, number)
 
     def _of_customer(self, customer: int) -> Iterator[int]:
         layout = self.story.layout

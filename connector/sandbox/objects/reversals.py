@@ -205,6 +205,11 @@ class Disputes(Kind):
                 yield self._happening(opened.created, "funds_withdrawn", opened)
         if answered is not None:
             yield self._happening(answered.answered, "updated", answered)
+        oldest = self.story.calendar.slots_before(slot, (_DUE_DAYS + 1) * DAY).start
+        for earlier in range(oldest, self.story.calendar.slots_before(slot, _DUE_DAYS * DAY).stop):
+            overdue = reversals.dispute(earlier)
+            if overdue is not None:
+                yield self._happening(_due(overdue) + 1, "updated", overdue)
         if closed is not None and closed.verdict is not Verdict.PREVENTED:
             yield self._happening(closed.closed, "updated", closed)
             yield self._happening(closed.closed, "closed", closed)
@@ -232,12 +237,18 @@ class Disputes(Kind):
         details = _EVIDENCE()
         answers = dispute.verdict not in (Verdict.ACCEPTED, Verdict.PREVENTED)
         has_evidence = answers and instant >= dispute.answered
-        due = dispute.created + _DUE_DAYS * DAY
+        due = _due(dispute)
         details.update(
-            due_by=None if status == "prevented" else due - due % DAY + DAY - 1,
+            due_by=None if status == "prevented" else due,
             has_evidence=has_evidence,
             past_due=not has_evidence and instant > due and status != "prevented",
             submission_count=int(has_evidence),
             submission_method="manual" if has_evidence else "not_submitted",
         )
         return details
+
+
+def _due(dispute: Dispute) -> int:
+    """The last second for an answer: the end of a day."""
+    due = dispute.created + _DUE_DAYS * DAY
+    return due - due % DAY + DAY - 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from connector.sandbox.objects.catalogue import Cost, costs_of
 from connector.sandbox.objects.identities import LINES
 from connector.sandbox.objects.kind import Happening, Kind
 from connector.sandbox.objects.templates import Record, listed, template
+from connector.sandbox.story.bills import Bill
 from connector.sandbox.story.contracts import Contract, Fate
 from connector.sandbox.story.sales import Outcome, Sale
 from connector.sandbox.story.series import PAID_AFTER, SALES
@@ -110,7 +112,7 @@ class CheckoutSessions(Kind):
         record = self._record(number, sale.begun + self.story.calendar.expired_after)
         done = sale.outcome is Outcome.PAID and instant >= sale.begun + PAID_AFTER
         expired = sale.outcome is Outcome.ABANDONED and instant >= self._expires(sale)
-        lines = self.company.prices.sold(sale.items, number * LINES, sale.amount, instant)
+        lines = self.company.prices.sold(sale.items, costs_of(sale.items, sale.amount), number * LINES, instant)
         record.update(
             amount_subtotal=sale.amount,
             amount_total=sale.amount,
@@ -136,15 +138,15 @@ class CheckoutSessions(Kind):
 
     def _of_contract(self, number: int, contract: Contract, instant: int) -> Record:
         people, customer = self.story.people, contract.customer
-        total = self.story.bills.due(contract, 0)
         record = self._record(number, self.numbering.created(number) + self.story.calendar.expired_after)
         buyer = _BUYER()
         buyer.update(email=people.email(customer), name=people.name(customer), phone=people.phone(customer))
-        lines = self.company.prices.sold(contract.items, number * LINES, 0, instant)
+        bill = self.story.bills.of_contract(contract, 0)
+        lines = self.company.prices.sold(contract.items, _costs(contract, bill), number * LINES, instant)
         done = instant >= record["created"] + _TAKES
         record.update(
-            amount_subtotal=total,
-            amount_total=total,
+            amount_subtotal=bill.subtotal,
+            amount_total=bill.total,
             currency=contract.currency,
             customer=self.identities.customer(customer),
             customer_details=buyer if done else None,
@@ -154,10 +156,13 @@ class CheckoutSessions(Kind):
             payment_method_types=[contract.kind],
             status="complete" if done else "open",
         )
+        record["total_details"].update(amount_discount=sum(bill.discounts), amount_tax=sum(bill.taxes))
+        if contract.coupon is not None:
+            record["discounts"] = [{"coupon": contract.coupon.line["id"], "promotion_code": None}]
         if done:
             record["invoice"] = self.identities.invoice(self.company.invoices.number_of(contract, 0))
             record["subscription"] = self.identities.subscription(contract.number)
-            record["payment_status"] = "paid" if total else "no_payment_required"
+            record["payment_status"] = "paid" if bill.total else "no_payment_required"
         return record
 
     def _record(self, number: int, expires: int) -> Record:
@@ -173,3 +178,10 @@ class CheckoutSessions(Kind):
             email = people.email(sale.customer)
             buyer.update(email=email, name=people.name(sale.customer), phone=people.phone(sale.customer))
         return buyer
+
+
+def _costs(contract: Contract, bill: Bill) -> list[Cost]:
+    """What each item of a subscription costs at first; what is billed by use costs nothing yet."""
+    shares = zip(bill.lines, bill.discounts, bill.taxes, strict=True)
+    costs = {line.item: Cost(line.amount, discount, tax) for line, discount, tax in shares}
+    return [costs.get(place, Cost(0)) for place in range(len(contract.items))]

@@ -154,7 +154,7 @@ class Subscriptions(Kind):
             noticed = self._standing.noticed(contract)
             if period == contract.stop and noticed is not None:
                 yield self._happening(noticed, "updated", contract)
-        for period, contract in self._contracts(slot - self.story.invoices.gives_up_after()):
+        for period, contract in self._contracts(slot - self.story.invoices.gives_up_after):
             given_up = self._standing.given_up(contract)
             if period == contract.fail and given_up is not None:
                 word = "deleted" if contract.fate is Fate.FAILED else "updated"

@@ -22,28 +22,26 @@ class Template:
         ]
 
     def __call__(self) -> Record:
+        """Make a copy."""
         record = self._flat.copy()
         for key, copy in self._nested:
             record[key] = copy()
         return record
 
 
-def _copier(value: Any) -> Callable[[], Any]:
-    parts = value.values() if isinstance(value, dict) else value
-    if not any(isinstance(part, dict | list) for part in parts):
-        copy: Callable[[], Any] = value.copy
-        return copy
-    if isinstance(value, dict):
+def _copier(value: Record | list[str]) -> Callable[[], Any]:
+    if isinstance(value, dict) and any(isinstance(part, dict | list) for part in value.values()):
         return Template(value)
-    return lambda: [Template(part)() if isinstance(part, dict) else part for part in value]
+    return value.copy  # lists in templates hold no more than words
 
 
-_RECORDS: dict[str, Record] = json.loads(files(__package__).joinpath("templates.json").read_text(encoding="utf-8"))
+RECORDS: dict[str, Record] = json.loads(files(__package__).joinpath("templates.json").read_text(encoding="utf-8"))
+"""The empty objects as the file has them; not to be changed."""
 
 
-def template(name: str, **fields: Any) -> Template:
-    """The template called `name`, with some fields set for good."""
-    return Template({**_RECORDS[name], **fields})
+def template(name: str) -> Template:
+    """The template called `name`."""
+    return Template(RECORDS[name])
 
 
 def listed(url: str, records: list[Record]) -> Record:

@@ -97,17 +97,17 @@ class Balance:
         """The balance transaction of a payment; None while no money was taken."""
         if payment.captured is None:
             return None
-        slot, lane = self._layout.charges.place(payment.number)
+        slot = payment.slot
         month = slot // self._calendar.slots_per_month
         rate = money.rate(payment.currency, month)
         currency = money.settled_in(payment.currency)
         amount = money.settled(payment.amount, payment.currency, month)
         fee = money.fee(amount, currency, exchanged=rate is not None, debit=payment.is_debit)
         available = self._calendar.instant(slot + self._available_after)
+        number = self._layout.transaction(slot, Movement.CHARGE, payment.place)
         return Posting(
-            self._layout.transaction(slot, Movement.CHARGE, lane), Movement.CHARGE, amount, fee, currency, rate,
-            payment.captured, available - available % DAY, payment,
-        )  # fmt: skip
+            number, Movement.CHARGE, amount, fee, currency, rate, payment.captured, available - available % DAY, payment
+        )
 
     def payout(self, slot: int, lane: int) -> Payout | None:
         """The payout that sweeps the balance of a currency in that slot; None if there is nothing to sweep."""
@@ -138,8 +138,7 @@ class Balance:
         last -= last % self._layout.payout_every
         for slot in range(last - self._available_after, last + self._layout.payout_every):
             kinds = (self._charges(slot), self._others(slot) if slot >= last else ())
-            for posting in (posting for kind in kinds for posting in kind if posting.created <= now):
-                yield posting
+            yield from (posting for kind in kinds for posting in kind if posting.created <= now)
 
     @property
     def arrives_after(self) -> int:
@@ -210,7 +209,7 @@ class Balance:
         refund = self._story.reversals.refund(origin, lane)
         if refund is None or not refund.moves_money or (failed and refund.status(refund.ended or 0) != "failed"):
             return None
-        return self._back(number, movement, refund.payment.currency, refund.amount, origin, refund)
+        return self._back(number, movement, origin, refund)
 
     def _of_dispute(self, number: int, slot: int, movement: Movement) -> Posting | None:
         won = movement is Movement.REINSTATED
@@ -218,22 +217,19 @@ class Balance:
         dispute = self._story.reversals.dispute(origin)
         if dispute is None or not dispute.moves_money or (won and dispute.verdict is not Verdict.WON):
             return None
-        return self._back(number, movement, dispute.payment.currency, dispute.amount, origin, dispute)
+        return self._back(number, movement, origin, dispute)
 
-    def _back(
-        self, number: int, movement: Movement, presented: str, amount: int, origin: int, cause: Refund | Dispute
-    ) -> Posting:
+    def _back(self, number: int, movement: Movement, origin: int, cause: Refund | Dispute) -> Posting:
         """A posting that takes money back, or gives back what was taken back, at the rate of that time."""
-        month = self._calendar.month(origin)
+        month, presented = self._calendar.month(origin), cause.payment.currency
         currency = money.settled_in(presented)
-        gives = movement in (Movement.FAILED_REFUND, Movement.REINSTATED)
-        settled = money.settled(amount, presented, month)
+        amount = money.settled(cause.amount, presented, month)
+        if movement not in (Movement.FAILED_REFUND, Movement.REINSTATED):
+            amount = -amount
         fee = _DISPUTE_FEE[currency] if movement is Movement.DISPUTE else 0
         created = self._layout.transactions.created(number)
-        return Posting(
-            number, movement, settled if gives else -settled, fee, currency, money.rate(presented, month),
-            created, created, cause,
-        )  # fmt: skip
+        rate = money.rate(presented, month)
+        return Posting(number, movement, amount, fee, currency, rate, created, created, cause)
 
 
 def _fate(number: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from connector.sandbox.story.catalogue import Entry, amount_of, unit_decimal
 from connector.sandbox.story.chance import Chance
-from connector.sandbox.story.contracts import STARTS_AFTER, Contract, discount_of
+from connector.sandbox.story.contracts import STARTS_AFTER, Contract, discount_of, with_tax
 from connector.sandbox.story.money import rounded
 from connector.sandbox.story.series import ITEMS
 
@@ -65,7 +65,7 @@ class Host(NamedTuple):
     contract: Contract | None
     slot: int | None
     lane: int
-    count: int
+    items: int
 
 
 class Bills:
@@ -90,14 +90,30 @@ class Bills:
         return people.round(slot) * len(_BY_HAND) + _BY_HAND.index(people.role(slot))
 
     def due(self, contract: Contract, period: int) -> int:
-        """The total of a bill, without making it where it is a usual one."""
+        """The total of a bill, without making the bill where it is a usual one: charges ask for it often."""
         host = self.host(contract.number + period * self._month - self._half)
-        extras = host is not None and host.contract is contract and host.lane == period
-        if extras or contract.dues is None or period == contract.upgrade:
+        if period == contract.upgrade or (host is not None and host.lane == period and host.contract is contract):
             return self.of_contract(contract, period).total
-        if contract.trial and period == 0:
+        if period == 0 and contract.trial:
             return 0
-        return contract.dues[2 if period >= contract.upgrade else period >= contract.discounted]
+        due = contract.dues[2 if period >= contract.upgrade else period >= contract.discounted]
+        if period == 0:
+            return due
+        if contract.usage is not None:
+            due += self._usage_due(contract, contract.usage, period)
+        return due + _BAND_SIZE * sum(_band(band) for band in range(contract.bands))
+
+    def _usage_due(self, contract: Contract, usage: Entry, period: int) -> int:
+        """What use adds to a bill. The plan uses up a coupon over an amount; one over a share takes its share."""
+        net = amount_of(usage, self._used(contract, period))
+        coupon = contract.coupon
+        if coupon is not None and period < contract.discounted and "percent_off" in coupon.line:
+            net -= discount_of(coupon, net, contract.currency)
+        return with_tax(net, contract.tax_permyriad, contract.currency) if contract.tax_permyriad else net
+
+    def _used(self, contract: Contract, period: int) -> int:
+        """How much was used in the period before; nothing before the first."""
+        return self._usage(contract.number * 64 + period) % 20_000 if period else 0
 
     def of_contract(self, contract: Contract, period: int) -> Bill:
         """The bill with which a period opens."""
@@ -118,7 +134,7 @@ class Bills:
         assert customer is not None
         host = self.host(slot)
         assert host is not None
-        lines = [self.item(slot, lane) for lane in range(host.count)]
+        lines = [self.item(slot, lane) for lane in range(host.items)]
         tax = self._story.people.tax_permyriad(customer)
         return _bill(self._story.people.market(customer).currency, lines, None, tax)
 
@@ -136,7 +152,7 @@ class Bills:
             price = self._story.catalogue.price[_PRICED[currency]]
             quantity = 1 + (draw >> 16) % 3
             amount = amount_of(price, quantity)
-            return Line(amount, quantity, text, created, created, price, unit_decimal(price), None, number)
+            return Line(amount, quantity, text, created, created, price, unit_decimal(price.line), None, number)
         amount = rounded((100 + (draw >> 16) % 4900) * _SCALE.get(currency, 1), 1, currency)
         if host.contract is not None and (draw >> 32) % 8 == 0:
             amount = -rounded(amount, 20, currency)  # a small credit
@@ -165,7 +181,7 @@ class Bills:
         host = self.host(slot)
         if host is None or host.contract is not contract or host.lane != period:
             return []
-        return [self.item(slot, lane) for lane in range(host.count)]
+        return [self.item(slot, lane) for lane in range(host.items)]
 
     def _changes(self, contract: Contract, period: int, start: int) -> list[Line]:
         """The two lines of an upgrade in the middle of the period before."""
@@ -191,8 +207,7 @@ class Bills:
             if "tiers_mode" in price.line:
                 lines += _bands(contract.bands if period else 0, price, (start, end, place))
             elif price.line.get("usage_type") == "metered":
-                used = self._usage(contract.number * 64 + period) % 20_000 if period else 0
-                lines.append(_line(price, used, start, end, place))
+                lines.append(_line(price, self._used(contract, period), start, end, place))
             else:
                 lines.append(_line(price, quantity, start, end, place))
         return lines
@@ -200,16 +215,21 @@ class Bills:
 
 def _line(price: Entry, quantity: int, start: int, end: int, place: int) -> Line:
     text = f"{quantity} × {price.line.get('nickname') or price.line['key']}"
-    return Line(amount_of(price, quantity), quantity, text, start, end, price, unit_decimal(price), place)
+    return Line(amount_of(price, quantity), quantity, text, start, end, price, unit_decimal(price.line), place)
+
+
+def _band(band: int) -> int:
+    """What a unit costs in a tier: the more, the cheaper."""
+    return 50 - band
 
 
 def _bands(count: int, price: Entry, where: tuple[int, int, int]) -> list[Line]:
-    """A line for each tier that was reached: the more, the cheaper the next hundred."""
+    """A line for each tier that was reached."""
     start, end, place = where
     return [
         Line(
-            _BAND_SIZE * (50 - band), _BAND_SIZE, f"{_BAND_SIZE} × Scale (Tier {band + 1} at {50 - band}¢)",
-            start, end, price, str(50 - band), place,
+            _BAND_SIZE * _band(band), _BAND_SIZE, f"{_BAND_SIZE} × Scale (Tier {band + 1} at {_band(band)}¢)",
+            start, end, price, str(_band(band)), place,
         )
         for band in range(count)
     ]  # fmt: skip

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.resources import files
 from typing import Any
 
 from connector.sandbox.story.calendar import DAY, Calendar
-from connector.sandbox.story.money import priced
+from connector.sandbox.story.money import rounded
 
 _SET_UP_DAYS = 20  # the shelves were filled before the first customer came
 _SET_UP_SECONDS = 37
@@ -22,10 +23,15 @@ class Entry:
     created: int
     changed: int | None
     line: dict[str, Any]
+    unit: tuple[int, int]  # what one costs in minor units, as a fraction; 0 for tiers and free amounts
 
     def was_changed(self, instant: int) -> bool:
         """Whether its one change (archived, closed, renamed) had happened by then."""
         return self.changed is not None and self.changed <= instant
+
+    def is_live(self, instant: int) -> bool:
+        """Whether a price or link is on sale; these change only by leaving the shop."""
+        return self.created <= instant and not self.was_changed(instant)
 
 
 Items = tuple[tuple[Entry, int], ...]
@@ -50,10 +56,13 @@ class Catalogue:
 
     def _entries(self, lines: list[dict[str, Any]]) -> list[Entry]:
         dated = sorted(((self._created(place, line), place, line) for place, line in enumerate(lines)))
-        return [Entry(number, created, self._changed(line), line) for number, (created, _, line) in enumerate(dated)]
+        return [
+            Entry(number, created, self._changed(line), line, _ratio(unit_decimal(line)))
+            for number, (created, _, line) in enumerate(dated)
+        ]
 
     def _created(self, place: int, line: dict[str, Any]) -> int:
-        day = line.get("created_day", -_SET_UP_DAYS)
+        day: int = line.get("created_day", -_SET_UP_DAYS)
         return self._calendar.start + day * DAY + place * _SET_UP_SECONDS
 
     def _changed(self, line: dict[str, Any]) -> int | None:
@@ -61,18 +70,19 @@ class Catalogue:
             if f"{word}_day" in line:
                 return self._calendar.start + int(line[f"{word}_day"]) * DAY + DAY // 2
             if f"{word}_days_ago" in line:
-                return self._calendar.now - int(line[f"{word}_days_ago"]) * DAY
+                # Counted from a whole week, so that two runs with some hours between them see the same change.
+                return self._calendar.now // (7 * DAY) * 7 * DAY - int(line[f"{word}_days_ago"]) * DAY
         return None
 
     def _items(self, pairs: list[tuple[str, int]]) -> Items:
         return tuple((self.price[key], quantity) for key, quantity in pairs)
 
 
-def unit_decimal(price: Entry) -> str | None:
-    """The price of one unit in minor units, as Stripe writes it; None for tiers and amounts that buyers choose."""
-    if "unit_amount" in price.line:
-        return str(price.line["unit_amount"])
-    decimal: str | None = price.line.get("unit_amount_decimal")
+def unit_decimal(line: dict[str, Any]) -> str | None:
+    """The price of one unit as Stripe writes it; None for tiers and amounts that buyers choose."""
+    if "unit_amount" in line:
+        return str(line["unit_amount"])
+    decimal: str | None = line.get("unit_amount_decimal")
     return decimal
 
 
@@ -81,7 +91,11 @@ def amount_of(price: Entry, quantity: int) -> int:
     packages = price.line.get("transform_quantity")
     if packages is not None:
         quantity = -(-quantity // packages["divide_by"])
-    if "unit_amount" in price.line:
-        return int(price.line["unit_amount"]) * quantity
-    unit = unit_decimal(price)
-    return priced(unit, quantity, price.line["currency"]) if unit else 0
+    numerator, denominator = price.unit
+    if denominator == 1:
+        return numerator * quantity
+    return rounded(numerator * quantity, denominator, price.line["currency"])
+
+
+def _ratio(decimal: str | None) -> tuple[int, int]:
+    return Fraction(decimal or "0").as_integer_ratio()

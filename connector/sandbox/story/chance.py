@@ -17,6 +17,7 @@ class Chance:
         self._salt = int.from_bytes(hashlib.blake2b(f"{seed}/{topic}".encode(), digest_size=8).digest(), "big")
 
     def __call__(self, number: int) -> int:
+        """Draw for a number."""
         # splitmix64: random.Random would need 20 µs to be seeded anew for every object
         mixed = (self._salt + number * _GAMMA) & _MASK
         mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 & _MASK

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import Enum, auto
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from connector.sandbox.story.calendar import DAY
@@ -19,7 +20,6 @@ NEVER = 10**6
 """A period that no subscription reaches."""
 
 STARTS_AFTER = 4  # seconds into its slot
-_KEPT = 1 << 15
 _MANY_ITEMS = (
     "team-usd", "storage-usd", "sso-usd", "audit-usd", "backup-usd", "support-usd", "region-usd", "minutes-usd",
     "starter-usd", "starter-usd-old", "api-usd", "scale-usd",
@@ -85,7 +85,8 @@ class Contract(NamedTuple):
     coupon: Entry | None
     discounted: int  # so many periods
     tax_permyriad: int
-    dues: tuple[int, int, int] | None  # of a bill of one line: with discount, without, after the upgrade
+    dues: tuple[int, int, int]  # without usage: with discount, without it, after the upgrade
+    usage: Entry | None  # what is billed by use
 
     @property
     def trial(self) -> bool:
@@ -113,12 +114,14 @@ class Contracts:
         self._calendar, self._people = story.calendar, story.people
         self._catalogue, self._methods = story.catalogue, story.methods
         self._chance = Chance(story.seed, "contract")
-        self._known = lru_cache(maxsize=_KEPT)(self._make)
+        self._known = cache(self._make)  # at most one per slot: some megabytes for a million objects
+        self._redemptions = lru_cache(maxsize=4)(self._count_redemptions)
         self._late_prices = story.calendar.start + 365 * DAY
         # relative to now, so that the newest invoices of some are drafts whatever the day
         self.drafts_since = story.calendar.slots - story.calendar.days(70)
 
     def __call__(self, slot: int) -> Contract | None:
+        """Find the subscription; None if there is none."""
         return self._known(slot) if self._people.role(slot) in _ROLES else None
 
     def billed(self, slot: int, period: int) -> Contract | None:
@@ -130,9 +133,11 @@ class Contracts:
 
     def redeemed(self, coupon: Entry, instant: int) -> int:
         """How many subscriptions had used a coupon by then; this makes every subscription once."""
-        slots = range(min(self._calendar.slots, self._calendar.slot_at(instant) + 1))
-        found = (self(slot) for slot in slots)
-        return sum(contract is not None and contract.coupon is coupon for contract in found)
+        return self._redemptions(min(self._calendar.slots, self._calendar.slot_at(instant) + 1))[coupon.number]
+
+    def _count_redemptions(self, slots: int) -> Counter[int]:
+        found = (self(slot) for slot in range(slots))
+        return Counter(contract.coupon.number for contract in found if contract and contract.coupon)
 
     def _make(self, slot: int) -> Contract | None:
         customer = self._people.owner(slot)
@@ -169,7 +174,8 @@ class Contracts:
             coupon,
             discounted,
             tax,
-            _dues(items, upgraded, coupon, tax) if len(items) == 1 else None,
+            _dues(items, upgraded, coupon, tax),
+            _usage(items) if len(items) > 1 else None,
         )
 
     def _items(self, slot: int, fate: Fate, currency: str, draw: int) -> tuple[Items, int]:
@@ -181,7 +187,7 @@ class Contracts:
             return ((price[f"team-{currency}-year"], 1 + draw % 5),), 0
         seats = 1 + (draw >> 8) % 12
         plan = (price[f"starter-{currency}"], 1)
-        if draw % 5 < 2 and f"team-{currency}" in price:
+        if (draw & 3) == 0 and f"team-{currency}" in price:
             plan = (price[f"team-{currency}"], seats)
         elif currency == "usd" and self._calendar.instant(slot) < self._late_prices:
             plan = (price["starter-usd-old"], 1)
@@ -207,8 +213,7 @@ class Contracts:
             coupon
             for coupon in self._catalogue.coupons
             if coupon.line.get("currency", currency) == currency
-            and coupon.created <= started
-            and started < self._calendar.start + coupon.line.get("redeem_by_day", NEVER) * DAY
+            and coupon.created <= started < self._calendar.start + coupon.line.get("redeem_by_day", NEVER) * DAY
         ]
         coupon = fitting[(draw >> 40) % len(fitting)]
         months = {"once": 1, "forever": NEVER}
@@ -223,7 +228,8 @@ def discount_of(coupon: Entry, amount: int, currency: str) -> int:
 
 
 def _dues(items: Items, upgraded: Items, coupon: Entry | None, tax_permyriad: int) -> tuple[int, int, int]:
-    amount = reduced = amount_of(*items[0])
+    """What the licensed items come to. Only a plan of one such item has tax, a coupon or an upgrade."""
+    amount = reduced = sum(amount_of(*item) for item in items if "usage_type" not in item[0].line)
     upgraded_amount = amount if upgraded is items else amount_of(*upgraded[0])
     currency = items[0][0].line["currency"]
     if coupon is not None:
@@ -231,10 +237,20 @@ def _dues(items: Items, upgraded: Items, coupon: Entry | None, tax_permyriad: in
     if tax_permyriad == 0:
         return reduced, amount, upgraded_amount
     return (
-        reduced + rounded(reduced * tax_permyriad, 10_000, currency),
-        amount + rounded(amount * tax_permyriad, 10_000, currency),
-        upgraded_amount + rounded(upgraded_amount * tax_permyriad, 10_000, currency),
+        with_tax(reduced, tax_permyriad, currency),
+        with_tax(amount, tax_permyriad, currency),
+        with_tax(upgraded_amount, tax_permyriad, currency),
     )
+
+
+def _usage(items: Items) -> Entry | None:
+    metered = (price for price, _ in items if "metered" in price.line.values() and "tiers_mode" not in price.line)
+    return next(metered, None)
+
+
+def with_tax(net: int, tax_permyriad: int, currency: str) -> int:
+    """An amount and the tax on it."""
+    return net + rounded(net * tax_permyriad, 10_000, currency)
 
 
 def _fail(fate: Fate, draw: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from connector.sandbox.story.bills import Bill
@@ -16,9 +17,26 @@ if TYPE_CHECKING:
 INCOMPLETE_SECONDS = 23 * 3600
 """How long a first payment may take before the subscription expires."""
 
-_DRAFT_DAYS = 25
+_DRAFT_DAYS = 25  # invoices by hand lie about so long, if they are not sent at once
 _OFF_STRIPE_DAYS, _VOIDED_DAYS, _GIVEN_UP_DAYS = 10, 40, 60
 _GRACE_DAYS = 30
+
+
+class _End(Enum):
+    """What becomes of an invoice that was sent."""
+
+    PAID_BY_CARD = auto()
+    PAID_ELSEWHERE = auto()
+    VOIDED = auto()
+    GIVEN_UP = auto()
+    OPEN = auto()
+
+
+_ENDS_BY_HAND = (
+    _End.PAID_BY_CARD, _End.PAID_ELSEWHERE, _End.PAID_BY_CARD, _End.VOIDED,
+    _End.PAID_BY_CARD, _End.GIVEN_UP, _End.PAID_BY_CARD, _End.OPEN,
+)  # fmt: skip
+_ENDS_OF_RENEWALS = (*(_End.PAID_ELSEWHERE,) * 5, _End.VOIDED, _End.GIVEN_UP, _End.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,7 @@ class Invoices:
         self._drafts_since = story.calendar.now - _DRAFT_DAYS * DAY
 
     def __call__(self, slot: int, lane: int) -> Invoice | None:
+        """Find the invoice; None if there is none."""
         number = self._layout.invoices.number(slot, lane)
         if lane == self._layout.by_hand(slot):
             if not self._story.bills.is_by_hand(slot):
@@ -104,31 +123,31 @@ class Invoices:
     def ending(self, slot: int) -> set[int]:
         """The slots whose invoices may end in this one without a charge."""
         days = (_OFF_STRIPE_DAYS, _VOIDED_DAYS, _GIVEN_UP_DAYS)
-        found = {slot - self._calendar.days(count) for count in days} | {slot - self.gives_up_after()}
+        found = {slot - self._calendar.days(count) for count in days} | {slot - self.gives_up_after}
         return found | set(self._calendar.slots_before(slot, INCOMPLETE_SECONDS + STARTS_AFTER))
 
     def is_paid_by_card(self, slot: int) -> bool:
         """Whether the invoice written by hand in a slot is paid through Stripe."""
-        return not self._is_draft(slot) and self._end(slot) < 4
+        return not self._is_draft(slot) and self._end(slot) is _End.PAID_BY_CARD
 
+    @property
     def gives_up_after(self) -> int:
         """After how many slots a failed payment is not tried again."""
         return 3 * self._story.payments.retry_after
 
     def has_credit(self, slot: int) -> bool:
         """Whether an open invoice written by hand is reduced by a credit note."""
-        return not self._is_draft(slot) and self._end(slot) == 7
+        return not self._is_draft(slot) and self._end(slot) is _End.OPEN
 
     def _is_draft(self, slot: int) -> bool:
         return self._calendar.instant(slot) > self._drafts_since and self._chance(-slot) >> 8 & 1 == 1
 
-    def _end(self, slot: int) -> int:
-        """What becomes of an invoice written by hand, 0 to 7, in turn so that there is some of each."""
-        return self._story.bills.by_hand_order(slot) % 8
+    def _end(self, slot: int) -> _End:
+        """What becomes of an invoice written by hand: in turn, so that there is some of each."""
+        return _ENDS_BY_HAND[self._story.bills.by_hand_order(slot) % len(_ENDS_BY_HAND)]
 
-    def _later(self, slot: int, days: int, seconds: int = 0) -> int:
-        later = slot + self._calendar.days(days)
-        return self._calendar.instant(later) + self._calendar.finalized_after + 20 + seconds
+    def _later(self, slot: int, days: int) -> int:
+        return self._calendar.instant(slot + self._calendar.days(days)) + self._calendar.finalized_after + 20
 
     def _by_hand(self, slot: int) -> Course:
         if self._is_draft(slot):
@@ -138,17 +157,17 @@ class Invoices:
         due = finalized + (14 if draw >> 9 & 1 else 30) * DAY
         attempts = tuple(self._story.payments.attempts(slot, self._layout.by_hand(slot)))
         end = self._end(slot)
-        if end < 4:
+        if end is _End.PAID_BY_CARD:
             return Course(finalized, attempts, self._layout.charges.created(attempts[0]), due=due)
         return self._unpaid(slot, finalized, due, end)
 
-    def _unpaid(self, slot: int, finalized: int, due: int, end: int) -> Course:
-        """What else may become of an invoice that was sent: paid elsewhere, voided, given up, or nothing."""
-        if end == 4:
+    def _unpaid(self, slot: int, finalized: int, due: int, end: _End) -> Course:
+        """The course of an invoice that is not paid through Stripe."""
+        if end is _End.PAID_ELSEWHERE:
             return Course(finalized, paid=self._later(slot, _OFF_STRIPE_DAYS), off_stripe=True, due=due)
-        if end == 5:
+        if end is _End.VOIDED:
             return Course(finalized, voided=self._later(slot, _VOIDED_DAYS), due=due)
-        if end == 6:
+        if end is _End.GIVEN_UP:
             return Course(finalized, uncollectible=self._later(slot, _GIVEN_UP_DAYS), due=due)
         return Course(finalized, due=due)
 
@@ -161,8 +180,8 @@ class Invoices:
         if total <= 0:
             return Course(finalized, paid=finalized)
         if contract.fate is Fate.BY_INVOICE:
-            ends = (4, 4, 4, 4, 4, 5, 6, 7)
-            return self._unpaid(slot, finalized, finalized + _GRACE_DAYS * DAY, ends[self._chance(created) % 8])
+            end = _ENDS_OF_RENEWALS[self._chance(created) % len(_ENDS_OF_RENEWALS)]
+            return self._unpaid(slot, finalized, finalized + _GRACE_DAYS * DAY, end)
         attempts = tuple(self._story.payments.attempts(slot, period))
         if contract.fate is Fate.INCOMPLETE:
             return Course(finalized, attempts, voided=created + INCOMPLETE_SECONDS)

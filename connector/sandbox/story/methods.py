@@ -25,9 +25,11 @@ class Card(NamedTuple):
     exp_year: int
 
 
-_CARDS = (
+_PRINTED = (
+    ("visa", "4242", "visa", "US", "credit"),
     ("visa", "4242", "visa", "US", "credit"),
     ("visa", "0005", "visa", "US", "debit"),
+    ("mastercard", "4444", "mastercard", "US", "credit"),
     ("mastercard", "4444", "mastercard", "US", "credit"),
     ("mastercard", "8210", "mastercard", "DE", "debit"),
     ("amex", "0005", "amex", "US", "credit"),
@@ -37,7 +39,7 @@ _CARDS = (
     ("unionpay", "0005", "unionpay", "CN", "unknown"),
     ("diners", "0004", "diners", "US", "prepaid"),
 )
-_LIKELY = (0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9)
+_CARDS = [Card(*printed, month, year) for printed in _PRINTED for month in range(1, 13) for year in range(2024, 2033)]
 
 
 class Methods:
@@ -77,6 +79,4 @@ class Methods:
 
     def card(self, number: int) -> Card:
         """What is printed on it."""
-        draw = self._chance(number)
-        printed = _CARDS[_LIKELY[draw % len(_LIKELY)]]
-        return Card(*printed, 1 + (draw >> 8) % 12, 2024 + (draw >> 16) % 9)
+        return _CARDS[self._chance(number) % len(_CARDS)]

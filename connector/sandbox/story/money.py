@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
-
 _STEPS = {"kwd": 10, "isk": 100, "ugx": 100}
 _SETTLED = ("usd", "eur")  # the currencies of the business's bank accounts; others are exchanged to dollars
 _MILLIONTHS_OF_A_CENT = {  # dollar cents for one minor unit, times a million
@@ -21,12 +19,6 @@ def rounded(numerator: int, denominator: int, currency: str) -> int:
     denominator *= step
     sign = -1 if numerator < 0 else 1
     return sign * ((2 * abs(numerator) + denominator) // (2 * denominator)) * step
-
-
-def priced(unit_amount_decimal: str, quantity: int, currency: str) -> int:
-    """Quantity times a unit amount that may have decimals of a minor unit."""
-    step = Decimal(_STEPS.get(currency, 1))
-    return int((Decimal(unit_amount_decimal) * quantity / step).quantize(Decimal(1), ROUND_HALF_UP) * step)
 
 
 def settled_in(currency: str) -> str:

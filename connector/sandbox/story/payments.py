@@ -10,7 +10,7 @@ from connector.sandbox.story.calendar import DAY
 from connector.sandbox.story.chance import Chance
 from connector.sandbox.story.contracts import Contract, Fate
 from connector.sandbox.story.sales import Outcome, Sale
-from connector.sandbox.story.series import CAPTURED_AFTER, RETRIES
+from connector.sandbox.story.series import CAPTURED_AFTER, CHARGED_AFTER, RETRIES
 
 if TYPE_CHECKING:
     from connector.sandbox.story import Story
@@ -31,9 +31,15 @@ _FAILURES = (None, Failure.FOR_NOW, Failure.FOR_GOOD)
 
 
 class Payment(NamedTuple):
-    """A charge. `lane` is that of its payment intent, whose slot may be an earlier one."""
+    """A charge, in `place` of `slot`; `method` and `kind` are number and type of the payment method.
+
+    Its payment intent is in `lane` of a slot that may be an earlier one. It is for a period of a contract, or
+    for a sale, or else for an invoice written by hand.
+    """
 
     number: int
+    slot: int
+    place: int
     created: int
     amount: int
     currency: str
@@ -46,7 +52,7 @@ class Payment(NamedTuple):
     sale: Sale | None
     failure: Failure | None
     captured: int | None
-    settled: int | None  # when it has succeeded
+    settled: int | None  # when the money is certain, which takes bank debits a day
 
     @property
     def is_debit(self) -> bool:
@@ -67,7 +73,7 @@ class Payments:
     def __init__(self, story: Story) -> None:
         self._story = story
         self._calendar, self._layout = story.calendar, story.layout
-        self._contracts = story.contracts
+        self._contracts, self._bills = story.contracts, story.bills
         self._month = story.calendar.slots_per_month
         self._failures = Chance(story.seed, "failure")
         self.retry_after = story.calendar.days(_RETRY_DAYS)  # slots
@@ -75,16 +81,17 @@ class Payments:
         self.failing = lru_cache(maxsize=4096)(self._find_failing)
 
     def __call__(self, number: int) -> Payment | None:
+        """Find the charge; None if there is none."""
         slot, lane = self._layout.charges.place(number)
         if lane <= slot // self._month:
             return self._renewal(number, slot, lane)
         sale = lane - self._layout.charge_of_sale(slot)
         if sale >= 0:
-            return self._of_sale(number, self._story.sales(slot, sale))
+            return self._of_sale(number, lane, self._story.sales(slot, sale))
         retry = lane - self._layout.retry(slot)
         if retry >= 0:
-            return self._again(number, slot - (retry + 1) * self.retry_after, retry + 1)
-        return self._by_hand(number, slot - self.by_hand_after)
+            return self._again(number, slot, lane, retry + 1)
+        return self._by_hand(number, slot, lane)
 
     def attempts(self, slot: int, lane: int) -> list[int]:
         """The charges that an invoice's payment intent has or will have, oldest first."""
@@ -123,49 +130,49 @@ class Payments:
         failing = self.failing(slot)
         final = period >= contract.fail
         failed = final or (failing is not None and failing.period == period)
-        created = self._layout.charges.instant(slot, period)
-        return self._of_contract(number, created, contract, period, _FAILURES[failed + final])
+        return self._of_contract((number, slot, period), contract, period, _FAILURES[failed + final])
 
-    def _again(self, number: int, slot: int, retry: int) -> Payment | None:
-        failing = self.failing(slot)
+    def _again(self, number: int, slot: int, lane: int, retry: int) -> Payment | None:
+        failing = self.failing(slot - retry * self.retry_after)
         if failing is None or retry > failing.retries:
             return None
-        contract = self._contracts(slot - failing.period * self._month)
+        contract = self._contracts(slot - retry * self.retry_after - failing.period * self._month)
         assert contract is not None
-        created = self._layout.charges.created(number)
         failure = Failure.FOR_NOW if retry < failing.retries else None
-        return self._of_contract(number, created, contract, failing.period, failure)
+        return self._of_contract((number, slot, lane), contract, failing.period, failure)
 
     def _of_contract(
-        self, number: int, created: int, contract: Contract, period: int, failure: Failure | None
+        self, place: tuple[int, int, int], contract: Contract, period: int, failure: Failure | None
     ) -> Payment | None:
-        amount = self._story.bills.due(contract, period)
+        amount = self._bills.due(contract, period)
         if amount <= 0:
             return None
-        slot = contract.number + period * self._month
+        created = self._layout.charges.instant(place[1], place[2])
         taken = created if failure is None else None
         return Payment(
-            number, created, amount, contract.market.currency, contract.customer, contract.method, contract.kind,
-            slot, period, contract, None, failure, taken, taken,
+            *place, created, amount, contract.market.currency, contract.customer, contract.method, contract.kind,
+            contract.number + period * self._month, period, contract, None, failure, taken, taken,
         )  # fmt: skip
 
-    def _by_hand(self, number: int, slot: int) -> Payment | None:
-        if slot < 0 or not self._story.bills.is_by_hand(slot) or not self._story.invoices.is_paid_by_card(slot):
+    def _by_hand(self, number: int, slot: int, lane: int) -> Payment | None:
+        sent = slot - self.by_hand_after
+        if sent < 0 or not self._bills.is_by_hand(sent) or not self._story.invoices.is_paid_by_card(sent):
             return None
-        bill = self._story.bills.by_hand(slot)
-        customer = self._story.people.owner(slot)
+        bill = self._bills.by_hand(sent)
+        customer = self._story.people.owner(sent)
         assert customer is not None
         kind = self._story.methods.kind_of_customer(customer, self._story.people.market(customer))
-        created = self._layout.charges.created(number)
+        created = self._layout.charges.instant(slot, lane)
         return Payment(
-            number, created, bill.total, bill.currency, customer, self._story.methods.of_customer(customer), kind,
-            slot, self._layout.by_hand(slot), None, None, None, created, created,
+            number, slot, lane, created, bill.total, bill.currency, customer,
+            self._story.methods.of_customer(customer), kind, sent, self._layout.by_hand(sent), None, None, None,
+            created, created,
         )  # fmt: skip
 
-    def _of_sale(self, number: int, sale: Sale) -> Payment | None:
+    def _of_sale(self, number: int, place: int, sale: Sale) -> Payment | None:
         if sale.outcome not in (Outcome.PAID, Outcome.DECLINED):
             return None
-        created = self._layout.charges.created(number)
+        created = sale.begun + CHARGED_AFTER
         failure = Failure.FOR_GOOD if sale.outcome is Outcome.DECLINED else None
         captured = None if failure or self._story.sales.is_held(sale) else created
         if captured is not None and self._layout.is_authorized(sale.slot, sale.lane):
@@ -173,6 +180,6 @@ class Payments:
         settled = None if failure else created + (_DEBIT_TAKES if sale.is_debit else 0)
         lane = self._layout.intent_of_sale(sale.slot) + sale.lane
         return Payment(
-            number, created, sale.amount, sale.currency, sale.customer, sale.method, sale.kind,
+            number, sale.slot, place, created, sale.amount, sale.currency, sale.customer, sale.method, sale.kind,
             sale.slot, lane, None, sale, failure, captured, settled,
         )  # fmt: skip

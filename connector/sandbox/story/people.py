@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -21,7 +21,9 @@ _CLOCK_ROLES = (4, 16)
 _RETURNING = 8  # every eighth slot brings no new customer, but the one before once more
 _REVERSE_CHARGE = ("de", "fr", "nl")
 _AWKWARD = 5  # every fifth customer has a name that breaks something
-_MAIL_NUMBER = re.compile(r"(\d+)@")
+_NO_MAIL = (23, 5)  # one in 23 customers has no address, the sixth to begin with
+_SIGNS_UP_AGAIN = (37, 9)
+_MAIL_NUMBER = re.compile(r"\.(\d{1,9})@")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class People:
     def __init__(self, seed: int, calendar: Calendar) -> None:
         self._lists = json.loads(files(__package__).joinpath("people.json").read_text(encoding="utf-8"))
         self._calendar = calendar
-        self._chance = Chance(seed, "person")
+        self.draw = lru_cache(maxsize=1024)(Chance(seed, "person").__call__)
+        """The customer's own 64 bits."""
         self._shift = Chance(seed, "roles")(0) % CYCLE
         self._first_names: list[str] = self._lists["first_names"]
         self._last_names: list[str] = self._lists["last_names"]
@@ -99,15 +102,11 @@ class People:
 
     def reverses_charge(self, customer: int) -> bool:
         """Whether the customer settles the tax themselves, as a few companies in the EU do."""
-        return (self._chance(customer) >> 40) % 6 == 0 and self.market(customer).key in _REVERSE_CHARGE
+        return (self.draw(customer) >> 40) % 6 == 0 and self.market(customer).key in _REVERSE_CHARGE
 
     def tax_permyriad(self, customer: int) -> int:
         """The tax added to the customer's bills, in hundredths of a percent."""
         return 0 if self.reverses_charge(customer) else self.market(customer).tax_permyriad
-
-    def draw(self, customer: int) -> int:
-        """The customer's own 64 bits."""
-        return self._chance(customer)
 
     def awkward(self, customer: int) -> dict[str, Any]:
         """What is odd about a customer: name, description, metadata; mostly nothing."""
@@ -126,15 +125,15 @@ class People:
         if "name" in odd:
             name: str | None = odd["name"]
             return name
-        return self.some_name(self._chance(customer))
+        return self.some_name(self.draw(customer))
 
     def email(self, customer: int) -> str | None:
         """The customer's address; it holds a number, so that the customer can be found by it."""
-        if customer % 23 == 5:
+        if is_one_in(_NO_MAIL, customer):
             return None
-        if customer % 37 == 9 and self.comes(customer - 1):
-            return self.email(customer - 1)  # people sign up twice
-        draw = self._chance(customer) >> 16
+        if is_one_in(_SIGNS_UP_AGAIN, customer) and self.comes(customer - 1):
+            return self.email(customer - 1)
+        draw = self.draw(customer) >> 16
         boxes, domains = self._lists["mailboxes"], self._lists["domains"]
         return f"{boxes[draw % len(boxes)]}.{customer}@{domains[(draw >> 8) % len(domains)]}"
 
@@ -147,12 +146,12 @@ class People:
 
     def phone(self, customer: int) -> str | None:
         """The customer's phone number, with a plus; a third has none."""
-        draw = self._chance(customer) >> 24
+        draw = self.draw(customer) >> 24
         return f"{self.market(customer).phone}{draw % 90 + 10}" if draw % 3 else None
 
     def address(self, customer: int, *, moved: bool = False) -> dict[str, str | None] | None:
         """Where the customer lives, before or after they moved; a sixth do not say."""
-        draw = self._chance(customer) >> 32
+        draw = self.draw(customer) >> 32
         if draw % 6 == 0:
             return None
         market = self.market(customer)
@@ -165,3 +164,9 @@ class People:
             "postal_code": postal_code,
             "state": state,
         }
+
+
+def is_one_in(rule: tuple[int, int], customer: int) -> bool:
+    """Whether a customer falls under a rule: one in so many, beginning with which."""
+    every, first = rule
+    return customer % every == first

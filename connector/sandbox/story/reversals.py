@@ -19,7 +19,7 @@ _REFUND_DAYS = (5, 12)
 _FAILS_DAYS = 3
 _DEBIT_SECONDS = 3 * DAY
 _WITHDRAWN_SECONDS = 2 * DAY
-_DISPUTE_EVERY = 9  # slots
+_DISPUTE_EVERY, _FIRST_DISPUTED = 9, 4  # slots
 _DISPUTE_DAYS, _ANSWERED_DAYS, _CLOSED_DAYS = 10, 9, 30
 _CREDIT_DAYS, _CREDIT_VOIDED_DAYS = 12, 5
 
@@ -156,15 +156,17 @@ class Reversals:
 
     def refunds_of(self, payment: Payment) -> list[Refund]:
         """The refunds of a payment, oldest first, also those to come."""
-        origin, lane = self._layout.charges.place(payment.number)
-        plan = self._refunded(origin)
+        plan = self._refunded(payment.slot)
         if plan is None or plan[0].number != payment.number:
             return []
-        found = (self.refund(origin + self._refund_after[place], place) for place in range(REFUNDS))
+        found = (self.refund(payment.slot + self._refund_after[place], place) for place in range(REFUNDS))
         return [refund for refund in found if refund is not None]
 
     def refunded(self, payment: Payment, instant: int) -> int:
         """What has gone back, or is about to, at that instant."""
+        plan = self._refunded(payment.slot)
+        if plan is None or plan[0].number != payment.number:
+            return 0  # as for most: without a generator
         return sum(
             refund.amount
             for refund in self.refunds_of(payment)
@@ -195,11 +197,10 @@ class Reversals:
 
     def dispute_of(self, payment: Payment) -> Dispute | None:
         """The dispute of a payment, also one to come."""
-        origin, lane = self._layout.charges.place(payment.number)
-        disputed = self._disputed(origin)
+        disputed = self._disputed(payment.slot)
         if disputed is None or disputed.number != payment.number:
             return None
-        return self.dispute(origin + self._dispute_after)
+        return self.dispute(payment.slot + self._dispute_after)
 
     def answering(self, slot: int) -> Dispute | None:
         """The dispute that is answered in a slot."""
@@ -229,9 +230,15 @@ class Reversals:
 
     def credit_notes_of(self, slot: int, lane: int) -> list[CreditNote]:
         """The credit notes of an invoice, oldest first, also those to come."""
-        found = (self.credit_note(slot + after) for after in (self._refund_after[0], self._credit_after))
-        notes = [note for note in found if note is not None and (note.invoice_slot, note.lane) == (slot, lane)]
-        return notes[:1] + [note for note in notes[1:] if note.slot != notes[0].slot]
+        by_hand = lane == self._layout.by_hand(slot)
+        charged = slot + self._story.payments.by_hand_after * by_hand
+        plan = self._refunded(charged)
+        refunded = plan is not None and (plan[0].intent_slot, plan[0].lane) == (slot, lane)
+        slots = {charged + self._refund_after[0]} if refunded else set()
+        if by_hand:
+            slots.add(slot + self._credit_after)
+        notes = (self.credit_note(issued) for issued in sorted(slots))
+        return [note for note in notes if note is not None and (note.invoice_slot, note.lane) == (slot, lane)]
 
     def _outcome(self, way: Way, slot: int, lane: int, succeeded: int) -> tuple[int | None, int | None]:
         if way is Way.STUCK:
@@ -260,7 +267,7 @@ class Reversals:
 
     def _plan_dispute(self, slot: int) -> Payment | None:
         """What is disputed of the charges of a slot: every so many slots one that a card has paid."""
-        if slot % _DISPUTE_EVERY != 4:
+        if slot % _DISPUTE_EVERY != _FIRST_DISPUTED:
             return None
         sales = self._layout.charge_of_sale(slot)
         renewal = self._disputes(slot) % self._layout.by_hand(slot)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from connector.sandbox.story.calendar import DAY
 from connector.sandbox.story.catalogue import Items, amount_of
 from connector.sandbox.story.chance import Chance
-from connector.sandbox.story.series import SALES
+from connector.sandbox.story.series import METHODS, SALES
 
 if TYPE_CHECKING:
     from connector.sandbox.story import Story
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _LOOKS_BACK = 8  # buyers with an account came at most so many slots ago
 _HELD_DAYS = 7
 _DEBITS = {"eur": "sepa_debit", "usd": "us_bank_account"}
-_FIRST, _ABANDONED, _PLAIN = 0, 1, 2
+_ABANDONED, _PLAIN = 1, 2  # the lanes of those who mostly leave, and of sales without a checkout page
+_CHANGED_MIND = 2  # of sixteen who were to leave, so many pay
 
 
 class Outcome(Enum):
@@ -30,10 +31,14 @@ class Outcome(Enum):
     NEEDS_ACTION = auto()
 
 
+_PLAIN_OUTCOMES = {
+    12: Outcome.DECLINED, 13: Outcome.DECLINED, 14: Outcome.CANCELED, 15: Outcome.NEEDS_ACTION,
+}  # fmt: skip
+
+
 class Sale(NamedTuple):
     """Who wants what; `method` is the number of the payment method and `kind` its type."""
 
-    number: int
     slot: int
     lane: int
     items: Items
@@ -69,6 +74,7 @@ class Sales:
         self._known = lru_cache(maxsize=4096)(self._make)
 
     def __call__(self, slot: int, lane: int) -> Sale:
+        """Find the sale: there is always one, if only an attempt."""
         return self._known(slot, lane)
 
     def is_held(self, sale: Sale) -> bool:
@@ -90,19 +96,16 @@ class Sales:
         method, kind = self._method(slot, lane, customer, currency)
         amount = sum(amount_of(price, quantity) for price, quantity in items) or 500 * (1 + (draw >> 20) % 40)
         outcome = self._outcome(slot, lane, begun, draw)
-        return Sale(
-            slot * SALES + lane, slot, lane, items, link, amount, currency, customer, method, kind, outcome, begun, draw
-        )  # fmt: skip
+        return Sale(slot, lane, items, link, amount, currency, customer, method, kind, outcome, begun, draw)
 
     def _outcome(self, slot: int, lane: int, begun: int, draw: int) -> Outcome:
         chance = (draw >> 24) % 16
         if lane % 2 and begun > self._open_since:
             return Outcome.ABANDONED  # nobody has paid yet: whatever the day, some sessions are open
         if lane == _ABANDONED:
-            return Outcome.PAID if chance < 2 else Outcome.ABANDONED
+            return Outcome.PAID if chance < _CHANGED_MIND else Outcome.ABANDONED
         if lane == _PLAIN and not self._story.layout.is_authorized(slot, lane):
-            rare = {12: Outcome.DECLINED, 13: Outcome.DECLINED, 14: Outcome.CANCELED, 15: Outcome.NEEDS_ACTION}
-            return rare.get(chance, Outcome.PAID)
+            return _PLAIN_OUTCOMES.get(chance, Outcome.PAID)
         if lane > _PLAIN and chance == 0:
             return Outcome.DECLINED
         return Outcome.PAID
@@ -111,16 +114,10 @@ class Sales:
         catalogue = self._story.catalogue
         links = catalogue.payment_links
         place = (draw >> 32) % (len(links) * 3 // 2)
-        if (
-            lane != _PLAIN
-            and place < len(links)
-            and links[place].created <= begun
-            and not links[place].was_changed(begun)
-        ):
+        if lane != _PLAIN and place < len(links) and links[place].is_live(begun):
             return place, catalogue.link_items[place]
         items = catalogue.counter_items[(draw >> 40) % len(catalogue.counter_items)]
-        on_sale = all(price.created <= begun and not price.was_changed(begun) for price, _ in items)
-        return None, items if on_sale else catalogue.counter_items[0]
+        return None, items if all(price.is_live(begun) for price, _ in items) else catalogue.counter_items[0]
 
     def _buyer(self, slot: int, draw: int) -> int | None:
         people = self._story.people
@@ -133,7 +130,7 @@ class Sales:
             kind = self._story.methods.kind_of_customer(customer, self._story.people.market(customer))
             if kind in ("card", "link"):
                 return self._story.methods.of_customer(customer), kind
-        own = self._story.layout.payment_methods.number(slot, 2 + lane)
+        own = self._story.layout.payment_methods.number(slot, METHODS + lane)
         if lane > _PLAIN and currency in _DEBITS and self._chance(own) % 3 == 0:
             return own, _DEBITS[currency]
         return own, "card"

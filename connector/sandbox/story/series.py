@@ -19,8 +19,15 @@ SALES = 4
 RETRIES = 3
 """How often a failed renewal is tried again at most."""
 
+METHODS = 2
+"""Payment methods of a customer."""
+
 REFUNDS = 2
+"""Refunds per slot."""
+
 ITEMS = 3
+"""Invoice items per slot."""
+
 CURRENCIES = ("usd", "eur")
 """The currencies of the two bank accounts; each has a payout of its own."""
 
@@ -60,6 +67,9 @@ _LATE_LANES = {(movement, lane): place for place, (movement, lane, _) in enumera
 PAID_AFTER = 90
 """Seconds that a buyer spends on the checkout page."""
 
+CHARGED_AFTER = PAID_AFTER - 1
+"""Seconds from the beginning of a sale to its charge."""
+
 CAPTURED_AFTER = 60
 """Seconds after which an authorized sale is captured."""
 
@@ -81,7 +91,7 @@ class Layout:
         late = self._late = calendar.finalized_after
         self.payout_every = payout_every
         self.customers = Series(calendar, 1, _constant(0))
-        self.payment_methods = Series(calendar, 2 + SALES, self._method_offset)
+        self.payment_methods = Series(calendar, METHODS + SALES, self._method_offset)
         self.subscriptions = Series(calendar, 1, _constant(STARTS_AFTER))
         self.invoices = Series(calendar, 2, self._invoice_offset, monthly=True)
         self.invoice_items = Series(calendar, ITEMS, lambda _, lane: 15 + lane)
@@ -126,15 +136,14 @@ class Layout:
 
     def transaction(self, slot: int, movement: Movement, lane: int = 0) -> int:
         """The number of the balance transaction of a movement."""
+        sales = self.charge_of_sale(slot)
+        if movement is Movement.CHARGE:
+            skipped = len(_EARLY) if lane < sales else len(_EARLY) + len(_LATE)
+            return self.transactions.number(slot, skipped + lane)
         early = _EARLY_LANES.get((movement, lane))
         if early is not None:
             return self.transactions.number(slot, early)
-        sales = self.charge_of_sale(slot)
-        if movement is Movement.CHARGE:
-            lane += len(_LATE) * (lane >= sales)
-        else:
-            lane = sales + _LATE_LANES[movement, lane]
-        return self.transactions.number(slot, len(_EARLY) + lane)
+        return self.transactions.number(slot, len(_EARLY) + sales + _LATE_LANES[movement, lane])
 
     def sale_offset(self, slot: int, sale: int) -> int:
         """When, in seconds from the slot's beginning, a buyer comes to the counter."""
@@ -146,7 +155,9 @@ class Layout:
         return sale == _AUTHORIZED and slot % 2 == 1
 
     def _method_offset(self, slot: int, lane: int) -> int:
-        return 1 + lane if lane < 2 else self.sale_offset(slot, lane - 2) + PAID_AFTER - 2
+        if lane < METHODS:
+            return 1 + lane
+        return self.sale_offset(slot, lane - METHODS) + PAID_AFTER - 2
 
     def _invoice_offset(self, slot: int, lane: int) -> int:
         return STARTS_AFTER + lane // 3 if lane < self.by_hand(slot) else 20
@@ -158,13 +169,12 @@ class Layout:
         return self._late + lane // 3 if lane else STARTS_AFTER + 1
 
     def _charge_offset(self, slot: int, lane: int) -> int:
-        sale = lane - self.charge_of_sale(slot)
-        if sale >= 0:
-            return self.sale_offset(slot, sale) + PAID_AFTER - 1
+        if lane == 0:
+            return STARTS_AFTER + 2
         retry = lane - self.retry(slot)
-        if retry >= 0:
-            return self._late + 15 + retry
-        return self._late + 1 + lane // 3 if lane else STARTS_AFTER + 2
+        if retry < 0:
+            return self._late + 1 + lane // 3
+        return self._late + 15 + retry if retry < RETRIES else self.sale_offset(slot, retry - RETRIES) + CHARGED_AFTER
 
     def _session_offset(self, slot: int, lane: int) -> int:
         return self.sale_offset(slot, lane - 1) if lane else STARTS_AFTER - 2

@@ -57,7 +57,7 @@ class Subscriptions:
             return None
         failed = contract.number + contract.fail * self._month
         return (
-            self._calendar.instant(failed + self._story.invoices.gives_up_after()) + self._calendar.finalized_after + 20
+            self._calendar.instant(failed + self._story.invoices.gives_up_after) + self._calendar.finalized_after + 20
         )
 
     def upgraded(self, contract: Contract) -> int | None:

@@ -1,0 +1,137 @@
+"""The page that says what the sandbox serves, on what basis, and where it differs from Stripe.
+
+    python -m connector.sandbox.differences > docs/sandbox-differences.md
+
+Its tables are those that the sandbox works by. Nothing else imports this.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from connector.sandbox.present import ON_REQUEST
+from connector.sandbox.refusals import RULES
+from connector.sandbox.rules import DEFAULTS, FILTERS
+from connector.sandbox.writes.hands import HANDLERS
+
+DIFFERENCES = (
+    "Money moves at once: no authentication by the customer, no bank that takes days, but for the test cards and "
+    "test methods that stand for such a case.",
+    "A payer consents by confirming the intent once more. A bank debit takes a day, its refund three; bills paid by "
+    "bank debit are paid at once.",
+    "A payment has its balance transaction at once, also with `capture_method` automatic_async.",
+    "What is paid while the sandbox runs is paid out by hand only; no automatic payouts are made. Refunds and disputes "
+    "may take the balance below zero.",
+    "A refund with `instructions_email` requires action by the payer, whatever was paid with.",
+    "Any payout that is paid can be reversed, not only those of connected accounts.",
+    "Nobody completes a Checkout Session: it is expired, or expires.",
+    "A parameter that the sandbox takes and that changes nothing it holds is accepted and has no effect; where that "
+    "would mislead, it is refused with 501.",
+    "What it does not hold cannot be expanded: discounts, applications, tax codes and sources are answered with 501.",
+    "An empty string clears where the document says so, and is refused elsewhere. Stripe takes it in more places.",
+    "An enum parameter is checked against the values in the document, also where the document allows for more to come.",
+    "A list filtered by an object that never existed is refused (`No such customer`) for every such filter; Stripe "
+    "does so for most.",
+    "A refusal's `param` is the name in Stripe's paths (`invoice`, `intent`), `id` for customers and subscriptions.",
+    "An update that changes nothing makes no event.",
+    "What falls due by itself happens within a minute; with `--size 1m` only when the clock is moved by hand.",
+    "An event of an object on a test clock has the time of that clock.",
+    "Permission names of restricted keys, and which calls share one, follow what is generally known.",
+    "Search takes what people use: the usual fields and metadata, `:`, `~`, `<`, `>`, `<=`, `>=`, `-`, `AND`, `OR`.",
+    "`Stripe-Version` is checked for its form and echoed; objects are always shown in the version of the document.",
+    "Creating a recurring price tells of the price only, not of the plan that it also is.",
+    "A deleted customer's payment methods stay attached; they are no longer listed anywhere but by their id.",
+    "Webhook endpoints are told of the own account's events in test mode; a failed delivery is tried again after "
+    "seconds, not hours, and given up after six attempts. Signing secrets follow from the endpoint's id.",
+    "Live mode begins with the objects of test mode, under the same ids, and goes its own way from there. The "
+    "connected accounts are three, and cannot be listed.",
+    "Usage cannot be sent to meters; a summary is left out where nothing was used.",
+    "Every file can be read back, whatever its purpose; links to files lead nowhere.",
+    "There are two report types, both of version 3, and their runs take a second.",
+    "`/v2/core/events` lists the events of v1 in the form of v2, forwards only.",
+    "Search sees every change at once; only new objects can be made to wait (`search_lag_seconds`). All events have "
+    "the version of the document.",
+    "Key order in objects is always the same.",
+)
+"""Where the sandbox knowingly departs from Stripe."""
+
+_HEAD = """# Where the sandbox differs from Stripe
+
+This page is made from the tables that the sandbox works by: `python -m connector.sandbox.differences`.
+"""
+
+_BASIS = """## Basis
+
+The OpenAPI document does not say everything. Where the sandbox follows something else, the row has its basis: \
+*spec* the document, *docs* Stripe's documentation, *third* Stripe quoted elsewhere, *known* general knowledge that \
+nothing here confirms, *own* the sandbox's own.
+"""
+
+_SERVED = """## Calls that write
+
+Every other call that writes is answered with 501 and a message that says so.
+"""
+
+_REFUSED = """## Refusals
+
+The message stands as Stripe words it where that is known, else in words of our own.
+"""
+
+_FILTERED = """## Filters
+
+Those that do not simply equal the field of their name. All others do; a range takes `gt`, `gte`, `lt` and `lte`.
+"""
+
+
+def page() -> str:
+    """Return the whole page, as Markdown."""
+    return "\n".join([_HEAD, *_differing(), _SERVED, *_writes(), _BASIS, *_lists(), _REFUSED, *_refusals()])
+
+
+def _differing() -> Iterator[str]:
+    yield from (f"- {line}" for line in DIFFERENCES)
+    yield ""
+
+
+def _writes() -> Iterator[str]:
+    yield from _table("call", "path")
+    for name in sorted(HANDLERS, key=lambda name: name.split(" ")[::-1]):
+        method, path = name.split(" ")
+        yield f"| {method} | `{path}` |"
+    yield ""
+
+
+def _lists() -> Iterator[str]:
+    yield "What lists leave out unless asked:\n"
+    yield from _table("list", "", "unless one of these is sent", "basis")
+    for default in DEFAULTS:
+        asked = ", ".join(f"`{name}`" for name in default.unless)
+        yield f"| `{default.path}` | {default.says} | {asked} | {default.basis} |"
+    yield f"\n{_FILTERED}"
+    yield from _table("object", "filter", "", "basis")
+    for (kind, name), rule in FILTERS.items():
+        yield f"| {kind} | `{name}` | {rule.says} | {rule.basis} |"
+    yield "\nFields that are absent unless expanded [docs]:\n"
+    yield from _table("object", "fields")
+    for kind, names in ON_REQUEST.items():
+        yield f"| {kind} | {', '.join(f'`{name}`' for name in names)} |"
+    yield ""
+
+
+def _refusals() -> Iterator[str]:
+    yield from _table("status", "type", "code", "message", "basis")
+    for rule in RULES.values():
+        message = rule.message.replace("{", "‹").replace("}", "›")
+        yield f"| {rule.status} | {rule.type} | {rule.code or ''} | {message} | {rule.basis} |"
+    yield ""
+
+
+def _table(*columns: str) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield "|---" * len(columns) + "|"
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    sys.stdout.write(page())

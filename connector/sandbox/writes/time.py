@@ -1,0 +1,164 @@
+"""What happens by itself as time passes: one kind of object registers what falls due, all of it runs in order.
+
+    @due("payout", looks_back_days=30)
+    def _payout(record: Record) -> Iterator[Due]:
+        if record["status"] == "pending":
+            yield record["arrival_date"], arrive          # arrive(write, record)
+
+A kind's function says when which action falls due for an object as it is; each action runs in a write of its
+own, whose `now` is that instant, and what it leaves behind is looked at again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from connector.sandbox import api
+from connector.sandbox.clock import Clock
+from connector.sandbox.rules import Record
+from connector.sandbox.store import Store, Stretch
+from connector.sandbox.writes.core import Asked, Write
+
+DAY = 86_400
+Action = Callable[[Write, Record], None]
+Due = tuple[int, Action]
+"""When something falls due, and what it is."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    when: Callable[[Record], Iterable[Due]]
+    looks_back_days: int | None
+
+
+WORKS: dict[str, _Work] = {}
+"""What falls due, by kind of object."""
+
+_passed: WeakKeyDictionary[Store, int] = WeakKeyDictionary()
+
+
+def due(
+    kind: str, looks_back_days: int | None = None
+) -> Callable[[Callable[[Record], Iterable[Due]]], Callable[[Record], Iterable[Due]]]:
+    """Register the function below as what says when something falls due for objects of `kind`.
+
+    Generated objects older than `looks_back_days` are not looked at, where that spares making them all.
+    """
+
+    def register(when: Callable[[Record], Iterable[Due]]) -> Callable[[Record], Iterable[Due]]:
+        assert kind not in WORKS, f"{kind} has two registers of what falls due"
+        WORKS[kind] = _Work(when, looks_back_days)
+        return when
+
+    return register
+
+
+def pass_time(store: Store, clock: Clock, until: int) -> None:
+    """Run everything that falls due up to `until`, in order of time; objects on test clocks have their own time."""
+    with store.writing:
+        since = _passed.get(store, clock.start)
+        if until > since:
+            _run(store, _Span(since, until, None))
+            _passed[store] = until
+
+
+def pass_test_time(store: Store, test_clock: str, since: int, until: int) -> None:
+    """Run everything that falls due in `since < t ≤ until` for the objects on a test clock."""
+    with store.writing:
+        _run(store, _Span(since, until, test_clock))
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A stretch of time to pass, on the sandbox's clock or on a test clock."""
+
+    since: int
+    until: int
+    test_clock: str | None
+
+    def dues(self, record: Record, kind: str) -> Iterator[Due]:
+        """Yield what falls due for an object in this span."""
+        if record.get("test_clock") == self.test_clock:
+            yield from ((at, act) for at, act in WORKS[kind].when(record) if self.since < at <= self.until)
+
+
+@dataclass
+class _Agenda:
+    """What is to be done, earliest first; nothing is done twice."""
+
+    span: _Span
+    _heap: list[tuple[int, int, str, str, Action]] = field(default_factory=list)
+    _known: set[tuple[int, str, str, Action]] = field(default_factory=set)
+    _order: Iterator[int] = field(default_factory=count)
+
+    def add(self, kind: str, record: Record) -> None:
+        """Enter what falls due for an object."""
+        for at, act in self.span.dues(record, kind):
+            if (at, kind, record["id"], act) not in self._known:
+                self._known.add((at, kind, record["id"], act))
+                heapq.heappush(self._heap, (at, next(self._order), kind, record["id"], act))
+
+    def __iter__(self) -> Iterator[tuple[int, str, str, Action]]:
+        while self._heap:
+            at, _, kind, id_, act = heapq.heappop(self._heap)
+            yield at, kind, id_, act
+
+
+def _run(store: Store, span: _Span) -> None:
+    agenda = _Agenda(span)
+    for kind, work in WORKS.items():
+        for record in _candidates(store, kind, work, span):
+            agenda.add(kind, record)
+    latest = span.since
+    for at, kind, ident, act in agenda:
+        latest = max(latest, at)  # what an action leaves behind may have been due before it
+        write = _Noting(store, Asked(now=latest))
+        about = write.look(kind, ident)
+        if about is not None and (at, act) in span.dues(about, kind):
+            write.livemode = bool(about.get("livemode"))
+            act(write, about)
+            write.commit()
+            for touched in write.touched:
+                _look_again(store, agenda, *touched)
+
+
+def _candidates(store: Store, kind: str, work: _Work, span: _Span) -> Iterable[Record]:
+    if kind not in store.kinds:
+        return ()
+    if span.test_clock is not None:
+        return _on_clock(store, kind, span.test_clock)
+    back = work.looks_back_days
+    return store.records(kind, Stretch(since=None if back is None else span.since - back * DAY))
+
+
+def _on_clock(store: Store, kind: str, test_clock: str) -> Iterator[Record]:
+    """Yield what the customers on a test clock have: customers are few there, and their objects soon found."""
+    if "test_clock" not in api.schema(kind).fields:
+        return
+    for customer in list(store.records("customer", Stretch(near=("test_clock", test_clock)))):
+        if customer["test_clock"] == test_clock:
+            found = store.records(kind, Stretch(near=("customer", customer["id"])))
+            yield from (record for record in found if record["customer"] == customer["id"])
+
+
+def _look_again(store: Store, agenda: _Agenda, kind: str, id: str) -> None:  # noqa: A002 - Stripe's word for it
+    record = store.get(kind, id) if kind in WORKS else None
+    if record is not None:
+        agenda.add(kind, record)
+
+
+class _Noting(Write):
+    """A write that notes what it puts."""
+
+    def __init__(self, store: Store, asked: Asked) -> None:
+        super().__init__(store, asked)
+        self.touched: dict[tuple[str, str], Any] = {}
+
+    def put(self, kind: str, record: Record) -> None:
+        super().put(kind, record)
+        self.touched[kind, record["id"]] = None

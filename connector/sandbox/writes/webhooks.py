@@ -1,0 +1,52 @@
+"""Webhook endpoints: where events are to be sent. `connector.sandbox.delivery` sends them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from connector.sandbox.rules import Record
+from connector.sandbox.store import Store
+from connector.sandbox.writes.core import Asked, Write, apply, writing
+from connector.sandbox.writes.hands import handles, holds
+
+holds("webhook_endpoint")
+
+
+def secret_of(endpoint: str) -> str:
+    """Return the signing secret of the endpoint with this id; Stripe shows it once, when the endpoint is made."""
+    return "whsec_" + hashlib.sha256(f"sandbox {endpoint}".encode()).hexdigest()[:32]
+
+
+def add_endpoint(store: Store, url: str, events: Sequence[str]) -> str:
+    """Make an endpoint without a request; return its secret."""
+    asked = Asked(now=store.clock.now(), form={"url": url, "enabled_events": list(events)})
+    with writing(store, asked) as write:
+        return str(create(write)["secret"])
+
+
+@handles("POST /v1/webhook_endpoints")
+def create(write: Write) -> Record:
+    """Make an endpoint; the answer alone has its secret."""
+    endpoint = write.blank("webhook_endpoint", id=write.new_id("we_"), status="enabled")
+    apply(endpoint, write.form, "webhook_endpoint")
+    endpoint.pop("secret", None)
+    write.put("webhook_endpoint", endpoint)
+    return {**endpoint, "secret": secret_of(endpoint["id"])}
+
+
+@handles("POST /v1/webhook_endpoints/{webhook_endpoint}")
+def update(write: Write) -> Record:
+    """Change an endpoint, or switch it off and on again."""
+    endpoint = write.get("webhook_endpoint", write.ids["webhook_endpoint"])
+    apply(endpoint, write.form, "webhook_endpoint")
+    if "disabled" in write.form:
+        endpoint["status"] = "disabled" if write.form["disabled"] else "enabled"
+    write.put("webhook_endpoint", endpoint)
+    return endpoint
+
+
+@handles("DELETE /v1/webhook_endpoints/{webhook_endpoint}")
+def delete(write: Write) -> Record:
+    """Delete an endpoint; nothing is sent to it from here on."""
+    return write.delete("webhook_endpoint", write.ids["webhook_endpoint"])
