@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,7 +14,7 @@ import click
 from connector.errors import ConnectorError
 
 if TYPE_CHECKING:
-    from connector.result import Report, Result
+    from connector.result import Result
     from connector.stripe import Stripe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -120,6 +121,14 @@ def demo(seed: int) -> None:
 @click.option("--rps", default=None, type=float, help="Requests per second and account; 0 lifts every limit. [25]")
 @click.option("--faults", default=None, metavar="PLAN", help="For example drop=0.02,429=0.05,500=0.01.")
 @click.option("--keys", default=None, type=click.Path(), metavar="FILE", help="Restricted keys and what they may do.")
+@click.option("--busy", default=None, type=float, metavar="N", help="N realistic changes a second, by the seed.")
+@click.option(
+    "--webhook", default=None, metavar="URL", help="Deliver every event there, signed; the secret is printed."
+)
+@click.option("--webhook-trouble", default=None, metavar="PLAN", help="As late=0.1,duplicate=0.1,disorder=0.2.")
+@click.option(
+    "--search-lag-seconds", default=None, type=int, metavar="N", help="How long new objects miss in searches."
+)
 def sandbox(**options: Any) -> None:
     """Run a local Stripe to try things on, until Ctrl-C.
 
@@ -147,7 +156,7 @@ def check(stripe: Stripe, only: tuple[str, ...]) -> int:
     bad = 0
     for each in stripe.check(only):
         bad += not each.good
-        click.echo(f"{'ok  ' if each.good else 'FAIL'} {each.what:<28} {each.found}")
+        click.echo(f"{'ok  ' if each.good else 'FAIL'} {each.what:<30} {each.found}")
     return 1 if bad else 0
 
 
@@ -235,7 +244,72 @@ def extract(stripe: Stripe, endpoint: str, **options: Any) -> None:
             _write(result, to or "-", form, {**written, "time_zone": stripe.connection.time_zone})
     if shown:
         _show(result, all_wanted=limit is not None)
-    _tell(result.report)
+    _say(result.report.lines())
+
+
+@commands.command()
+@click.argument("config", type=click.Path())
+@click.option("--only", multiple=True, metavar="ENDPOINT", help="Sync this one; again for more.")
+@click.option("--full", is_flag=True, help="Begin anew, also where the last run was stopped in the middle.")
+@click.option("--dry-run", is_flag=True, help="Say what would be read, and send nothing.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="JSON for machines. [text]")
+@click.option("--connection", metavar="NAME", help="Another connection than the config names.")
+@click.option("--api-base", metavar="URL", help="Another host: https, or loopback (a sandbox).")
+def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_format: str, **given: Any) -> int:
+    """Keep a database equal to Stripe: merge what has changed, mark what is gone.
+
+    \b
+    connector sync sample_configs/duckdb.toml
+    connector sync sample_configs/duckdb.toml --only customers --only invoices
+    connector sync sample_configs/duckdb.toml --dry-run
+    """
+    from connector.progress import SyncProgress
+    from connector.show import show_sync, show_tasks
+    from connector.stripe import forget, history, of_runfile
+
+    run, stripe = of_runfile(config, only, given)
+    with stripe:
+        if dry_run:
+            tasks, notes = stripe.tasks(run)
+            show_tasks(tasks, history(run.to, run.schema))
+            _say(notes)
+            return 0
+        if full:
+            forget(run.to, [task.name for task in stripe.tasks(run)[0]], run.schema)
+        with SyncProgress(stripe, log_format) as watch:
+            report = stripe.sync_by(run, watch)
+    if log_format == "text":
+        show_sync(report.runs)
+    _say(report.notes)
+    return 1 if report.failed else 0
+
+
+@commands.command()
+@click.argument("config", type=click.Path())
+@click.option("--reset", multiple=True, metavar="ENDPOINT", help="Forget how far this one has come; its rows stay.")
+def state(config: str, reset: tuple[str, ...]) -> None:
+    """Show the last run of each endpoint that a config syncs.
+
+    \b
+    connector state sample_configs/duckdb.toml
+    connector state sample_configs/duckdb.toml --reset invoices
+    """
+    from connector.runfile import read_runfile
+    from connector.show import show_sync
+    from connector.stripe import forget, history
+
+    run = read_runfile(Path(config))
+    runs = history(run.to, run.schema)
+    for name in reset:
+        if name not in [each.endpoint for each in runs]:
+            raise click.UsageError(f"{name} has never been synced into {run.to}.")
+    forget(run.to, reset, run.schema)
+    show_sync(runs)
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line, err=True)
 
 
 def _write(result: Result, to: str, form: str | None, options: Mapping[str, Any]) -> None:
@@ -255,11 +329,6 @@ def _show(result: Result, *, all_wanted: bool) -> None:
         click.echo(f"{hidden} more columns: --columns picks, --to FILE writes them all.", err=True)
     if not all_wanted and rows.num_rows == PREVIEW_ROWS:
         click.echo(f"The first {PREVIEW_ROWS} rows: --limit N shows more, --to FILE writes them all.", err=True)
-
-
-def _tell(report: Report) -> None:
-    for line in report.lines():
-        click.echo(line, err=True)
 
 
 def _progress(name: str) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -143,11 +143,9 @@ class Reader:
         if endpoint.embedded and endpoint.parents[0].column not in selection.parents:
             yield from self._embedded(endpoint, selection)
             return
-        first, *others = (self._parent_ids(parent, selection) for parent in endpoint.parents)
-        kept = [list(ids) for ids in others]
-        for one in first:
-            for rest in itertools.product(*kept):
-                yield from self._children_of(endpoint, selection, [one, *rest])
+        ids = [_Kept(self._parent_ids(parent, selection)) for parent in endpoint.parents]
+        for combination in _combinations(ids):
+            yield from self._children_of(endpoint, selection, combination)
 
     def _parent_ids(self, parent: Parent, selection: Selection) -> Iterator[str]:
         """Yield the ids of a parent: those selected, else all that are listed."""
@@ -179,13 +177,21 @@ class Reader:
             self.notes.append(f"{endpoint.name}: there is no {' with '.join(ids)} (any more).")
 
     def _embedded(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
-        """Yield the lists that come inside the parents' records, fetching only what was cut off."""
-        parent = endpoint.parents[0]
-        for page in self.read(self._endpoints[parent.table], Selection()):
-            whole, owners, rest = _embedded_lists(page, endpoint.embedded)
-            yield Page(b"[" + b",".join(whole) + b"]", len(whole), page.sent_at, {parent.column: owners})
-            for owner, cursor in rest:
-                yield from self._children_of(endpoint, selection, [owner], cursor)
+        for page in self.read(self._endpoints[endpoint.parents[0].table], Selection()):
+            yield from self.children(endpoint, page, selection)
+
+    def children(self, endpoint: Endpoint, parents: Page, selection: Selection | None = None) -> Iterator[Page]:
+        """Yield the children of one page of parents: those that came with it, fetching only what was cut off."""
+        selection = selection or Selection()
+        if not endpoint.embedded:
+            for owner in _ids(parents):
+                yield from self._children_of(endpoint, selection, [owner])
+            return
+        whole, owners, rest = _embedded_lists(parents, endpoint.embedded)
+        fills = {endpoint.parents[0].column: owners}
+        yield Page(b"[" + b",".join(whole) + b"]", len(whole), parents.sent_at, fills)
+        for owner, cursor in rest:
+            yield from self._children_of(endpoint, selection, [owner], cursor)
 
     def walk(self, listing: Listing) -> Iterator[Page]:
         """Yield the pages of one list, from its cursor to its end."""
@@ -219,30 +225,65 @@ class Reader:
         cursor = {"starting_after": listing.cursor} if listing.cursor else {}
         return {**listing.parameters, "limit": self._page_rows, **cursor}
 
-    def _behind_deleted_cursor(self, listing: Listing, recent: deque[str], oldest: int | None) -> Listing:
+    def _behind_deleted_cursor(self, listing: Listing, recent: Sequence[str], oldest: int | None) -> Listing:
         """Go on from an earlier record, or by time, where the one to go on from has been deleted meanwhile."""
-        ids = list(recent)
-        step = 1
-        while step <= len(ids):
-            candidate = ids[-step]
-            try:
-                self._client.get(listing.path, {**listing.parameters, "limit": 1, "starting_after": candidate},
-                                 endpoint=listing.label)  # fmt: skip
-            except StripeError as error:
-                if error.code != "resource_missing":
-                    raise
-                step *= 2
-                continue
-            return replace(listing, cursor=candidate)
+        for candidate in _ever_earlier(recent):
+            if self._still_stands(listing, candidate):
+                return replace(listing, cursor=candidate)
         if listing.order_filter is None or oldest is None:
             raise DataError(
-                f"{listing.path}: the last {len(ids):,} objects read were all deleted meanwhile, so there is nothing "
-                "to go on from. Run it again."
+                f"{listing.path}: the last {len(recent):,} objects read were all deleted meanwhile, so there is "
+                "nothing to go on from. Run it again."
             )
-        within = {key: value for key, value in dict(listing.parameters.get(listing.order_filter, {})).items()
-                  if key not in ("lt", "lte")}  # fmt: skip
-        bounded = {**listing.parameters, listing.order_filter: {**within, "lte": oldest}}
+        since = {
+            key: value
+            for key, value in listing.parameters.get(listing.order_filter, {}).items()
+            if key in ("gt", "gte")
+        }
+        bounded = {**listing.parameters, listing.order_filter: {**since, "lte": oldest}}
         return replace(listing, parameters=bounded, cursor=None)
+
+    def _still_stands(self, listing: Listing, candidate: str) -> bool:
+        query = {**listing.parameters, "limit": 1, "starting_after": candidate}
+        try:
+            self._client.get(listing.path, query, endpoint=listing.label)
+        except StripeError as error:
+            if error.code != "resource_missing":
+                raise
+            return False
+        return True
+
+
+def _ever_earlier(ids: Sequence[str]) -> Iterator[str]:
+    """Yield the last id, then ones further and further back: the 2nd, 4th, 8th from the end and so on."""
+    step = 1
+    while step <= len(ids):
+        yield ids[-step]
+        step *= 2
+
+
+class _Kept:
+    """What an iterator gives, read only as far as it is asked for, and any number of times."""
+
+    def __init__(self, values: Iterator[str]) -> None:
+        self._values = values
+        self._seen: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._seen
+        for value in self._values:
+            self._seen.append(value)
+            yield value
+
+
+def _combinations(ids: Sequence[_Kept]) -> Iterator[list[str]]:
+    """Yield every combination of one id of each parent, asking for no more parents than are needed."""
+    if not ids:
+        yield []
+        return
+    for one in ids[0]:
+        for rest in _combinations(ids[1:]):
+            yield [one, *rest]
 
 
 class _Stub(msgspec.Struct):
@@ -282,6 +323,13 @@ def _decode(reply: Reply, kind: Any) -> Any:
 
 def _ids(page: Page) -> list[str]:
     return [key.id for key in decode(page.records, type=list[_Key]) if key.id is not None]
+
+
+def only(page: Page, ids: Collection[str]) -> Page:
+    """Return the page without the records whose id is not among these."""
+    pairs = zip(_ids(page), decode(page.records, type=list[Raw]), strict=True)
+    kept = [bytes(raw) for each, raw in pairs if each in ids]
+    return replace(page, records=b"[" + b",".join(kept) + b"]", count=len(kept))
 
 
 def _unseen(page: Page, seen: set[str]) -> Iterator[Page]:

@@ -1,14 +1,18 @@
-"""How far a read has come: a moving line on a terminal, a plain one every ten seconds elsewhere."""
+"""How far a verb has come: moving lines on a terminal, plain ones elsewhere, JSON for machines."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from connector.result import Report
+    from connector.state import Run
+    from connector.stripe import Stripe
 
 _PLAIN_EVERY_SECONDS = 10.0
 
@@ -60,3 +64,71 @@ class Progress:
         self._bar = Bar(*columns, console=console(sys.stderr), transient=True)
         self._task = self._bar.add_task(self._name, total=None, said="")
         self._bar.start()
+
+
+class SyncProgress:
+    """Shows the endpoints of a sync on stderr, to be called with an endpoint's name and its run as it grows.
+
+    `form` is "text" (a bar per endpoint on a terminal, a line per finished one elsewhere) or "json" (a line of JSON
+    per finished endpoint).
+    """
+
+    def __init__(self, stripe: Stripe, form: str = "text") -> None:
+        self._stripe = stripe
+        self._is_json = form == "json"
+        self._began = time.monotonic()
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> SyncProgress:
+        if sys.stderr.isatty() and not self._is_json:
+            self._open_bars()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, name: str, run: Run) -> None:
+        """Show how far one endpoint has come."""
+        finished = run.status != "running"
+        if self._bars is not None:
+            self._show(name, run, finished=finished)
+        elif finished:
+            self._say(json.dumps(asdict(run)) if self._is_json else f"{name}: {run_in_words(run)}")
+
+    def _say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - where people look
+
+    def _show(self, name: str, run: Run, *, finished: bool) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=None, said="")
+        said = run_in_words(run) if finished else f"{run.rows_read:,} rows  {self._pace()}"
+        self._bars.update(self._tasks[name], said=said, total=1 if finished else None, completed=int(finished))
+
+    def _pace(self) -> str:
+        """Return how many requests there have been a second, and how much of the account's limit that is."""
+        used, limit = self._stripe.requests_and_limit()
+        per_second = used / max(time.monotonic() - self._began, 0.001)
+        return f"{used:,} requests  {per_second:.0f}/s, {per_second / limit:.0%} of the limit"
+
+    def _open_bars(self) -> None:
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bars
+
+        from connector.show import console
+
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), TextColumn("{task.fields[said]}"))
+        self._bars = Bars(*columns, console=console(sys.stderr))
+        self._bars.start()
+
+
+def run_in_words(run: Run) -> str:
+    """Return what became of one endpoint, in a line."""
+    if run.error is not None:
+        return f"{run.status}: {run.error}"
+    parts = {"new": run.inserted, "changed": run.updated, "unchanged": run.unchanged, "deleted": run.deleted}
+    counts = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count)
+    return f"{run.rows_read:,} rows read: {counts or 'nothing'} ({run.seconds:.1f} s)"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from connector.dates import Meaning
     from connector.endpoint import Column, Endpoint, Endpoints, Filter
+    from connector.state import Run
+    from connector.tasks import Task
 
 _WIDEST_CELL = 40
 _PADDING = 3  # what a table spends on each column beside its text
@@ -120,6 +122,36 @@ def show_dates(meanings: Sequence[Meaning], time_zone: str) -> None:
             [time_zone, "from", "before"], [(each.comparison, each.local_from, each.local_before) for each in meanings]
         )
     table(["UTC", "from", "before"], [(each.comparison, each.utc_from, each.utc_before) for each in meanings])
+
+
+def show_sync(runs: Sequence[Run]) -> None:
+    """Print what became of each endpoint of a sync."""
+    counts = ("rows_read", "inserted", "updated", "unchanged", "deleted")
+    headers = ["", "read", "new", "changed", "unchanged", "deleted", "s", ""]
+    rows = [
+        (
+            run.endpoint,
+            *(f"{getattr(run, name):,}" for name in counts),
+            f"{run.seconds:.1f}",
+            "" if run.status == "succeeded" else run.status,
+        )
+        for run in runs
+    ]
+    table(headers, rows, numbers=range(1, len(headers) - 1))
+    for run in runs:
+        if run.error:
+            console(sys.stderr).print(f"{run.endpoint}: {run.error}")
+
+
+def show_tasks(tasks: Sequence[Task], last: Sequence[Run]) -> None:
+    """Print what a sync would read: what it asks of Stripe, and how much it was the last time."""
+    before = {run.endpoint: run for run in last}
+    rows = []
+    for task in tasks:
+        run = before.get(task.name)
+        estimate = f"{run.rows_read:,} (as in the last run)" if run else "unknown: never read before"
+        rows.append((task.name, ", ".join(map(str, task.conditions)) or "everything", estimate))
+    table(["endpoint", "reads", "rows"], rows)
 
 
 def _comparisons(given: Filter) -> str:

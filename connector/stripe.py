@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 from connector.config import Connection, connection, definition_folders
 from connector.dates import Clock
 from connector.endpoint import Endpoint, Endpoints
-from connector.errors import ConfigError
+from connector.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from connector.check import Check
     from connector.client import Client
     from connector.extract import Progress, Source
     from connector.result import Result
+    from connector.runfile import RunFile
+    from connector.state import Run
+    from connector.sync import SyncReport, Watch
+    from connector.tasks import Task
 
 
 def find_endpoints(definitions: Iterable[str | Path] = (), config: str | Path | None = None) -> Endpoints:
@@ -100,10 +104,109 @@ class Stripe:
 
         return check(self._source(), only)
 
-    def _source(self) -> Source:
+    def sync(
+        self,
+        endpoints: str | Path | Sequence[str] = "all",
+        to: str | None = None,
+        *,
+        since: str | None = None,
+        schema: str | None = None,
+        watch: Watch | None = None,
+    ) -> SyncReport:
+        """Merge endpoints into a database, and mark what is gone; the report says what became of each.
+
+        `sync(["customers", "invoices"], to="duckdb:///stripe.duckdb")`, `sync("all", to=…)`, or the path of a config.
+        """
+        return self.sync_by(_runfile(endpoints, to, since, schema), watch)
+
+    def sync_by(self, run: RunFile, watch: Watch | None = None) -> SyncReport:
+        """Sync what a run's config says."""
+        from connector.sync import Sync
+        from connector.targets import open_database
+
+        database, schema_name = open_database(run.to, run.schema)
+        source, (tasks, notes) = self._source(run.time_zone, run.week_start), self.tasks(run)
+        return Sync(source, database, schema_name, watch).run(tasks, notes, run.lock_wait_seconds)
+
+    def tasks(self, run: RunFile) -> tuple[list[Task], list[str]]:
+        """Return what a run's config asks for, checked, and notes on what it leaves out; nothing is sent."""
+        from connector.tasks import tasks_of
+
+        return tasks_of(self._source(run.time_zone, run.week_start), run)
+
+    def requests_and_limit(self) -> tuple[int, float]:
+        """Return how many requests were sent so far, and how many a second the account takes."""
+        from connector.limits import LIVE_RPS, TEST_RPS
+
+        limit = self.connection.max_rps or (TEST_RPS if self.connection.livemode is False else LIVE_RPS)
+        return (self._client.statistics.requests if self._client else 0), limit
+
+    def _source(self, time_zone: str | None = None, week_start: str | None = None) -> Source:
         from connector.client import Client
         from connector.extract import Source
 
         if self._client is None:
             self._client = Client(self.connection)
-        return Source(self._client, self.endpoints, Clock.system(self.connection.time_zone, self._week_start))
+        zone = time_zone or self.connection.time_zone
+        return Source(self._client, self.endpoints, Clock.system(zone, week_start or self._week_start))
+
+
+def _runfile(endpoints: str | Path | Sequence[str], to: str | None, since: str | None, schema: str | None) -> RunFile:
+    from connector.runfile import ALL, RunFile, read_runfile
+
+    if isinstance(endpoints, (str, Path)) and endpoints != ALL:
+        return read_runfile(Path(endpoints))
+    if to is None:
+        raise ConfigError('Say where to: sync([…], to="duckdb:///stripe.duckdb").')
+    named = () if isinstance(endpoints, (str, Path)) else tuple(endpoints)
+    return RunFile(to=to, since=since, schema=schema, endpoints=named, everything=endpoints == ALL)
+
+
+def of_runfile(config: str | Path, only: Collection[str], settings: Mapping[str, Any]) -> tuple[RunFile, Stripe]:
+    """Return what a run's config says, cut down to `only` some endpoints if any, and the account that it is about.
+
+    `settings` win over the config's; its connection stands in its own tables, else in connector.toml.
+    """
+    from dataclasses import replace
+
+    from connector.runfile import read_runfile
+
+    run = read_runfile(Path(config))
+    given = dict(settings)
+    name = given.pop("connection", None) or run.connection
+    stripe = Stripe(name, config=config if run.has_connections or name is None else None, **given)
+    if only:
+        known = list(stripe.endpoints) if run.everything else list(run.endpoints)
+        for each in only:
+            if each not in known:
+                raise ConfigError(f"{config} does not sync {each}.{did_you_mean(each, known)}")
+        run = replace(run, endpoints=tuple(only), everything=False)
+    return run, stripe
+
+
+def history(to: str, schema: str | None = None) -> list[Run]:
+    """Return the newest run of each endpoint that was synced into a database; nothing where none ever was."""
+    from connector.targets import open_database
+    from connector.targets.memory import Memory
+
+    database, schema_name = open_database(to, schema)
+    if not database.exists():
+        return []
+    with database.transaction() as session:
+        memory = Memory(session, schema_name)
+        return memory.last_runs() if memory.exists() else []
+
+
+def forget(to: str, names: Collection[str], schema: str | None = None) -> None:
+    """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew."""
+    from connector.targets import open_database
+    from connector.targets.memory import Memory
+
+    database, schema_name = open_database(to, schema)
+    if not (names and database.exists()):
+        return
+    with database.transaction() as session:
+        memory = Memory(session, schema_name)
+        if memory.exists():
+            for name in names:
+                memory.forget(name)

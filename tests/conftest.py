@@ -11,6 +11,11 @@ from connector.sandbox import Sandbox
 from tests.accounts import NOW, account
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for tests that repeat what chance decides more often."""
+    parser.addoption("--thorough", action="store_true", help="kill a sync 300 times instead of 25")
+
+
 @pytest.fixture(scope="session")
 def shared_sandbox() -> Iterator[Sandbox]:
     """One sandbox for all tests that only read from it."""
@@ -30,3 +35,10 @@ def stripe(shared_sandbox: Sandbox) -> Iterator[Stripe]:
     """An account on the shared sandbox."""
     with account(shared_sandbox) as stripe:
         yield stripe
+
+
+@pytest.fixture
+def no_rate_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lift the client's own limits for commands, which take no setting for them: a sandbox without limits is meant."""
+    monkeypatch.setattr("connector.client.TEST_RPS", 100_000.0)
+    monkeypatch.setattr("connector.limits.ENDPOINT_RPS", 100_000.0)

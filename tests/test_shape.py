@@ -17,8 +17,8 @@ PACKAGE = Path(connector.__file__).parent
 # From the ground up: a module imports from layers below its own, never from its own or from above.
 LAYERS = [
     {"errors"},
-    {"config", "dates", "names", "currencies", "encoding", "clock", "rendering"},
-    {"endpoint", "answers", "limits"},
+    {"config", "dates", "names", "currencies", "encoding", "clock", "rendering", "state"},
+    {"endpoint", "answers", "limits", "runfile"},
     {"calls"},
     {"client"},
     {"pages", "tables", "excel"},
@@ -26,7 +26,8 @@ LAYERS = [
     {"conditions", "targets"},
     {"result"},
     {"extract"},
-    {"check"},
+    {"check", "tasks"},
+    {"sync"},
     {"stripe"},
     {"show"},
     {"progress"},

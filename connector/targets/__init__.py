@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from connector.errors import UsageError, did_you_mean
 from connector.files import WriteOptions
+from connector.targets.base import Database
 
-__all__ = ["Target", "WriteOptions", "open_target"]
+__all__ = ["Database", "Target", "WriteOptions", "open_database", "open_target"]
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _SETTINGS = ("table",)
@@ -47,6 +48,22 @@ def open_target(to: str, options: WriteOptions | None = None) -> Target:
     from connector.targets.files import FileTarget
 
     return FileTarget(to, options)
+
+
+def open_database(to: str, schema: str | None = None) -> tuple[Database, str]:
+    """Return the database that a URL or file name means, and the schema for its tables."""
+    from connector.targets.duckdb import DuckDB
+
+    url = _URL.fullmatch(to)
+    if url is None and PurePath(to).suffix.lower() == ".duckdb":
+        return DuckDB(to), schema or "main"
+    if url is None or url["scheme"].lower() != "duckdb":
+        what = f"{url['scheme']}://" if url else f'"{to}"'
+        raise UsageError(f"{what} cannot be synced into: this version syncs into DuckDB, as duckdb:///stripe.duckdb.")
+    path = url["rest"]
+    if not path.startswith("/") or path == "/" or "?" in path:
+        raise UsageError("A DuckDB file is written duckdb:///stripe.duckdb; an absolute path has one slash more.")
+    return DuckDB(unquote(path[1:])), schema or "main"
 
 
 def _open_database(scheme: str, rest: str, options: WriteOptions) -> Target:

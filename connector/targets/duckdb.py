@@ -1,10 +1,11 @@
-"""A table in a DuckDB file, created or replaced in one transaction."""
+"""A DuckDB file: a table created or replaced in one transaction, and a database that rows are merged into."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -12,32 +13,31 @@ import pyarrow as pa
 from connector.errors import TargetError, UsageError
 from connector.files import refuse_repeated, regroup
 from connector.rendering import is_json
+from connector.targets.base import Database, Session, Table, quoted
 from connector.targets.files import find_place
 
 _HOLDER = re.compile(r"(?:held in|already open in)\s+(?P<program>.+?) \(PID (?P<number>\d+)\)")
 _STAGE = "incoming"
+_WAIT_SECONDS = 30.0  # how long a file that another program holds is waited for
+_RETRY_SECONDS = 0.1
 
 
-class DuckDBTarget:
-    """A table of a DuckDB file; views on it stay, and until the last row is in, so does the old table."""
+class _File:
+    """A DuckDB file: transactions on it, and its errors in plain words."""
 
-    def __init__(self, path: str, table: str) -> None:
+    def __init__(self, path: str, label: str) -> None:
         if path == ":memory:":
             raise UsageError("A DuckDB in memory is gone when the run ends: name a file, duckdb:///stripe.duckdb.")
-        self.label = f"table {table} in {path}"
+        self.label = label
         self._path = find_place(path)
-        self._table = _split(table)
-
-    def replace(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
-        """Create the table anew with these rows and return their number; after an error all is as before."""
-        with self._transaction() as connection:
-            return self._fill(connection, schema, batches)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         is_new, is_done = not self._path.exists(), False
         with self._explained():
-            connection = duckdb.connect(self._path)
+            connection = self._connect()
+            # Another process may have made the file meanwhile, and filled it.
+            is_new = is_new and not connection.execute("SELECT 1 FROM duckdb_tables() LIMIT 1").fetchall()
         try:
             connection.begin()
             yield connection
@@ -49,30 +49,8 @@ class DuckDBTarget:
             if is_new and not is_done:
                 self._remove()
 
-    def _fill(self, connection: duckdb.DuckDBPyConnection, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
-        table = self._create(connection, schema)
-        count = 0
-        for rows in regroup(batches, schema):
-            with self._explained():
-                connection.register(_STAGE, rows)
-                connection.execute(f"INSERT INTO {table} SELECT * FROM {_STAGE}")  # noqa: S608
-            count += rows.num_rows
-        return count
-
-    def _create(self, connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:
-        """Create the empty table with DuckDB's own types for Arrow's and return its full name, quoted."""
-        refuse_repeated([name.casefold() for name in schema.names])  # DuckDB would rename one of them by itself
-        columns = [_quoted(field.name) + ("::JSON AS " + _quoted(field.name)) * is_json(field) for field in schema]
-        with self._explained():
-            # The database is named too: in crm.duckdb, crm.invoices would have two meanings.
-            database, default_schema = connection.execute("SELECT current_database(), current_schema()").fetchall()[0]
-            schema_name, table_name = self._table
-            namespace = f"{_quoted(database)}.{_quoted(schema_name or default_schema)}"
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {namespace}")
-            connection.register(_STAGE, schema.empty_table())
-            table = f"{namespace}.{_quoted(table_name)}"
-            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(columns)} FROM {_STAGE}")  # noqa: S608
-        return table
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(self._path)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -94,13 +72,139 @@ class DuckDBTarget:
             path.unlink(missing_ok=True)
 
 
+class DuckDBTarget(_File):
+    """A table of a DuckDB file; views on it stay, and until the last row is in, so does the old table."""
+
+    def __init__(self, path: str, table: str) -> None:
+        super().__init__(path, f"table {table} in {path}")
+        self._table = _split(table)
+
+    def replace(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+        """Create the table anew with these rows and return their number; after an error all is as before."""
+        with self._transaction() as connection:
+            return self._fill(connection, schema, batches)
+
+    def _fill(self, connection: duckdb.DuckDBPyConnection, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+        table = self._create(connection, schema)
+        count = 0
+        for rows in regroup(batches, schema):
+            with self._explained():
+                connection.register(_STAGE, rows)
+                connection.execute(f"INSERT INTO {table} SELECT * FROM {_STAGE}")  # noqa: S608
+            count += rows.num_rows
+        return count
+
+    def _create(self, connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:
+        """Create the empty table with DuckDB's own types for Arrow's and return its full name, quoted."""
+        refuse_repeated([name.casefold() for name in schema.names])  # DuckDB would rename one of them by itself
+        columns = [quoted(field.name) + ("::JSON AS " + quoted(field.name)) * is_json(field) for field in schema]
+        with self._explained():
+            # The database is named too: in crm.duckdb, crm.invoices would have two meanings.
+            database, default_schema = connection.execute("SELECT current_database(), current_schema()").fetchall()[0]
+            schema_name, table_name = self._table
+            namespace = f"{quoted(database)}.{quoted(schema_name or default_schema)}"
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {namespace}")
+            connection.register(_STAGE, schema.empty_table())
+            table = f"{namespace}.{quoted(table_name)}"
+            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(columns)} FROM {_STAGE}")  # noqa: S608
+        return table
+
+
+class DuckDB(_File, Database):
+    """A DuckDB file that rows are merged into; it is open only while a transaction is."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, path)
+
+    def exists(self) -> bool:
+        """Say whether the file is there."""
+        return self._path.exists()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open the file for one transaction; another program that holds it for a moment is waited for."""
+        with self._transaction() as connection, self._explained():
+            yield _Session(connection)
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        for _ in range(int(_WAIT_SECONDS / _RETRY_SECONDS)):
+            try:
+                return duckdb.connect(self._path)
+            except duckdb.IOException as error:
+                if not _HOLDER.search(str(error)):
+                    raise
+                time.sleep(_RETRY_SECONDS)
+        return duckdb.connect(self._path)
+
+
+class _Session(Session):
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        ((self._database,),) = self.rows("SELECT current_database()")
+
+    def full(self, table: Table) -> str:
+        # The database is named too: in crm.duckdb, crm.invoices would have two meanings.
+        return f"{quoted(str(self._database))}.{super().full(table)}"
+
+    def create_schema(self, name: str) -> None:
+        self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(str(self._database))}.{quoted(name)}")
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        self._connection.execute(sql, list(parameters))
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        # As Arrow, since times with a zone would need another library as tuples.
+        found = self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+        return [tuple(row.values()) for row in found.to_pylist()]
+
+    def fill(self, rows: pa.Table, types: Mapping[str, str]) -> str:
+        columns = ", ".join(
+            f"{quoted(field.name)}::{types.get(field.name) or self.type_of(field)} AS {quoted(field.name)}"
+            for field in rows.schema
+        )
+        self._connection.register("_rows", rows)
+        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE _stage AS SELECT {columns} FROM temp._rows")  # noqa: S608
+        self._connection.unregister("_rows")
+        return "temp._stage"  # with its schema: a table of the user's may have the same name
+
+    def column_types(self, table: Table) -> dict[str, str]:
+        found = self.rows(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+            "AND schema_name = ? AND table_name = ? ORDER BY column_index",
+            (table.schema, table.name),
+        )
+        return {str(name): str(kind) for name, kind in found}
+
+    def type_of(self, field: pa.Field) -> str:
+        return "JSON" if is_json(field) else _TYPES[field.type]
+
+    def can_widen(self, old: str, new: str) -> bool:
+        return new in _WIDER.get(old, ())
+
+
+_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.decimal128(38, 12): "DECIMAL(38,12)",
+    pa.bool_(): "BOOLEAN",
+    pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
+    pa.date32(): "DATE",
+}
+_WIDER = {
+    "BIGINT": ("DECIMAL(38,12)", "VARCHAR", "JSON"),
+    "DOUBLE": ("VARCHAR", "JSON"),
+    "DECIMAL(38,12)": ("VARCHAR",),
+    "BOOLEAN": ("VARCHAR", "JSON"),
+    "DATE": ("TIMESTAMP WITH TIME ZONE", "VARCHAR"),
+    "TIMESTAMP WITH TIME ZONE": ("VARCHAR",),
+    "JSON": ("VARCHAR",),
+}
+
+
 def _split(table: str) -> tuple[str, str]:
     """Return schema and name of "crm.invoices"; the schema of "invoices" is "", the default one."""
     schema_name, dot, name = table.rpartition(".")
     if not name or "." in schema_name or (dot and not schema_name):
         raise UsageError(f'"{table}" is not a table: write NAME or SCHEMA.NAME.')
     return schema_name, name
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

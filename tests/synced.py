@@ -1,0 +1,49 @@
+"""Synced tables beside the truth: what stands in a DuckDB file, and what Stripe holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from connector.endpoint import Endpoints
+from connector.sandbox import Sandbox
+from connector.targets.base import quoted
+from tests.test_extract import comparable, truth
+
+ENDPOINTS = Endpoints()
+Key = tuple[Any, ...]
+
+
+def query(path: Path, sql: str) -> list[dict[str, Any]]:
+    """Return the rows of a query on a file that nobody holds open."""
+    with duckdb.connect(path, read_only=True) as connection:
+        rows: list[dict[str, Any]] = connection.sql(sql).to_arrow_table().to_pylist()
+        return rows
+
+
+def rows_of(path: Path, name: str, *, deleted: bool = False) -> dict[Key, dict[str, Any]]:
+    """Return the rows of a synced table by key: those that are there, or those marked deleted; no key stands twice."""
+    keys = ENDPOINTS[name].primary_key
+    rows = query(path, f"select * from {quoted(name)}")
+    by_key = {tuple(row[key] for key in keys): row for row in rows}
+    assert len(by_key) == len(rows), f"{name}: a key stands twice"
+    return {key: row for key, row in by_key.items() if (row["_deleted_at"] is not None) == deleted}
+
+
+def expected_rows(sandbox: Sandbox, name: str) -> dict[Key, dict[str, Any]]:
+    """Return what a table must hold, by key."""
+    endpoint = ENDPOINTS[name]
+    return {tuple(row[key] for key in endpoint.primary_key): row for row in truth(sandbox, endpoint)}
+
+
+def assert_equal_to_stripe(path: Path, sandbox: Sandbox, names: Sequence[str]) -> None:
+    """Compare every row and every value of these tables with the truth."""
+    for name in names:
+        expected, found = expected_rows(sandbox, name), rows_of(path, name)
+        assert found.keys() == expected.keys(), name
+        for key, row in expected.items():
+            shown = {column: value for column, value in found[key].items() if column in row}
+            assert comparable(shown, ENDPOINTS[name]) == row, (name, key)

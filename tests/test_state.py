@@ -1,0 +1,134 @@
+"""What a target remembers: spans that never lie about what was read, and one lease at a time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.errors import TargetError
+from connector.state import Lease, Progress, Run, Spans
+from connector.targets.base import Database
+from connector.targets.duckdb import DuckDB
+from connector.targets.memory import STALE_SECONDS, Memory
+
+PARTS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6)
+HERE = Lease("mine", "here", os.getpid(), 1_000_000.0)
+ELSEWHERE = Lease("theirs", "elsewhere", 1, 1_000_000.0)
+
+
+def seconds(spans: Spans) -> set[int]:
+    return {second for start, end in spans.parts for second in range(start, end)}
+
+
+@given(PARTS, st.integers(0, 30), st.integers(0, 30))
+def test_missing_and_within_part_every_stretch_of_time(parts: list[tuple[int, int]], start: int, end: int) -> None:
+    spans = Spans.of(parts)
+    covered = {second for a, b in parts for second in range(a, b)}
+    assert seconds(spans) == covered
+    wanted = set(range(start, end))
+    assert seconds(spans.within(start, end)) == wanted & covered
+    assert seconds(spans.missing(start, end)) == wanted - covered
+    assert seconds(spans.with_span(start, end)) == wanted | covered
+
+
+@given(PARTS)
+def test_spans_are_in_order_apart_and_stored_without_change(parts: list[tuple[int, int]]) -> None:
+    spans = Spans.of(parts)
+    ends = [end for part in spans.parts for end in part]
+    assert ends == sorted(set(ends))
+    assert Spans.from_json(spans.to_json()) == spans
+    assert Spans.from_json(None) == Spans()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = DuckDB(str(tmp_path / "state.duckdb"))
+    with database.transaction() as session:
+        Memory(session, "main").prepare()
+    return database
+
+
+def test_progress_is_kept_by_account_and_endpoint(database: Database) -> None:
+    whole = Progress("customers", Spans.of([(5, 9)]), 1_700_000_000, "evt_1")
+    with database.transaction() as session:
+        memory = Memory(session, "main")
+        memory.save_progress("acct_1", whole, livemode=False)
+        memory.save_progress("acct_2", Progress("customers"), livemode=False)
+        memory.save_progress("acct_2", Progress("charges"), livemode=False)
+    with database.transaction() as session:
+        memory = Memory(session, "main")
+        assert memory.progress("acct_1") == {"customers": whole}
+        assert memory.progress("acct_2").keys() == {"customers", "charges"}
+        memory.forget("customers")
+        assert memory.progress("acct_2").keys() == {"charges"}
+
+
+@pytest.mark.parametrize(("held", "given"), [("live", "test"), ("test", "live")])
+def test_live_and_test_data_are_never_mixed(held: str, given: str, database: Database) -> None:
+    with database.transaction() as session:
+        memory = Memory(session, "main")
+        memory.check_mode(livemode=given == "live")
+        memory.save_progress("acct_1", Progress("customers"), livemode=held == "live")
+        memory.check_mode(livemode=held == "live")
+        with pytest.raises(TargetError, match=f"hold {held} data and the key is a {given} key"):
+            memory.check_mode(livemode=given == "live")
+
+
+def test_the_history_shows_the_newest_run_of_each_endpoint_and_closes_what_was_stopped(database: Database) -> None:
+    with database.transaction() as session:
+        memory = Memory(session, "main")
+        memory.save_run("acct_1", Run("one", "customers", "succeeded", 100.0, rows_read=7))
+        memory.save_run("acct_1", Run("two", "customers", "running", 200.0))
+        memory.save_run("acct_1", Run("one", "charges", "failed", 100.0, error="refused"))
+        memory.close_runs()
+        charges, customers = memory.last_runs()
+    assert (charges.endpoint, charges.error) == ("charges", "refused")
+    assert (customers.run_id, customers.status, customers.error) == ("two", "failed", "It was stopped in the middle.")
+
+
+def test_a_lease_is_held_by_one_and_given_back_only_by_its_holder(database: Database) -> None:
+    with database.transaction() as session:
+        memory = Memory(session, "main")
+        assert memory.take_lease(ELSEWHERE) is None
+        assert memory.take_lease(HERE) == ELSEWHERE
+        memory.release(HERE.run_id)
+        assert memory.lease() == ELSEWHERE
+        assert memory.take_lease(replace(ELSEWHERE, heartbeat_at=1_000_050.0)) is None
+        assert memory.take_lease(replace(HERE, heartbeat_at=1_000_100.0)) is not None, "it said that it is alive"
+        memory.release(ELSEWHERE.run_id)
+        assert memory.take_lease(HERE) is None
+
+
+def test_a_lease_whose_holder_was_silent_for_long_is_taken_over(database: Database) -> None:
+    late = replace(HERE, heartbeat_at=ELSEWHERE.heartbeat_at + STALE_SECONDS + 1)
+    with database.transaction() as session:
+        memory = Memory(session, "main")
+        memory.take_lease(ELSEWHERE)
+        assert memory.take_lease(late) is None
+        assert memory.lease() == late
+
+
+def test_a_lease_of_a_process_that_ended_on_this_machine_is_taken_over_at_once(database: Database) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with database.transaction() as session:
+        memory = Memory(session, "main")
+        memory.take_lease(Lease("gone", HERE.host, ended.pid, HERE.heartbeat_at))
+        assert memory.take_lease(HERE) is None
+
+
+def test_a_lease_of_a_process_that_runs_is_respected(database: Database) -> None:
+    running = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with database.transaction() as session:
+        memory = Memory(session, "main")
+        theirs = Lease("running", HERE.host, running.pid, HERE.heartbeat_at)
+        memory.take_lease(theirs)
+        assert memory.take_lease(HERE) == theirs
+    running.communicate(b"\n")

@@ -1,0 +1,400 @@
+"""Sync: tables that equal Stripe run after run, and say so when they cannot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from connector import Stripe, sync
+from connector.client import Client
+from connector.errors import ConfigError, TargetError
+from connector.runfile import RunFile, TableRun
+from connector.sandbox import Sandbox
+from connector.state import EVENTS, Lease, Progress, Run, Spans
+from connector.sync import SyncReport
+from connector.targets.duckdb import DuckDB
+from connector.targets.memory import Memory
+from tests.accounts import account
+from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
+
+ONE_EACH = [
+    "balance",
+    "customers",
+    "events",
+    "invoices",
+    "invoice_lines",
+    "payment_links",
+    "payment_link_lines",
+    "prices",
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "stripe.duckdb"
+
+
+def run(sandbox: Sandbox, file: Path, *names: str, key: str | None = None, **said: Any) -> SyncReport:
+    """Sync these endpoints; what is said of a table is given by its name, the rest is the config's own."""
+    tables = {name: said.pop(name) for name in list(said) if isinstance(said[name], TableRun)}
+    with account(sandbox, key) as stripe:
+        return stripe.sync_by(RunFile(to=str(file), endpoints=tuple(names), tables=tables, **said))
+
+
+def of(report: SyncReport, name: str) -> Run:
+    return next(each for each in report.runs if each.endpoint == name)
+
+
+def counts(report: SyncReport, name: str) -> tuple[int, int, int, int]:
+    found = of(report, name)
+    return found.inserted, found.updated, found.unchanged, found.deleted
+
+
+def some(sandbox: Sandbox, kind: str, fits: Callable[[dict[str, Any]], bool] = lambda _each: True) -> dict[str, Any]:
+    return next(each for each in sandbox.truth(kind) if not each.get("test_clock") and fits(each))
+
+
+def test_after_a_run_every_table_equals_stripe_and_the_next_changes_nothing(
+    shared_sandbox: Sandbox, file: Path
+) -> None:
+    first = run(shared_sandbox, file, *ONE_EACH)
+    assert {each.status for each in first.runs} == {"succeeded"}
+    assert_equal_to_stripe(file, shared_sandbox, [name for name in ONE_EACH if name != "balance"])
+    (balance,) = shared_sandbox.truth("balance")
+    amounts = {(kind, each["currency"]): each["amount"] for kind in ("available", "pending") for each in balance[kind]}
+    assert {key: row["amount"] for key, row in rows_of(file, "balance").items()}.items() >= amounts.items()
+    second = run(shared_sandbox, file, *ONE_EACH)
+    for name in ONE_EACH:
+        assert counts(second, name) == (0, 0, of(first, name).inserted, 0)
+    accounts = {row["_account_id"] for row in query(file, "select distinct _account_id from customers")}
+    (own,) = shared_sandbox.truth("account")
+    assert accounts == {own["id"]}
+    history = query(file, "select status, count(*) as n from _sync_runs group by 1")
+    assert history == [{"status": "succeeded", "n": 2 * len(ONE_EACH)}]
+
+
+def test_what_changed_came_or_went_arrives_in_the_next_run(sandbox: Sandbox, file: Path) -> None:
+    run(sandbox, file, "customers")
+    there = len(rows_of(file, "customers"))
+    changed, gone, *_ = (each for each in sandbox.truth("customer") if not each.get("test_clock"))
+    sandbox.put("customer", {**changed, "name": "Renamed"})
+    sandbox.put("customer", {**changed, "id": "cus_new"})
+    sandbox.delete("customer", gone["id"])
+    report = run(sandbox, file, "customers")
+    assert counts(report, "customers") == (1, 1, there - 2, 1)
+    assert_equal_to_stripe(file, sandbox, ["customers"])
+    assert rows_of(file, "customers", deleted=True).keys() == {(gone["id"],)}
+    sandbox.put("customer", gone)
+    assert counts(run(sandbox, file, "customers"), "customers") == (0, 1, there, 0), "it came back"
+    assert_equal_to_stripe(file, sandbox, ["customers"])
+
+
+def test_lines_that_leave_an_invoice_and_those_of_a_deleted_one_are_marked(sandbox: Sandbox, file: Path) -> None:
+    names = ["invoices", "invoice_lines"]
+    run(sandbox, file, *names)
+    cut = some(sandbox, "invoice", lambda each: len(each["lines"]["data"]) > 1)
+    gone = some(sandbox, "invoice", lambda each: each["id"] != cut["id"])
+    line = cut["lines"]["data"].pop()
+    sandbox.put("invoice", cut)
+    sandbox.delete("invoice", gone["id"])
+    run(sandbox, file, *names)
+    assert_equal_to_stripe(file, sandbox, names)
+    of_gone = {(gone["id"], each["id"]) for each in gone["lines"]["data"]}
+    assert rows_of(file, "invoice_lines", deleted=True).keys() == {(cut["id"], line["id"]), *of_gone}
+
+
+def test_removed_invoices_take_their_lines_with_them(sandbox: Sandbox, file: Path) -> None:
+    said = TableRun(deletions="remove")
+    names = ["invoices", "invoice_lines"]
+    run(sandbox, file, *names, invoices=said, invoice_lines=said)
+    sandbox.delete("invoice", some(sandbox, "invoice", lambda each: each["lines"]["data"])["id"])
+    report = run(sandbox, file, *names, invoices=said, invoice_lines=said)
+    assert (of(report, "invoices").deleted, of(report, "invoice_lines").deleted > 0) == (1, True)
+    assert_equal_to_stripe(file, sandbox, names)
+    assert not rows_of(file, "invoices", deleted=True)
+    assert not rows_of(file, "invoice_lines", deleted=True)
+
+
+def test_since_bounds_what_is_compared_also_for_lines(sandbox: Sandbox, file: Path) -> None:
+    names = ["invoices", "invoice_lines"]
+    run(sandbox, file, *names)
+    invoices = list(sandbox.truth("invoice"))
+    old, young = invoices[-1], invoices[0]
+    since = str(invoices[len(invoices) // 2]["created"])
+    lines = len(rows_of(file, "invoice_lines"))
+    sandbox.delete("invoice", old["id"])
+    sandbox.delete("invoice", young["id"])
+    report = run(sandbox, file, *names, since=since)
+    assert rows_of(file, "invoices", deleted=True).keys() == {(young["id"],)}
+    gone = len(young["lines"]["data"])
+    assert (of(report, "invoice_lines").deleted, len(rows_of(file, "invoice_lines"))) == (gone, lines - gone)
+    assert of(report, "invoices").rows_read < len(invoices)
+
+
+def test_prune_marks_what_no_longer_matches_with_its_lines(sandbox: Sandbox, file: Path) -> None:
+    said = TableRun(where={"status": "paid", "amount_due": {"gt": 0}}, prune=True)
+    names = ["invoices", "invoice_lines"]
+    run(sandbox, file, *names, invoices=said)
+
+    def paid() -> set[tuple[str]]:
+        return {(each["id"],) for each in sandbox.truth("invoice") if each["status"] == "paid" and each["amount_due"]}
+
+    assert rows_of(file, "invoices").keys() == paid()
+    assert {key[0] for key in rows_of(file, "invoice_lines")} <= {key[0] for key in paid()}
+    changed = some(sandbox, "invoice", lambda each: each["status"] == "paid" and each["amount_due"] > 0)
+    sandbox.put("invoice", {**changed, "status": "void"})
+    report = run(sandbox, file, *names, invoices=said)
+    assert of(report, "invoices").deleted == 1
+    assert rows_of(file, "invoices").keys() == paid()
+    assert of(report, "invoice_lines").deleted == len(changed["lines"]["data"])
+
+
+def test_a_parent_bounds_its_children_and_their_comparison(sandbox: Sandbox, file: Path) -> None:
+    names = ["payment_links", "payment_link_lines"]
+    run(sandbox, file, *names)
+    first, second, *_ = sandbox.truth("payment_link")
+    all_lines = len(rows_of(file, "payment_link_lines"))
+    for link in (first, second):
+        link["line_items"]["data"].pop()
+        sandbox.put("payment_link", link)
+    report = run(sandbox, file, *names, payment_link_lines=TableRun(where={"payment_link": first["id"]}))
+    assert (of(report, "payment_link_lines").deleted, len(rows_of(file, "payment_link_lines"))) == (1, all_lines - 1)
+
+
+def test_columns_left_out_are_not_written(shared_sandbox: Sandbox, file: Path) -> None:
+    run(shared_sandbox, file, "customers", customers=TableRun(exclude=("email", "name")))
+    row = next(iter(rows_of(file, "customers").values()))
+    assert not {"email", "name"} & row.keys()
+    assert "phone" in row
+
+
+def test_events_that_stripe_no_longer_shows_stay(sandbox: Sandbox, file: Path) -> None:
+    run(sandbox, file, "events")
+    event = some(sandbox, "event")
+    sandbox.delete("event", event["id"])
+    report = run(sandbox, file, "events")
+    assert (of(report, "events").deleted, (event["id"],) in rows_of(file, "events")) == (0, True)
+
+
+def test_clocks_that_go_back_lose_nothing_and_mark_nothing(sandbox: Sandbox, file: Path) -> None:
+    run(sandbox, file, "products")
+    with duckdb.connect(file) as connection:  # as a computer would have written whose clock was an hour ahead
+        connection.execute("update products set _changed_at = now() + interval 1 hour")
+        connection.execute("update products set _synced_at = now() + interval 1 hour")
+    gone, changed, *_ = sandbox.truth("product")
+    sandbox.delete("product", gone["id"])
+    sandbox.put("product", {**changed, "name": "Renamed"})
+    assert counts(run(sandbox, file, "products"), "products")[1::2] == (1, 1)
+    assert_equal_to_stripe(file, sandbox, ["products"])
+    sandbox.put("product", gone)
+    run(sandbox, file, "products")
+    assert_equal_to_stripe(file, sandbox, ["products"])
+
+
+def test_a_stopped_pass_is_taken_up_where_it_is_missing_and_everything_is_read(sandbox: Sandbox, file: Path) -> None:
+    run(sandbox, file, "customers")
+    (own,) = sandbox.truth("account")
+    created = sorted(each["created"] for each in sandbox.truth("customer"))
+    low, high = created[len(created) // 3], created[2 * len(created) // 3]
+    with DuckDB(str(file)).transaction() as session:
+        Memory(session, "main").save_progress(
+            own["id"], Progress("customers", Spans.of([(0, low), (high, 2**40)])), livemode=False
+        )
+    gone = some(sandbox, "customer", lambda each: each["created"] > high)
+    sandbox.delete("customer", gone["id"])
+    before = len(sandbox.requests)
+    report = run(sandbox, file, "customers")
+    assert of(report, "customers").deleted == 1
+    assert_equal_to_stripe(file, sandbox, ["customers"])
+    lists = [each for each in sandbox.requests[before:] if each.path == "/v1/customers"]
+    assert len(lists) >= 3
+    with DuckDB(str(file)).transaction() as session:
+        assert Memory(session, "main").progress(own["id"])["customers"].covered == Spans()
+
+
+# Accounts
+
+
+@pytest.mark.parametrize("live_first", [True, False])
+def test_live_and_test_keys_do_not_share_tables(live_first: bool, shared_sandbox: Sandbox, file: Path) -> None:
+    keys = [shared_sandbox.key, shared_sandbox.live_key]
+    first, second = reversed(keys) if live_first else keys
+    run(shared_sandbox, file, "products", key=first)
+    before = query(file, "select * from products order by id")
+    with pytest.raises(TargetError, match="Use another schema or another file"):
+        run(shared_sandbox, file, "products", key=second)
+    assert query(file, "select * from products order by id") == before
+    assert not run(shared_sandbox, file, "products", key=second, schema="other").failed
+
+
+def test_two_accounts_in_one_table_leave_each_other_alone(sandbox: Sandbox, file: Path) -> None:
+    run(sandbox, file, "products")
+    with duckdb.connect(file) as connection:
+        connection.execute("update products set _account_id = 'acct_other'")
+    before = query(file, "select * from products order by id")
+    sandbox.delete("product", some(sandbox, "product")["id"])
+    report = run(sandbox, file, "products")
+    assert counts(report, "products") == (len(before) - 1, 0, 0, 0)
+    assert query(file, "select * from products where _account_id = 'acct_other' order by id") == before
+
+
+def test_a_key_that_may_not_read_its_account_names_the_setting(shared_sandbox: Sandbox, file: Path) -> None:
+    with pytest.raises(ConfigError, match="account of the connection, or STRIPE_ACCOUNT"):
+        run(shared_sandbox, file, "customers", key="rk_test_read_customers")
+    assert not file.exists()
+
+
+# Partial failure
+
+
+def with_account(sandbox: Sandbox, key: str) -> Stripe:
+    (own,) = sandbox.truth("account")
+    return Stripe(key=key, api_base=sandbox.url, account=own["id"], max_rps=100_000, max_rps_per_endpoint=100_000)
+
+
+@pytest.mark.parametrize(("everything", "status"), [(True, "skipped"), (False, "failed")])
+def test_what_the_key_may_not_read_is_named_and_the_others_load(
+    everything: bool, status: str, shared_sandbox: Sandbox, file: Path
+) -> None:
+    names = () if everything else ("charges", "customers")
+    with with_account(shared_sandbox, "rk_test_read_customers") as stripe:
+        report = stripe.sync_by(RunFile(to=str(file), endpoints=names, everything=everything))
+    assert of(report, "customers").status == "succeeded"
+    assert (of(report, "charges").status, "GET /v1/charges" in (of(report, "charges").error or "")) == (status, True)
+    assert bool(report.failed) == (not everything)
+    assert_equal_to_stripe(file, shared_sandbox, ["customers"])
+    (row,) = query(file, "select status, error from _sync_runs where endpoint = 'charges'")
+    assert row == {"status": status, "error": of(report, "charges").error}
+
+
+@pytest.mark.parametrize("fault", ["429", "503"])
+def test_a_storm_in_the_middle_of_a_list_fails_and_marks_nothing(fault: str, sandbox: Sandbox, file: Path) -> None:
+    run(sandbox, file, "customers", "products")
+    there = rows_of(file, "customers").keys()
+    sandbox.fail(fault, "GET /v1/customers", nth=2, times=100_000)
+    with Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=1) as stripe:
+        report = stripe.sync_by(RunFile(to=str(file), endpoints=("customers", "products")))
+    assert [each.endpoint for each in report.failed] == ["customers"]
+    assert rows_of(file, "customers").keys() == there
+    assert counts(report, "products")[0::3] == (0, 0)
+
+
+def test_children_that_cannot_be_read_stop_neither_their_parents_nor_lose_a_row(sandbox: Sandbox, file: Path) -> None:
+    names = ["payment_links", "payment_link_lines"]
+    run(sandbox, file, *names)
+    lines = rows_of(file, "payment_link_lines").keys()
+    link = some(sandbox, "payment_link")
+    sandbox.put("payment_link", {**link, "active": not link["active"]})
+    sandbox.fail("503", "GET /v1/payment_links/{payment_link}/line_items", nth=3, times=100_000)
+    with Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=1) as stripe:
+        report = stripe.sync_by(RunFile(to=str(file), endpoints=tuple(names)))
+    assert (of(report, "payment_links").status, of(report, "payment_links").updated) == ("succeeded", 1)
+    assert of(report, "payment_link_lines").status == "failed"
+    assert rows_of(file, "payment_link_lines").keys() == lines
+
+
+# Schema
+
+
+def test_a_column_that_an_older_table_lacks_is_added_filled_and_announced(shared_sandbox: Sandbox, file: Path) -> None:
+    run(shared_sandbox, file, "customers")
+    with duckdb.connect(file) as connection:
+        connection.execute("alter table customers drop column email")
+        connection.execute("alter table customers add column mine integer default 7")
+    report = run(shared_sandbox, file, "customers")
+    assert "customers: the column email is new; this run fills it" in report.notes
+    assert_equal_to_stripe(file, shared_sandbox, ["customers"])
+    assert {row["mine"] for row in rows_of(file, "customers").values()} == {7}
+
+
+# The lease
+
+
+def hold(file: Path, lease: Lease) -> None:
+    with DuckDB(str(file)).transaction() as session:
+        memory = Memory(session, "main")
+        memory.prepare()
+        memory.release(lease.run_id)
+        assert memory.take_lease(lease) is None
+
+
+def test_a_second_run_says_which_run_holds_the_target_and_leaves(sandbox: Sandbox, file: Path) -> None:
+    hold(file, Lease("theirs", "elsewhere", 4711, time.time()))
+    with pytest.raises(TargetError, match=r"run theirs \(process 4711 on elsewhere\) is syncing into .*lock_wait"):
+        run(sandbox, file, "products")
+
+
+def test_a_second_run_waits_as_long_as_it_was_told(
+    sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(file, Lease("theirs", "elsewhere", 4711, time.time()))
+
+    def ended(_seconds: float) -> None:
+        with DuckDB(str(file)).transaction() as session:
+            Memory(session, "main").release("theirs")
+
+    monkeypatch.setattr("connector.sync.time.sleep", ended)
+    assert not run(sandbox, file, "products", lock_wait_seconds=60.0).failed
+
+
+def test_a_lease_of_a_run_that_is_gone_is_taken_over_and_told(sandbox: Sandbox, file: Path) -> None:
+    hold(file, Lease("theirs", "elsewhere", 4711, time.time() - 1000))
+    report = run(sandbox, file, "products")
+    assert any("run theirs" in note and "goes on from there" in note for note in report.notes)
+    with DuckDB(str(file)).transaction() as session:
+        assert Memory(session, "main").lease() is None
+
+
+def test_a_run_whose_lease_was_taken_over_stops_writing(sandbox: Sandbox, file: Path) -> None:
+    def take_over(name: str, _run: Run) -> None:
+        if name == "customers":
+            with DuckDB(str(file)).transaction() as session:
+                session.execute("UPDATE main._sync_lease SET run_id = 'theirs'")
+
+    with account(sandbox) as stripe, pytest.raises(TargetError, match=r"run theirs .* took over"):
+        stripe.sync_by(RunFile(to=str(file), endpoints=("products", "customers", "coupons")), take_over)
+    assert not query(file, "select id from customers")
+    tables = {row["name"] for row in query(file, "select table_name as name from duckdb_tables()")}
+    assert ("products" in tables, "coupons" in tables) == (True, False)
+    with DuckDB(str(file)).transaction() as session:
+        held = Memory(session, "main").lease()
+    assert held is not None
+    assert held.run_id == "theirs", "the lease of the other run stays"
+
+
+def test_the_file_can_be_read_between_commits(sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync, "COMMIT_ROWS", 50)
+    seen: list[int] = []
+
+    def look(name: str, _run: Run) -> None:
+        if name == "customers":
+            seen.append(query(file, "select count(*) as n from customers")[0]["n"])
+
+    with account(sandbox) as stripe:
+        stripe.sync(["customers"], to=str(file))
+        stripe.sync(["customers"], to=str(file), watch=look)
+    assert set(seen) == {len(expected_rows(sandbox, "customers"))}
+
+
+def test_an_error_while_the_position_is_read_gives_the_lease_back(
+    sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    with account(sandbox) as stripe:
+        source = stripe._source()
+        own = source.client.get("/v1/account")
+        monkeypatch.setattr(Client, "get", lambda _self, url, *_a, **_n: own if "account" in url else stopped())
+        with pytest.raises(KeyboardInterrupt):
+            stripe.sync(["products"], to=str(file))
+    monkeypatch.undo()
+    assert not run(sandbox, file, "products").failed
+    (own_account,) = sandbox.truth("account")
+    with DuckDB(str(file)).transaction() as session:
+        assert EVENTS in Memory(session, "main").progress(own_account["id"])
