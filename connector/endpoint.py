@@ -200,7 +200,7 @@ class _Reader:
         return DefinitionError(f"{_at(self.file)}: {message}")
 
     def endpoint(self) -> Endpoint:
-        known = [*_KEYS, "filters", "columns"]
+        known = [*KEYS, "filters", "columns"]
         for key in self.content:
             if key not in known:
                 raise self.fail(f'unknown key "{key}".{did_you_mean(key, known)}')
@@ -364,7 +364,7 @@ class _Reader:
         return tuple(_sent(each) for each in value)
 
 
-_KEYS = (
+KEYS = (
     "description", "docs", "path", "object", "retrieve", "search", "primary_key", "order", "updates", "deletes",
     "paging", "parent", "embedded", "always", "each", "rows", "range", "reread", "extends",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code: docs/commands.md and docs/endpoints.md.
+"""Writes the pages that are made from the code: docs/commands.md, docs/endpoints.md, the demo in README.md.
 
 python docs/reference.py            # write them
 python docs/reference.py --check    # fail when they are not what the code says
@@ -6,7 +6,11 @@ python docs/reference.py --check    # fail when they are not what the code says
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,35 +20,55 @@ from connector.cli import commands
 from connector.endpoint import Endpoint, Endpoints
 
 FOLDER = Path(__file__).parent
+README = FOLDER.parent / "README.md"
+DEMO_NOW = 1793534400  # 2026-11-01T12:00:00Z
+_DEMO = "```text\n$ uv run connector demo\n"
 _MADE = "<!-- Made by docs/reference.py; change the code, then run it again. -->\n\n"
 
 
 def main(arguments: list[str]) -> int:
-    """Write both pages, or say which of them is out of date."""
-    stale = [name for name, text in pages().items() if _read(name) != text]
-    for name in stale:
+    """Write all pages, or say which of them is out of date."""
+    stale = {file: text for file, text in pages().items() if not file.exists() or file.read_text("utf-8") != text}
+    for file, text in stale.items():
         if "--check" not in arguments:
-            (FOLDER / name).write_text(pages()[name], encoding="utf-8", newline="\n")
-        print(f"docs/{name} {'is out of date' if '--check' in arguments else 'written'}")  # noqa: T201
+            file.write_text(text, encoding="utf-8", newline="\n")
+        print(f"{file.name} {'is out of date' if '--check' in arguments else 'written'}")  # noqa: T201
     return 1 if stale and "--check" in arguments else 0
 
 
-def pages() -> dict[str, str]:
-    """Return the text of every made page by its file name."""
-    return {"commands.md": _commands(), "endpoints.md": _endpoints()}
+def pages() -> dict[Path, str]:
+    """Return the text of every made page."""
+    return {FOLDER / "commands.md": _commands(), FOLDER / "endpoints.md": _endpoints(), README: _readme()}
 
 
-def _read(name: str) -> str:
-    file = FOLDER / name
-    return file.read_text(encoding="utf-8") if file.exists() else ""
+def _readme() -> str:
+    """Return the README with what the demo prints, up to where it says what comes next."""
+    text = README.read_text(encoding="utf-8")
+    begin, end = text.index(_DEMO) + len(_DEMO), text.index("\n```\n", text.index(_DEMO))
+    return text[:begin] + _demo() + text[end:]
+
+
+def _demo() -> str:
+    from connector.demo import demo
+
+    os.environ["COLUMNS"] = "80"
+    printed = io.StringIO()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        demo(now=DEMO_NOW)
+    shown = printed.getvalue().partition("\nEverything is in ")[0]
+    return "\n".join(line.rstrip() for line in shown.splitlines() if line.strip())
 
 
 def _commands() -> str:
     text = _MADE + "# Commands\n\nWhat `--help` says, command by command.\n"
+    group = commands.make_context("connector", ["demo"])
     for name, command in commands.commands.items():
-        with click.Context(
-            command, info_name=f"connector {name}", max_content_width=100, terminal_width=100
-        ) as context:
+        with click.Context(command, group, info_name=name, max_content_width=100, terminal_width=100) as context:
             text += f"\n## {name}\n\n```text\n{command.get_help(context)}\n```\n"
     return text
 

@@ -16,6 +16,7 @@ import pytest
 from connector.cli import run
 from connector.sandbox import Sandbox
 
+pytestmark = pytest.mark.usefixtures("no_rate_limits")
 Run = Callable[..., tuple[int, str, str]]
 LIFTED = "max_rps = 100000\nmax_rps_per_endpoint = 100000\ntotal_seconds = 2\n"
 
@@ -125,12 +126,16 @@ def test_check_names_what_a_restricted_key_may_not_read_and_fails(connector: Run
     assert "STRIPE_ACCOUNT" in said["account"]
 
 
-def test_check_sends_one_small_request_per_endpoint(connector: Run, shared_sandbox: Sandbox) -> None:
-    before = len(shared_sandbox.requests)
-    connector("check", "--only", "customers", "--only", "invoice_lines", "--only", "payment_link_lines")
-    asked = shared_sandbox.requests[before:]
-    assert len(asked) == 1 + 1 + 1 + 2
-    assert all("limit=1" in each.query for each in asked[1:])
+def test_check_sends_one_small_request_per_endpoint(connector: Run, sandbox: Sandbox) -> None:
+    only = [part for name in ("customers", "invoice_lines", "payment_link_lines") for part in ("--only", name)]
+    code, _, err = connector("check", *only, "--api-base", sandbox.url)
+    assert code == 0, err
+    account, *lists = sandbox.requests
+    assert account.path == "/v1/account"
+    assert [each.path.rpartition("/v1/")[2].split("/")[0] for each in lists] == [
+        "customers", "invoices", "payment_links", "payment_links"
+    ]  # fmt: skip
+    assert all("limit=1" in each.query for each in lists)
 
 
 def test_endpoints_lists_tables_and_shows_one(connector: Run) -> None:
@@ -208,6 +213,17 @@ BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
     "account_misspelt": (["extract", "customers", "--account", "cus_1"], 2, "acct_"),
     "definitions_missing": (["extract", "mine", "--definitions", "nowhere"], 2, "nowhere"),
     "definition_broken": (["extract", "mine", "--definitions", "definitions"], 2, "definitions/mine.toml"),
+    "sync_without_config": (["sync"], 2, "Missing argument 'CONFIG'"),
+    "sync_config_missing": (["sync", "no.toml"], 2, "no.toml"),
+    "sync_config_broken": (["sync", "broken.toml"], 2, "broken.toml"),
+    "sync_unknown_key": (["sync", "unknown_key.toml"], 2, "Did you mean endpoints"),
+    "sync_unknown_endpoint": (["sync", "unknown_endpoint.toml"], 2, "Did you mean customers"),
+    "sync_into_a_file": (["sync", "into_a_file.toml"], 2, "cannot be synced into"),
+    "sync_stale_condition": (["sync", "stale_condition.toml"], 2, "prune = true"),
+    "sync_child_without_parent": (["sync", "child_alone.toml"], 2, 'add "invoices" to endpoints'),
+    "sync_only_what_it_does_not_sync": (["sync", "good.toml", "--only", "invoices"], 2, "does not sync invoices"),
+    "state_config_missing": (["state", "no.toml"], 2, "no.toml"),
+    "state_reset_of_what_never_was": (["state", "good.toml", "--reset", "coupons"], 2, "never been synced"),
     "dates_unknown_word": (["dates", "tody"], 2, "Did you mean today?"),
     "dates_empty": (["dates", ""], 2, "it is empty"),
     "endpoints_unknown": (["endpoints", "invoces"], 2, "Did you mean invoices"),
@@ -217,11 +233,23 @@ BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
 }
 
 
+SYNC_CONFIGS = {
+    "good": 'to = "duckdb:///s.duckdb"\nendpoints = ["customers"]',
+    "unknown_key": 'to = "duckdb:///s.duckdb"\nendpoint = ["customers"]',
+    "unknown_endpoint": 'to = "duckdb:///s.duckdb"\nendpoints = ["custmers"]',
+    "into_a_file": 'to = "customers.csv"\nendpoints = ["customers"]',
+    "stale_condition": 'to = "duckdb:///s.duckdb"\n[sync.invoices]\nwhere = { status = "paid" }',
+    "child_alone": 'to = "duckdb:///s.duckdb"\nendpoints = ["invoice_lines"]',
+}
+
+
 @pytest.mark.parametrize("name", BAD_INPUT)
 def test_bad_input_gets_one_clear_line_and_nothing_is_done(name: str, connector: Run, tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "broken.toml").write_text("[connections.x\n", encoding="utf-8")
     (tmp_path / "notes.duckdb").write_text("just some notes, long enough to be a file of something else" * 100)
+    for config, text in SYNC_CONFIGS.items():
+        (tmp_path / f"{config}.toml").write_text(text + "\n", encoding="utf-8")
     (tmp_path / "nobody.toml").write_text(
         '[connections.nobody]\nkey = "sk_test_1"\napi_base = "http://127.0.0.1:9"\ntotal_seconds = 1\n'
     )
@@ -309,3 +337,27 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, shared_sandbo
     process.wait(timeout=20)
     assert "Traceback" not in err
     assert "should not happen" not in err
+
+
+def test_sync_ends_with_a_table_and_its_code_says_whether_all_went_well(connector: Run, tmp_path: Path) -> None:
+    (tmp_path / "sync.toml").write_text('to = "s.duckdb"\nendpoints = ["coupons", "charges"]\n', encoding="utf-8")
+    code, out, err = connector("sync", "sync.toml")
+    assert code == 0, err
+    assert [line.split()[0] for line in out.splitlines() if line.startswith((" coupons", " charges"))]
+    code, out, err = connector("sync", "sync.toml", STRIPE_API_KEY="rk_test_read_coupons_account")
+    assert code == 1
+    assert "charges" in err + out
+    assert "failed" in out
+    code, out, _ = connector("state", "sync.toml")
+    assert code == 0
+    assert "failed" in out
+
+
+def test_a_dry_run_sends_nothing_and_makes_no_file(connector: Run, tmp_path: Path, shared_sandbox: Sandbox) -> None:
+    (tmp_path / "sync.toml").write_text('to = "s.duckdb"\nendpoints = "all"\n', encoding="utf-8")
+    before = shared_sandbox.stats()["requests"]
+    code, out, _ = connector("sync", "sync.toml", "--dry-run")
+    assert code == 0
+    assert "unknown: never read before" in out
+    assert shared_sandbox.stats()["requests"] == before
+    assert not (tmp_path / "s.duckdb").exists()

@@ -1,0 +1,47 @@
+"""The first minute: the demo syncs, answers from the file, and shows what a second run does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from connector.cli import run
+from connector.demo import FILE, QUESTIONS
+from tests.accounts import NOW
+
+
+@pytest.fixture(autouse=True)
+def somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_the_demo_answers_from_a_file_and_a_second_one_shows_a_second_run(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["demo"]) == 0
+    first = capfd.readouterr()
+    for question in QUESTIONS:
+        assert question in first.out
+    assert "Traceback" not in first.err
+    with duckdb.connect(FILE, read_only=True) as connection:
+        (customers, deleted) = connection.sql("SELECT count(*), count(_deleted_at) FROM customers").fetchall()[0]
+    assert (customers > 200, deleted) == (True, 0)
+    assert run(["demo"]) == 0
+    second = capfd.readouterr()
+    (line,) = [line.split() for line in second.out.splitlines() if line.startswith(" customers ")]
+    assert line[1:] == ["0", "3", str(customers - 4), "1"]
+
+
+def test_the_demo_leaves_a_file_with_other_data_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    from connector.sandbox import Sandbox
+    from tests.accounts import account
+
+    with Sandbox(seed=99, rps=0, now=NOW) as other, account(other) as stripe:
+        stripe.sync(["coupons"], to=f"duckdb:///{FILE}")
+    before = Path(FILE).read_bytes()
+    assert run(["demo"]) == 2
+    assert "another account" in capfd.readouterr().err
+    assert Path(FILE).read_bytes() == before

@@ -1,0 +1,128 @@
+"""The docs: made pages say what the code says, and every example runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from connector import Stripe
+from connector.cli import commands, run
+from connector.endpoint import KEYS, TYPES, Endpoints
+from connector.sandbox import Sandbox
+from docs import reference
+
+pytestmark = pytest.mark.usefixtures("no_rate_limits")
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXTRACTS = re.findall(r"^uv run connector ((?:extract|sync|state) .*)$", README, re.MULTILINE)
+HELP_EXAMPLES = [
+    line.strip().removeprefix("connector ")
+    for command in commands.commands.values()
+    for line in (command.help or "").splitlines()
+    if line.strip().startswith("connector ") and not line.strip().startswith("connector sandbox")
+]
+
+
+@pytest.fixture(autouse=True)
+def at_the_sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_sandbox: Sandbox) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("STRIPE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("STRIPE_API_KEY", shared_sandbox.key)
+    monkeypatch.setenv("STRIPE_API_BASE", shared_sandbox.url)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.mark.parametrize("page", ["commands.md", "endpoints.md", "README.md"])
+def test_a_made_page_says_what_the_code_says(page: str) -> None:
+    made = {file.name: text for file, text in reference.pages().items()}
+    file = next(file for file in reference.pages() if file.name == page)
+    assert file.read_text(encoding="utf-8") == made[page], "run: uv run python docs/reference.py"
+
+
+@pytest.mark.parametrize("example", [*EXTRACTS, *HELP_EXAMPLES])
+def test_every_example_runs(example: str, capfd: pytest.CaptureFixture[str]) -> None:
+    words = shlex.split(example.replace("sample_configs/", f"{ROOT}/sample_configs/"))
+    if "--reset" in words:
+        assert run(["sync", str(ROOT / "sample_configs/duckdb.toml"), "--only", words[-1]]) == 0
+    code = run(words)
+    written = capfd.readouterr()
+    failed = [line for line in written.out.splitlines() if line.startswith("FAIL")]
+    assert (code, failed) == (0, []), written.err
+
+
+def test_there_are_examples_to_run() -> None:
+    assert len(EXTRACTS) >= 7
+    assert len(HELP_EXAMPLES) >= 10
+
+
+def test_the_readmes_python_runs(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert isinstance(names["stripe"], Stripe)
+    names["stripe"].close()
+    assert (tmp_path / "invoices.csv").stat().st_size > 1000
+    assert len(names["frame"]) > 10  # type: ignore[arg-type]
+
+
+def test_every_word_of_a_definition_is_explained() -> None:
+    page = (ROOT / "docs/definitions.md").read_text(encoding="utf-8")
+    for word in (*KEYS, *TYPES, "child", "omit", "many", "wildcard", "required", "parameter", "column", "kind"):
+        assert re.search(rf"`?\b{word}\b", page), word
+
+
+@pytest.mark.parametrize("name", list(Endpoints()))
+def test_every_endpoint_can_be_found(name: str) -> None:
+    assert f"\n## {name}\n" in (ROOT / "docs/endpoints.md").read_text(encoding="utf-8")
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
+            assert (file.parent / link).exists(), f"{file.name}: {link}"
+
+
+def test_the_sample_connections_work(shared_sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--config", str(ROOT / "sample_configs/connections.toml"), "--connection", "sandbox"]
+    code = run(["extract", "customers", *arguments, "--api-base", shared_sandbox.url, "--columns", "id,team"])
+    written = capfd.readouterr()
+    assert code == 0, written.err
+    assert written.out.startswith("id,team\r\n")
+
+
+def test_every_sample_config_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    configs = [file for file in (ROOT / "sample_configs").glob("*.toml") if file.name != "connections.toml"]
+    assert configs
+    for config in configs:
+        code = run(["sync", str(config), "--log-format", "json"])
+        written = capfd.readouterr()
+        assert code == 0, written.err
+        assert (tmp_path / "stripe.duckdb").exists()
+
+
+def test_the_example_of_a_sync_config_says_only_what_a_config_may_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIPE_KEY_SHOP", "sk_test_sandbox")
+    (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/sync.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "my_tables").mkdir()
+    (tmp_path / "sync.toml").write_text(example, encoding="utf-8")
+    assert run(["sync", "sync.toml", "--dry-run"]) == 0
+
+
+def test_the_example_of_a_snapshot_runs() -> None:
+    import duckdb
+
+    assert run(["sync", str(ROOT / "sample_configs/duckdb.toml"), "--only", "coupons"]) == 0
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs/sync.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(examples[-1], "docs/sync.md", "exec"), {})
+    with duckdb.connect("snapshot.duckdb") as copy:
+        ((rows,),) = copy.sql("SELECT count(*) FROM coupons").fetchall()
+    assert rows > 3
