@@ -15,7 +15,7 @@ from connector.endpoint import Endpoint, Endpoints
 from connector.errors import ConditionError, UsageError, did_you_mean
 from connector.pages import PAGE_ROWS, Page, Reader
 from connector.result import Report, Result
-from connector.tables import EXTRA, Flattener
+from connector.tables import EXTRA, Flattener, schema_of
 
 Progress = Callable[[Report], None]
 
@@ -88,7 +88,7 @@ class _Run:
 
     @property
     def schema(self) -> pa.Schema:
-        schema = self.flattener().schema
+        schema = schema_of(self.endpoint.columns)
         return schema if self.wanted is None else pa.schema([schema.field(name) for name in self.wanted])
 
     def flattener(self) -> Flattener:
