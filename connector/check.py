@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from connector.endpoint import Endpoint
 from connector.errors import AuthenticationFailed, ConnectorError, PermissionDenied, StripeError
-from connector.extract import Source
+from connector.extract import Api
 from connector.pages import Reader, Selection
 
 _DAY_SECONDS = 86_400
@@ -23,26 +23,26 @@ class Check:
     found: str
 
 
-def check(source: Source, only: Collection[str] = ()) -> Iterator[Check]:
+def check(api: Api, only: Collection[str] = ()) -> Iterator[Check]:
     """Yield the checks of key, mode and account, then of each endpoint (those in `only`, if any).
 
     A key that Stripe does not know raises AuthenticationFailed: there is nothing else to find out.
     """
-    names = [name for name in source.endpoints if not only or name in only]
+    names = [name for name in api.endpoints if not only or name in only]
     for name in only:
-        source.endpoints[name]  # an unknown one is an error before anything is sent
-    yield from _account(source)
-    reader = Reader(source.client, source.endpoints, page_rows=1)
+        api.endpoints[name]  # an unknown one is an error before anything is sent
+    yield from _account(api)
+    reader = Reader(api.client, api.endpoints, page_rows=1)
     for name in names:
-        yield _endpoint(reader, source, source.endpoints[name])
+        yield _endpoint(reader, api, api.endpoints[name])
 
 
-def _account(source: Source) -> Iterator[Check]:
-    connection = source.client.connection
+def _account(api: Api) -> Iterator[Check]:
+    connection = api.client.connection
     modes = {True: "live", False: "test", None: "unknown to this connector"}
     yield Check("key", good=True, found=f"{connection.key}, mode {modes[connection.livemode]}")
     try:
-        account = cast("dict[str, Any]", source.client.get("/v1/account").json())
+        account = cast("dict[str, Any]", api.client.get("/v1/account").json())
     except AuthenticationFailed:
         raise
     except StripeError as error:
@@ -54,9 +54,9 @@ def _account(source: Source) -> Iterator[Check]:
     yield Check("account", good=True, found=" ".join(filter(None, [account["id"], name])))
 
 
-def _endpoint(reader: Reader, source: Source, endpoint: Endpoint) -> Check:
+def _endpoint(reader: Reader, api: Api, endpoint: Endpoint) -> Check:
     try:
-        page = next(reader.read(endpoint, _smallest(source, endpoint)), None)
+        page = next(reader.read(endpoint, _smallest(api, endpoint)), None)
     except AuthenticationFailed:
         raise
     except PermissionDenied as error:
@@ -66,9 +66,9 @@ def _endpoint(reader: Reader, source: Source, endpoint: Endpoint) -> Check:
     return Check(endpoint.name, good=True, found="can be read" if page and page.count else "can be read; empty")
 
 
-def _smallest(source: Source, endpoint: Endpoint) -> Selection:
+def _smallest(api: Api, endpoint: Endpoint) -> Selection:
     """Return what makes the endpoint answer: nothing, but for the time window where one is needed."""
     if endpoint.window is None:
         return Selection()
-    today = int(source.clock.now.timestamp()) // _DAY_SECONDS * _DAY_SECONDS
+    today = int(api.clock.now.timestamp()) // _DAY_SECONDS * _DAY_SECONDS
     return Selection({endpoint.window.start: today - _DAY_SECONDS, endpoint.window.end: today})

@@ -34,19 +34,19 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where rows come from: a client, the definitions, and the clock that relative dates are read against."""
+class Api:
+    """What is read from: a client, the definitions, and the clock that relative dates are read against."""
 
     client: Client
     endpoints: Endpoints
     clock: Clock
 
 
-def extract(source: Source, name: str, request: Request, progress: Progress | None = None) -> Result:
+def extract(api: Api, name: str, request: Request, progress: Progress | None = None) -> Result:
     """Plan the extraction of one endpoint; its rows are read when the result is asked for them."""
-    endpoint = source.endpoints[name]
+    endpoint = api.endpoints[name]
     wanted = _columns(endpoint, request.columns)
-    planned = plan(endpoint, request.conditions, source.clock)
+    planned = plan(endpoint, request.conditions, api.clock)
     if request.strict and planned.here:
         raise ConditionError(
             f"{name}: Stripe cannot narrow by {', '.join(map(str, planned.here))}, so rows would be read that are "
@@ -54,7 +54,7 @@ def extract(source: Source, name: str, request: Request, progress: Progress | No
         )
     if request.limit is not None and request.limit < 0:
         raise UsageError(f"A limit of {request.limit} rows cannot be met; it must be 0 or more.")
-    run = _Run(source, endpoint, planned, wanted, request.limit)
+    run = _Run(api, endpoint, planned, wanted, request.limit)
     return Result(name, run.schema, lambda report: run.batches(report, progress or _no_progress))
 
 
@@ -80,7 +80,7 @@ def _columns(endpoint: Endpoint, names: Sequence[str] | None) -> list[str] | Non
 class _Run:
     """How one endpoint is read: what to ask for, which rows and columns to keep."""
 
-    source: Source
+    api: Api
     endpoint: Endpoint
     planned: Plan
     wanted: list[str] | None
@@ -96,14 +96,14 @@ class _Run:
 
     def batches(self, report: Report, progress: Progress) -> Iterator[pa.RecordBatch]:
         """Read the pages and yield what is kept of each, keeping the report up to date."""
-        before, began = self.source.client.statistics, time.monotonic()
+        before, began = self.api.client.statistics, time.monotonic()
         flattener = self.flattener()
-        reader = Reader(self.source.client, self.source.endpoints, self._page_rows())
+        reader = Reader(self.api.client, self.api.endpoints, self._page_rows())
         report.undeclared, report.misfits = flattener.drift.undeclared, flattener.drift.misfits
         report.notes = reader.notes
         for page in reader.read(self.endpoint, self.planned.selection) if self.limit != 0 else ():
             batch = self._kept(flattener, page, report)
-            now = self.source.client.statistics
+            now = self.api.client.statistics
             report.requests = now.requests - before.requests
             report.retries = now.retries - before.retries
             report.seconds = time.monotonic() - began

@@ -15,7 +15,7 @@ from connector.errors import ConfigError, did_you_mean
 if TYPE_CHECKING:
     from connector.check import Check
     from connector.client import Client
-    from connector.extract import Progress, Source
+    from connector.extract import Api, Progress
     from connector.result import Result
     from connector.runfile import RunFile
     from connector.state import Run
@@ -96,13 +96,13 @@ class Stripe:
 
         written = from_mapping(where) if isinstance(where, Mapping) else [parse(text) for text in where]
         request = Request([*written, *from_mapping(conditions)], columns, limit, strict)
-        return extract(self._source(), endpoint, request, progress)
+        return extract(self._api(), endpoint, request, progress)
 
     def check(self, only: Collection[str] = ()) -> Iterable[Check]:
         """Try the key: yield what it is, whose account it opens, and whether each endpoint can be read."""
         from connector.check import check
 
-        return check(self._source(), only)
+        return check(self._api(), only)
 
     def sync(
         self,
@@ -125,14 +125,14 @@ class Stripe:
         from connector.targets import open_database
 
         database, schema_name = open_database(run.to, run.schema)
-        source, (tasks, notes) = self._source(run.time_zone, run.week_start), self.tasks(run)
-        return Sync(source, database, schema_name, watch).run(tasks, notes, run.lock_wait_seconds)
+        api, (tasks, notes) = self._api(run.time_zone, run.week_start), self.tasks(run)
+        return Sync(api, database, schema_name, watch).run(tasks, notes, run.lock_wait_seconds)
 
     def tasks(self, run: RunFile) -> tuple[list[Task], list[str]]:
         """Return what a run's config asks for, checked, and notes on what it leaves out; nothing is sent."""
         from connector.tasks import tasks_of
 
-        return tasks_of(self._source(run.time_zone, run.week_start), run)
+        return tasks_of(self._api(run.time_zone, run.week_start), run)
 
     def requests_and_limit(self) -> tuple[int, float]:
         """Return how many requests were sent so far, and how many a second the account takes."""
@@ -141,14 +141,14 @@ class Stripe:
         limit = self.connection.max_rps or (TEST_RPS if self.connection.livemode is False else LIVE_RPS)
         return (self._client.statistics.requests if self._client else 0), limit
 
-    def _source(self, time_zone: str | None = None, week_start: str | None = None) -> Source:
+    def _api(self, time_zone: str | None = None, week_start: str | None = None) -> Api:
         from connector.client import Client
-        from connector.extract import Source
+        from connector.extract import Api
 
         if self._client is None:
             self._client = Client(self.connection)
         zone = time_zone or self.connection.time_zone
-        return Source(self._client, self.endpoints, Clock.system(zone, week_start or self._week_start))
+        return Api(self._client, self.endpoints, Clock.system(zone, week_start or self._week_start))
 
 
 def _runfile(endpoints: str | Path | Sequence[str], to: str | None, since: str | None, schema: str | None) -> RunFile:

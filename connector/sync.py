@@ -30,7 +30,7 @@ from connector.errors import (
     StripeError,
     TargetError,
 )
-from connector.extract import Source
+from connector.extract import Api
 from connector.pages import Listing, Page, Reader, only
 from connector.state import EVENTS, Lease, Progress, Run, Spans
 from connector.tables import Flattener, arrow_field
@@ -145,8 +145,8 @@ class _Reading:
 class Sync:
     """One run of a sync: which account, into which schema of which database."""
 
-    def __init__(self, source: Source, database: Database, schema: str, watch: Watch | None = None) -> None:
-        self._source = source
+    def __init__(self, api: Api, database: Database, schema: str, watch: Watch | None = None) -> None:
+        self._api = api
         self._database = database
         self._schema = schema
         self._watch = watch or (lambda _name, _run: None)
@@ -174,7 +174,7 @@ class Sync:
 
     def _identity(self) -> tuple[str, bool]:
         """Return the account and whether it is live; a key that may not tell gets an error, never a guess."""
-        connection, client = self._source.client.connection, self._source.client
+        connection, client = self._api.client.connection, self._api.client
         account, livemode = connection.account, connection.livemode
         if account is None:
             try:
@@ -211,7 +211,7 @@ class Sync:
         with self._database.transaction() as session:
             if EVENTS in Memory(session, self._schema).progress(self._account):
                 return
-        reader = Reader(self._source.client, self._source.endpoints, 1)
+        reader = Reader(self._api.client, self._api.endpoints, 1)
         try:
             page = next(reader.walk(Listing("/v1/events", "/v1/events")))
         except ConnectorError as error:
@@ -227,8 +227,8 @@ class Sync:
         """Sync one endpoint and the children that are read with it."""
         new = Run(self._lease.run_id, "", "running", time.time())
         readings = [_Reading(task, task.flattener(), replace(new, endpoint=task.name)) for task in family]
-        before, began = self._source.client.statistics, time.monotonic()
-        reader = Reader(self._source.client, self._source.endpoints)
+        before, began = self._api.client.statistics, time.monotonic()
+        reader = Reader(self._api.client, self._api.endpoints)
         try:
             changes, done = self._prepare(readings)
             report.notes += changes
@@ -238,7 +238,7 @@ class Sync:
         except ConnectorError as failure:
             for reading in readings:
                 reading.error = reading.error or failure
-        now = self._source.client.statistics
+        now = self._api.client.statistics
         requests, retries = now.requests - before.requests, now.retries - before.retries
         readings[0].run = replace(readings[0].run, requests=requests, retries=retries)
         for reading in readings:

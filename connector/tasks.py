@@ -9,7 +9,7 @@ from connector.conditions import Condition, Plan, from_mapping, plan
 from connector.dates import Interval, interval
 from connector.endpoint import Endpoint
 from connector.errors import ConditionError, ConfigError, did_you_mean
-from connector.extract import Source
+from connector.extract import Api
 from connector.pages import Selection
 from connector.runfile import RunFile, TableRun
 from connector.state import Spans
@@ -81,19 +81,19 @@ class Task:
         return Flattener(self.endpoint, {*kept, *self.planned.columns, EXTRA})
 
 
-def tasks_of(source: Source, run: RunFile) -> tuple[list[Task], list[str]]:
+def tasks_of(api: Api, run: RunFile) -> tuple[list[Task], list[str]]:
     """Return what a config asks for, parents before their children, and notes on what it leaves out."""
     notes = []
     names = list(dict.fromkeys(run.endpoints))
     for name in run.tables:
-        source.endpoints[name]  # an unknown one is an error, also where all are wanted
+        api.endpoints[name]  # an unknown one is an error, also where all are wanted
     if run.everything:
-        for name in source.endpoints:
-            if source.endpoints[name].window and name not in run.tables:
+        for name in api.endpoints:
+            if api.endpoints[name].window and name not in run.tables:
                 notes.append(f"{name}: left out, since it needs a time window; name it in [sync.{name}] with one")
             elif name not in names:
                 names.append(name)
-    tasks = [_task(source, run, name) for name in names]
+    tasks = [_task(api, run, name) for name in names]
     for task in tasks:
         for parent in task.endpoint.parents:
             if parent.table not in names and not task.endpoint.window:
@@ -119,15 +119,15 @@ def _above(endpoint: Endpoint, tops: Collection[str]) -> str | None:
     return endpoint.parents[0].table if is_read_with else None
 
 
-def _task(source: Source, run: RunFile, name: str) -> Task:
-    endpoint, said = source.endpoints[name], run.table(name)
+def _task(api: Api, run: RunFile, name: str) -> Task:
+    endpoint, said = api.endpoints[name], run.table(name)
     conditions = from_mapping(said.where)
     order = endpoint.filter_for(endpoint.order) if endpoint.order else None
     since = Interval(None, None)
     if said.since and order and order.kind == "range":
-        since = interval(">=", said.since, source.clock)
+        since = interval(">=", said.since, api.clock)
         conditions.append(Condition(order.name, ">=", (said.since,)))
-    planned = plan(endpoint, conditions, source.clock)
+    planned = plan(endpoint, conditions, api.clock)
     sent = planned.selection.parameters.get(order.parameter, {}) if order and order.kind == "range" else {}
     read = Interval(sent.get("gte"), sent.get("lt"))
     listed = not run.everything or name in run.tables

@@ -388,8 +388,8 @@ def test_an_error_while_the_position_is_read_gives_the_lease_back(
         raise KeyboardInterrupt
 
     with account(sandbox) as stripe:
-        source = stripe._source()
-        own = source.client.get("/v1/account")
+        api = stripe._api()
+        own = api.client.get("/v1/account")
         monkeypatch.setattr(Client, "get", lambda _self, url, *_a, **_n: own if "account" in url else stopped())
         with pytest.raises(KeyboardInterrupt):
             stripe.sync(["products"], to=str(file))
