@@ -81,12 +81,12 @@ def demo(seed: int = 1, now: int | None = None) -> None:
 
 def _synced_before(sandbox: Sandbox) -> bool:
     """Say whether the file holds this sandbox's data already; one that holds other data is left alone."""
-    database, schema = open_database(FILE)
-    if not database.exists():
-        return False
-    with database.transaction() as session:
-        memory = Memory(session, schema)
-        accounts = memory.accounts() if memory.exists() else set()
+    with open_database(FILE) as database:
+        if not database.exists():
+            return False
+        with database.transaction() as session:
+            memory = Memory(session, database.default_schema)
+            accounts = memory.accounts() if memory.exists() else set()
     (account,) = (each["id"] for each in sandbox.truth("account"))
     if accounts - {account}:
         raise UsageError(f"{FILE} in this folder holds data of another account: run the demo in another folder.")

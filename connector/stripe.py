@@ -124,9 +124,9 @@ class Stripe:
         from connector.sync import Sync
         from connector.targets import open_database
 
-        database, schema_name = open_database(run.to, run.schema)
         api, (tasks, notes) = self._api(run.time_zone, run.week_start), self.tasks(run)
-        return Sync(api, database, schema_name, watch).run(tasks, notes, run.lock_wait_seconds)
+        with open_database(run.to) as database:
+            return Sync(api, database, run.schema, watch).run(tasks, notes, run.lock_wait_seconds)
 
     def tasks(self, run: RunFile) -> tuple[list[Task], list[str]]:
         """Return what a run's config asks for, checked, and notes on what it leaves out; nothing is sent."""
@@ -189,12 +189,12 @@ def history(to: str, schema: str | None = None) -> list[Run]:
     from connector.targets import open_database
     from connector.targets.memory import Memory
 
-    database, schema_name = open_database(to, schema)
-    if not database.exists():
-        return []
-    with database.transaction() as session:
-        memory = Memory(session, schema_name)
-        return memory.last_runs() if memory.exists() else []
+    with open_database(to) as database:
+        if not database.exists():
+            return []
+        with database.transaction() as session:
+            memory = Memory(session, schema or database.default_schema)
+            return memory.last_runs() if memory.exists() else []
 
 
 def forget(to: str, names: Collection[str], schema: str | None = None) -> None:
@@ -202,11 +202,11 @@ def forget(to: str, names: Collection[str], schema: str | None = None) -> None:
     from connector.targets import open_database
     from connector.targets.memory import Memory
 
-    database, schema_name = open_database(to, schema)
-    if not (names and database.exists()):
-        return
-    with database.transaction() as session:
-        memory = Memory(session, schema_name)
-        if memory.exists():
-            for name in names:
-                memory.forget(name)
+    with open_database(to) as database:
+        if not (names and database.exists()):
+            return
+        with database.transaction() as session:
+            memory = Memory(session, schema or database.default_schema)
+            if memory.exists():
+                for name in names:
+                    memory.forget(name)

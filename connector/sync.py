@@ -145,10 +145,10 @@ class _Reading:
 class Sync:
     """One run of a sync: which account, into which schema of which database."""
 
-    def __init__(self, api: Api, database: Database, schema: str, watch: Watch | None = None) -> None:
+    def __init__(self, api: Api, database: Database, schema: str | None = None, watch: Watch | None = None) -> None:
         self._api = api
         self._database = database
-        self._schema = schema
+        self._schema = schema or database.default_schema
         self._watch = watch or (lambda _name, _run: None)
         self._lease = Lease(uuid.uuid4().hex[:12], platform.node(), os.getpid(), time.time())
         self._account = ""
@@ -264,7 +264,10 @@ class Sync:
             for reading in readings:
                 memory.save_run(self._account, reading.run)
                 table = self._table(reading.task)
-                changes += [f"{change}; this run fills it" for change in session.prepare(table, reading.schema())]
+                changes += [
+                    f"{change}; this run fills it"
+                    for change in session.prepare(table, reading.schema(), reading.task.keys.columns)
+                ]
                 changed_at, synced_at = session.latest(table, self._account)
                 # These tell this run's rows from those of earlier ones, whatever the computer's clock did meanwhile.
                 self._began_at = max(self._began_at, synced_at + timedelta(microseconds=1) if synced_at else now)

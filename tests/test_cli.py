@@ -218,7 +218,7 @@ BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
     "sync_config_broken": (["sync", "broken.toml"], 2, "broken.toml"),
     "sync_unknown_key": (["sync", "unknown_key.toml"], 2, "Did you mean endpoints"),
     "sync_unknown_endpoint": (["sync", "unknown_endpoint.toml"], 2, "Did you mean customers"),
-    "sync_into_a_file": (["sync", "into_a_file.toml"], 2, "cannot be synced into"),
+    "sync_into_a_file": (["sync", "into_a_file.toml"], 2, "is no database"),
     "sync_stale_condition": (["sync", "stale_condition.toml"], 2, "prune = true"),
     "sync_child_without_parent": (["sync", "child_alone.toml"], 2, 'add "invoices" to endpoints'),
     "sync_only_what_it_does_not_sync": (["sync", "good.toml", "--only", "invoices"], 2, "does not sync invoices"),

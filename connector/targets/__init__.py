@@ -50,20 +50,32 @@ def open_target(to: str, options: WriteOptions | None = None) -> Target:
     return FileTarget(to, options)
 
 
-def open_database(to: str, schema: str | None = None) -> tuple[Database, str]:
-    """Return the database that a URL or file name means, and the schema for its tables."""
-    from connector.targets.duckdb import DuckDB
-
+def open_database(to: str) -> Database:
+    """Return the database that a URL or a file name means; nothing is opened yet."""
     url = _URL.fullmatch(to)
     if url is None and PurePath(to).suffix.lower() == ".duckdb":
-        return DuckDB(to), schema or "main"
-    if url is None or url["scheme"].lower() != "duckdb":
-        what = f"{url['scheme']}://" if url else f'"{to}"'
-        raise UsageError(f"{what} cannot be synced into: this version syncs into DuckDB, as duckdb:///stripe.duckdb.")
-    path = url["rest"]
+        from connector.targets.duckdb import DuckDB
+
+        return DuckDB(to)
+    if url is None:
+        raise UsageError(f'"{to}" is no database: name one by its URL, as in duckdb:///stripe.duckdb.')
+    if url["scheme"].lower() not in _FAMILIES:
+        raise UsageError(f"{url['scheme']}:// is no database that this version can merge rows into.")
+    return _FAMILIES[url["scheme"].lower()](to)
+
+
+def _open_duckdb_url(to: str) -> Database:
+    from connector.targets.duckdb import DuckDB
+
+    path = to.partition("://")[2]
     if not path.startswith("/") or path == "/" or "?" in path:
         raise UsageError("A DuckDB file is written duckdb:///stripe.duckdb; an absolute path has one slash more.")
-    return DuckDB(unquote(path[1:])), schema or "main"
+    return DuckDB(unquote(path[1:]))
+
+
+_FAMILIES = {
+    "duckdb": _open_duckdb_url,
+}
 
 
 def _open_database(scheme: str, rest: str, options: WriteOptions) -> Target:

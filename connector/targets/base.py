@@ -1,134 +1,164 @@
 """What every database target shares: tables made from columns, and the one merge of rows into them.
 
-    stage ─► the newest of each key ─► UPDATE where not older ─► INSERT where missing
+    stage ─► the newest of each key ─► UPDATE where not older and different ─► INSERT where missing ─► DELETE
 
-All statements are plain SQL; a family supplies its types, its way to fill the stage, and transactions.
+The statements are in statements.py; a family (duckdb.py, postgres.py, sqlserver.py …) supplies its dialect and types,
+its way to fill the stage, transactions and locks.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import cast
+from types import TracebackType
+from typing import ClassVar, Self, cast
 
 import pyarrow as pa
 
 from connector.errors import TargetError
+from connector.targets.statements import Dialect, Keys, Merge, Table, place_column, quoted
 
-_RANK = "_rank"
-_PLACE = "_place"
+__all__ = ["Counts", "Database", "Deletion", "Keys", "Session", "Staged", "Table", "Unseen", "quoted"]
 
-
-@dataclass(frozen=True)
-class Table:
-    """A table by its schema and name."""
-
-    schema: str
-    name: str
+MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
+_SHOWN_PLACES = 10
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of rows that were merged."""
+    """What became of rows that were merged; `skipped` are those that a mode leaves alone, as insert does known keys."""
 
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+    skipped: int = 0
+    rejected: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.inserted + other.inserted,
-            self.updated + other.updated,
-            self.unchanged + other.unchanged,
-            self.deleted + other.deleted,
-        )
+        return Counts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Counts)))
 
 
 @dataclass(frozen=True)
-class Keys:
-    """How a merge knows rows: by these columns; which is newer by `clock`, if any.
+class Staged:
+    """Rows in the stage of a table: its whole name, quoted, the columns that it has, how many rows."""
 
-    The `quiet` columns change with every reading: a row in which nothing else differs counts as unchanged.
+    name: str
+    columns: tuple[str, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class How:
+    """What a merge does with staged rows: the mode, and for mirror, which of the target's rows it is about.
+
+    `doubles` says what a key that stands twice means: "last" keeps the last row, "error" is a TargetError.
     """
 
-    columns: tuple[str, ...]
-    clock: str | None = None
-    quiet: tuple[str, ...] = ()
+    mode: str = "upsert"
+    doubles: str = "last"
+    scope: Mapping[str, object] = field(default_factory=dict)
 
 
 class Session(ABC):
     """One open transaction on a database."""
 
+    dialect: ClassVar[Dialect] = Dialect()
+
     @abstractmethod
-    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
-        """Run one statement; values stand as ? in it."""
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run one statement, in which values stand as ?, and return how many rows it has written."""
 
     @abstractmethod
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
-        """Run one query and return all of its rows."""
+        """Run one query and return all of its rows; times are in UTC and say so."""
 
     @abstractmethod
-    def fill(self, rows: pa.Table, types: Mapping[str, str]) -> str:
-        """Put exactly these rows into the stage, a temporary table, and return its whole name, quoted.
-
-        Its columns are of the `types` given by name, else of those that the rows have.
-        """
+    def append(self, into: str, rows: pa.Table) -> None:
+        """Add rows to a table or stage, given by its whole name, by the names of their columns."""
 
     @abstractmethod
     def column_types(self, table: Table) -> dict[str, str]:
-        """Return the type of each column as the database spells it; nothing where there is no such table."""
+        """Return the type of each column as the database spells it; nothing where there is no such table.
+
+        A TargetError where the name is a view's: rows cannot be merged into one.
+        """
 
     @abstractmethod
-    def type_of(self, field: pa.Field) -> str:
-        """Return the database's type for an Arrow field, spelled as `column_types` spells it."""
+    def type_of(self, field: pa.Field, *, is_key: bool = False) -> str:
+        """Return the type for an Arrow field, spelled as `column_types` spells it; that of a key can be indexed."""
+
+    @abstractmethod
+    def field_of(self, name: str, kind: str) -> pa.Field | None:
+        """Return the Arrow field whose values a column of this type takes; None: it takes the text of anything."""
 
     @abstractmethod
     def can_widen(self, old: str, new: str) -> bool:
         """Say whether every value of one type is a value of the other."""
 
+    @abstractmethod
+    def lock(self, table: Table, wait_seconds: float = 60.0) -> None:
+        """Keep other writers of this kind from a table until the transaction ends; a TargetError when one stays."""
+
     def full(self, table: Table) -> str:
         """Return the whole name of a table, quoted."""
-        return f"{quoted(table.schema)}.{quoted(table.name)}"
+        return self.dialect.full(table)
 
-    def create_schema(self, name: str) -> None:
-        """Create a schema if it is not there."""
-        self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}")
-
-    def prepare(self, table: Table, schema: pa.Schema) -> list[str]:
+    def prepare(self, table: Table, schema: pa.Schema, keys: Sequence[str] = ()) -> list[str]:
         """Create the table, or add the columns that it lacks and widen those that are too narrow.
 
         Returns what was changed on a table that was there, in words.
         """
         existing = self.column_types(table)
-        wanted = {field.name: self.type_of(field) for field in schema}
+        wanted = {field.name: self.type_of(field, is_key=field.name in keys) for field in schema}
         if not existing:
-            columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in wanted.items())
-            self.create_schema(table.schema)
-            self.execute(f"CREATE TABLE {self.full(table)} ({columns})")
+            self.create(table, wanted, keys)
             return []
         changes = []
         for name, kind in wanted.items():
             if name not in existing:
-                self.execute(f"ALTER TABLE {self.full(table)} ADD COLUMN {quoted(name)} {kind}")
+                self.execute(self.dialect.add_column(table, name, kind))
                 changes.append(f"{table.name}: the column {name} is new")
-            elif existing[name] != kind:
-                changes += self._widen(table, name, existing[name], kind)
+            elif existing[name] != kind and not self.can_widen(kind, existing[name]):  # else it is wider already
+                changes.append(self._widen(table, name, existing[name], kind))
         return changes
 
-    def _widen(self, table: Table, name: str, old: str, new: str) -> list[str]:
-        if self.can_widen(new, old):
-            return []  # it is wider already
+    def create(self, table: Table, columns: Mapping[str, str], keys: Sequence[str] = ()) -> None:
+        """Create a table, in a schema that need not be there, with columns of these types."""
+        self.execute(self.dialect.create_schema(table.schema))
+        for statement in self.dialect.create_table(table, columns, keys):
+            self.execute(statement)
+
+    def _widen(self, table: Table, name: str, old: str, new: str) -> str:
         if not self.can_widen(old, new):
             raise TargetError(
                 f"{table.schema}.{table.name}: the column {name} is {old} and would have to be {new}, which does not "
                 "hold all its values. Rename the column or the table, and run again."
             )
-        self.execute(f"ALTER TABLE {self.full(table)} ALTER COLUMN {quoted(name)} TYPE {new}")
-        return [f"{table.name}: the column {name} was widened from {old} to {new}"]
+        self.execute(self.dialect.widen(table, name, new))
+        return f"{table.name}: the column {name} was widened from {old} to {new}"
+
+    # Rows
+
+    def stage(self, table: Table, batches: Iterable[pa.Table], columns: Sequence[str]) -> Staged:
+        """Fill the stage, a table of this transaction with the target's types, with rows numbered from 0."""
+        place, count = place_column(columns), 0
+        name = self.create_stage(table, columns, place)
+        for rows in batches:
+            places = pa.array(range(count, count + rows.num_rows), pa.int64())
+            self.append(name, rows.select(columns).append_column(place, places))
+            count += rows.num_rows
+        return Staged(name, tuple(columns), count)
+
+    def create_stage(self, table: Table, columns: Sequence[str], place: str) -> str:
+        """Create an empty stage and return its whole name, quoted; no name of the user's can be in its way."""
+        name = self.dialect.quote("_stage")
+        self.execute(f"DROP TABLE IF EXISTS {name}")
+        self.execute(self.dialect.create_stage(name, self.full(table), columns, place))
+        return name
 
     def upsert(self, table: Table, rows: pa.Table, keys: Keys) -> Counts:
         """Merge rows by key: what is not older than the row that is there replaces it, what is missing is added.
@@ -141,69 +171,119 @@ class Session(ABC):
             raise TargetError(
                 f"{table.name}: a row came without {' and '.join(without)}, by which rows are told apart."
             )
-        stage = self._stage(table, rows, keys)
-        merge = _Merge(self.full(table), stage, rows.schema.names, keys)
-        inserted, updated, unchanged = (int(str(count or 0)) for count in self.rows(merge.count())[0])
-        if updated:
-            self.execute(merge.update())
-        if keys.quiet:
-            self.execute(merge.touch())
-        if inserted:
-            self.execute(merge.insert())
-        return Counts(inserted, updated, unchanged)
+        self.lock(table)
+        return self.merge(table, self.stage(table, [rows], rows.schema.names), keys)
 
-    def _stage(self, table: Table, rows: pa.Table, keys: Keys) -> str:
-        """Fill the stage with the newest row of each key, in the types of the table, and return its name."""
-        placed = rows.append_column(_PLACE, pa.array(range(rows.num_rows), pa.int64()))
-        stage = self.fill(placed, self.column_types(table))
-        order = [*([keys.clock] if keys.clock else []), _PLACE]
-        newest = ", ".join(f"{quoted(name)} DESC" for name in order)
-        rank = f"row_number() OVER (PARTITION BY {', '.join(map(quoted, keys.columns))} ORDER BY {newest})"
-        self.execute(
-            f"DELETE FROM {stage} WHERE {_PLACE} IN (SELECT {_PLACE} FROM "  # noqa: S608
-            f"(SELECT {_PLACE}, {rank} AS {_RANK} FROM {stage}) AS ranked WHERE {_RANK} > 1)"
-        )
-        return stage
+    def reject_without_key(self, table: Table, staged: Staged, keys: Keys) -> tuple[int, list[int]]:
+        """Take rows whose key is not whole out of the stage; return how many they are, and the places of the first."""
+        merge = self._merge(table, staged, keys)
+        place, where = self.dialect.quote(merge.place), merge.without_key()
+        ((count,),) = self.rows(f"SELECT count(*) FROM {staged.name} WHERE {where}")
+        if not count:
+            return 0, []
+        found = self.rows(f"SELECT {place} FROM {staged.name} WHERE {where} ORDER BY {place}")
+        self.execute(f"DELETE FROM {staged.name} WHERE {where}")
+        return int(str(count)), [int(str(number)) for (number,) in found[:_SHOWN_PLACES]]
+
+    def merge(self, table: Table, staged: Staged, keys: Keys, how: How | None = None) -> Counts:
+        """Bring the staged rows into the table; the caller holds its lock."""
+        how, merge, target = how or How(), self._merge(table, staged, keys), self.full(table)
+        rows = staged.rows - (self._keep_newest(merge, how) if keys.columns else 0)
+        if how.mode == "replace":
+            deleted = self.execute(f"DELETE FROM {target}")
+            return Counts(inserted=self.execute(merge.append()), deleted=deleted)
+        if how.mode == "append":
+            return Counts(inserted=self.execute(merge.append()))
+        is_empty = not self._has_rows(target)
+        if how.mode == "delete":
+            deleted = 0 if is_empty else self.execute(merge.delete())
+            return Counts(deleted=deleted, skipped=max(rows - deleted, 0))
+        updated = 0 if is_empty or how.mode == "insert" else self._update(merge)
+        if how.mode == "update":
+            matched = int(str(self.rows(merge.matched())[0][0]))
+            return Counts(updated=updated, unchanged=max(matched - updated, 0), skipped=rows - matched)
+        inserted = self.execute(merge.append() if is_empty else merge.insert())
+        there = max(rows - inserted - updated, 0)
+        if how.mode == "insert":
+            return Counts(inserted=inserted, skipped=there)
+        gone = self._delete_others(merge, how) if how.mode == "mirror" and not is_empty else 0
+        return Counts(inserted=inserted, updated=updated, unchanged=there, deleted=gone)
+
+    def _merge(self, table: Table, staged: Staged, keys: Keys) -> Merge:
+        types = self.column_types(table)
+        return Merge(self.dialect, self.full(table), staged.name, {name: types[name] for name in staged.columns}, keys)
+
+    def _keep_newest(self, merge: Merge, how: How) -> int:
+        """Leave one row of each key in the stage and return how many went; keys are equal as the target has it."""
+        if not self.rows(merge.is_doubled())[0][0]:
+            return 0
+        if how.doubles == "error":
+            places = [int(str(place)) for (place,) in self.rows(merge.older())]
+            raise DoubledKeys(sorted(places)[:_SHOWN_PLACES], len(places))
+        return self.execute(merge.keep_newest())
+
+    def _has_rows(self, target: str) -> bool:
+        return bool(self.rows(f"SELECT CASE WHEN EXISTS (SELECT 1 FROM {target}) THEN 1 ELSE 0 END")[0][0])
+
+    def _update(self, merge: Merge) -> int:
+        update, touch = merge.update(), merge.touch()
+        updated = self.execute(update) if update else 0
+        if touch:
+            self.execute(touch)
+        return updated
+
+    def _delete_others(self, merge: Merge, how: How) -> int:
+        return self.execute(merge.delete_others(list(how.scope)), list(how.scope.values()))
+
+    # What a sync asks beside
 
     def latest(self, table: Table, account: str) -> tuple[datetime | None, datetime | None]:
         """Return the latest `_changed_at` and `_synced_at` of an account's rows."""
-        columns = f"max({quoted('_changed_at')}), max({quoted('_synced_at')})"
-        where = f"{quoted('_account_id')} = ?"
-        ((changed, synced),) = self.rows(f"SELECT {columns} FROM {self.full(table)} WHERE {where}", (account,))  # noqa: S608
+        quote = self.dialect.quote
+        columns = f"max({quote('_changed_at')}), max({quote('_synced_at')})"
+        where = f"{quote('_account_id')} = ?"
+        ((changed, synced),) = self.rows(f"SELECT {columns} FROM {self.full(table)} WHERE {where}", (account,))
         return cast("datetime | None", changed), cast("datetime | None", synced)
 
     def mark_deleted(self, table: Table, unseen: Unseen, at: Deletion) -> int:
         """Mark (or remove) the rows that a pass did not see and that are not deleted yet; return how many."""
         where, parameters = self._unseen(table, unseen)
-        condition = f"{quoted('_deleted_at')} IS NULL AND {where}"
-        ((count,),) = self.rows(f"SELECT count(*) FROM {self.full(table)} WHERE {condition}", parameters)  # noqa: S608
-        if count and at.remove:
-            self.execute(f"DELETE FROM {self.full(table)} WHERE {condition}", parameters)  # noqa: S608
-        elif count:
-            marks = ", ".join(f"{quoted(name)} = ?" for name in ("_deleted_at", "_changed_at", "_synced_at"))
-            values = (at.known_at, at.known_at, at.synced_at)
-            self.execute(f"UPDATE {self.full(table)} SET {marks} WHERE {condition}", (*values, *parameters))  # noqa: S608
-        return int(str(count))
+        condition = f"{self.dialect.quote('_deleted_at')} IS NULL AND {where}"
+        if at.remove:
+            return self.execute(f"DELETE FROM {self.full(table)} WHERE {condition}", parameters)
+        marks = ", ".join(f"{self.dialect.quote(name)} = ?" for name in ("_deleted_at", "_changed_at", "_synced_at"))
+        values = (at.known_at, at.known_at, at.synced_at)
+        return self.execute(f"UPDATE {self.full(table)} SET {marks} WHERE {condition}", (*values, *parameters))
 
     def _unseen(self, table: Table, unseen: Unseen) -> tuple[str, list[object]]:
         """Return the condition that such rows meet, with its values."""
-        where = [f"{quoted('_account_id')} = ?", f"{quoted('_synced_at')} < ?"]
+        quote = self.dialect.quote
+        where = [f"{quote('_account_id')} = ?", f"{quote('_synced_at')} < ?"]
         values: list[object] = [unseen.account, unseen.began_at]
         for column, sign, value in unseen.bounds:
-            where.append(f"{quoted(column)} {sign} ?")
+            where.append(f"{quote(column)} {sign} ?")
             values.append(value)
         for column, among in unseen.among.items():
-            where.append(f"{quoted(column)} IN ({', '.join('?' * len(among))})")
+            where.append(f"{quote(column)} IN ({', '.join('?' * len(among))})")
             values += among
         if unseen.parent:
             above, column = unseen.parent
             where.append(
-                f"NOT EXISTS (SELECT 1 FROM {self.full(above)} AS p WHERE p.{quoted('_account_id')} = ? AND "  # noqa: S608
-                f"p.{quoted('id')} = {self.full(table)}.{quoted(column)} AND "
-                f"p.{quoted('_synced_at')} < ? AND p.{quoted('_deleted_at')} IS NULL)"
+                f"NOT EXISTS (SELECT 1 FROM {self.full(above)} AS p WHERE p.{quote('_account_id')} = ? AND "
+                f"p.{quote('id')} = {self.full(table)}.{quote(column)} AND "
+                f"p.{quote('_synced_at')} < ? AND p.{quote('_deleted_at')} IS NULL)"
             )
             values += [unseen.account, unseen.began_at]
         return " AND ".join(where), values
+
+
+class DoubledKeys(TargetError):
+    """A key stands in the stage more than once: the `places` of the first rows that have a newer one, and how many."""
+
+    def __init__(self, places: Sequence[int], count: int) -> None:
+        super().__init__(f"{count:,} rows have a key that another row has, too.")
+        self.places = places
+        self.count = count
 
 
 @dataclass(frozen=True)
@@ -231,9 +311,21 @@ class Deletion:
 
 
 class Database(ABC):
-    """A database that rows are merged into, a transaction at a time."""
+    """A database that rows are merged into, a transaction at a time; `label` never holds a password."""
 
     label: str
+    default_schema: str
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:  # noqa: B027 - a file needs none
+        """Close the connection that is kept between transactions, if any."""
 
     @abstractmethod
     def exists(self) -> bool:
@@ -242,67 +334,3 @@ class Database(ABC):
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Session]:
         """Open a transaction; it is committed when the block ends well, taken back otherwise."""
-
-
-@dataclass(frozen=True)
-class _Merge:
-    """The statements that merge a stage into a target."""
-
-    target: str
-    stage: str
-    columns: Sequence[str]
-    keys: Keys
-
-    @property
-    def _same_key(self) -> str:
-        return " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in self.keys.columns)
-
-    @property
-    def _not_older(self) -> str:
-        if self.keys.clock is None:
-            return "TRUE"
-        clock = quoted(self.keys.clock)
-        return f"(t.{clock} IS NULL OR s.{clock} >= t.{clock})"
-
-    @property
-    def _differs(self) -> str:
-        compared = [name for name in self.columns if name not in {*self.keys.columns, *self.keys.quiet}]
-        return " OR ".join(f"t.{quoted(n)} IS DISTINCT FROM s.{quoted(n)}" for n in compared) or "FALSE"
-
-    def count(self) -> str:
-        """Return the query for how many rows will be inserted, updated and left as they are."""
-        missing = f"t.{quoted(self.keys.columns[0])} IS NULL"
-        changed = f"NOT ({missing}) AND {self._not_older} AND ({self._differs})"
-        return (
-            f"SELECT sum(CASE WHEN {missing} THEN 1 ELSE 0 END), sum(CASE WHEN {changed} THEN 1 ELSE 0 END), "  # noqa: S608
-            f"sum(CASE WHEN {missing} OR ({changed}) THEN 0 ELSE 1 END) "
-            f"FROM {self.stage} AS s LEFT JOIN {self.target} AS t ON {self._same_key}"
-        )
-
-    def update(self) -> str:
-        """Return the statement that writes the rows that differ and are not older."""
-        names = [name for name in self.columns if name not in self.keys.columns]
-        return self._update(names, f"{self._not_older} AND ({self._differs})")
-
-    def touch(self) -> str:
-        """Return the statement that writes the quiet columns of all rows that are not older."""
-        return self._update(self.keys.quiet, self._not_older)
-
-    def _update(self, names: Sequence[str], condition: str) -> str:
-        values = ", ".join(f"{quoted(name)} = s.{quoted(name)}" for name in names)
-        matched = f"{self._same_key} AND {condition}"
-        return f"UPDATE {self.target} AS t SET {values} FROM {self.stage} AS s WHERE {matched}"  # noqa: S608
-
-    def insert(self) -> str:
-        """Return the statement that adds the rows whose key is not there."""
-        names = ", ".join(map(quoted, self.columns))
-        values = ", ".join(f"s.{quoted(name)}" for name in self.columns)
-        return (
-            f"INSERT INTO {self.target} ({names}) SELECT {values} FROM {self.stage} AS s "  # noqa: S608
-            f"WHERE NOT EXISTS (SELECT 1 FROM {self.target} AS t WHERE {self._same_key})"
-        )
-
-
-def quoted(name: str) -> str:
-    """Return an identifier in quotes, whatever stands in it."""
-    return '"' + name.replace('"', '""') + '"'

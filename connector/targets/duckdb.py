@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow as pa
 from connector.errors import TargetError, UsageError
 from connector.files import refuse_repeated, regroup
 from connector.rendering import is_json
+from connector.tables import arrow_field
 from connector.targets.base import Database, Session, Table, quoted
 from connector.targets.files import find_place
 
@@ -90,7 +91,7 @@ class DuckDBTarget(_File):
         for rows in regroup(batches, schema):
             with self._explained():
                 connection.register(_STAGE, rows)
-                connection.execute(f"INSERT INTO {table} SELECT * FROM {_STAGE}")  # noqa: S608
+                connection.execute(f"INSERT INTO {table} SELECT * FROM {_STAGE}")
             count += rows.num_rows
         return count
 
@@ -106,7 +107,7 @@ class DuckDBTarget(_File):
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {namespace}")
             connection.register(_STAGE, schema.empty_table())
             table = f"{namespace}.{quoted(table_name)}"
-            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(columns)} FROM {_STAGE}")  # noqa: S608
+            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(columns)} FROM {_STAGE}")
         return table
 
 
@@ -115,6 +116,7 @@ class DuckDB(_File, Database):
 
     def __init__(self, path: str) -> None:
         super().__init__(path, path)
+        self.default_schema = "main"
 
     def exists(self) -> bool:
         """Say whether the file is there."""
@@ -124,7 +126,7 @@ class DuckDB(_File, Database):
     def transaction(self) -> Iterator[Session]:
         """Open the file for one transaction; another program that holds it for a moment is waited for."""
         with self._transaction() as connection, self._explained():
-            yield _Session(connection)
+            yield _Session(connection, self.label)
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         for _ in range(int(_WAIT_SECONDS / _RETRY_SECONDS)):
@@ -138,59 +140,73 @@ class DuckDB(_File, Database):
 
 
 class _Session(Session):
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, label: str) -> None:
         self._connection = connection
-        ((self._database,),) = self.rows("SELECT current_database()")
+        self._label = label
 
-    def full(self, table: Table) -> str:
-        # The database is named too: in crm.duckdb, crm.invoices would have two meanings.
-        return f"{quoted(str(self._database))}.{super().full(table)}"
-
-    def create_schema(self, name: str) -> None:
-        self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(str(self._database))}.{quoted(name)}")
-
-    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
-        self._connection.execute(sql, list(parameters))
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        found = self._connection.execute(sql, list(parameters)).fetchone()
+        return found[0] if found and isinstance(found[0], int) else 0
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         # As Arrow, since times with a zone would need another library as tuples.
         found = self._connection.sql(sql, params=list(parameters)).to_arrow_table()
         return [tuple(row.values()) for row in found.to_pylist()]
 
-    def fill(self, rows: pa.Table, types: Mapping[str, str]) -> str:
-        columns = ", ".join(
-            f"{quoted(field.name)}::{types.get(field.name) or self.type_of(field)} AS {quoted(field.name)}"
-            for field in rows.schema
-        )
+    def append(self, into: str, rows: pa.Table) -> None:
+        names = ", ".join(map(quoted, rows.schema.names))
         self._connection.register("_rows", rows)
-        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE _stage AS SELECT {columns} FROM temp._rows")  # noqa: S608
+        self.execute(f"INSERT INTO {into} ({names}) SELECT {names} FROM temp._rows")
         self._connection.unregister("_rows")
-        return "temp._stage"  # with its schema: a table of the user's may have the same name
+
+    def create_stage(self, table: Table, columns: Sequence[str], place: str) -> str:
+        name = "temp._stage"  # with its schema: a table of the user's may have the same name
+        self.execute(f"DROP TABLE IF EXISTS {name}")
+        self.execute(self.dialect.create_stage(name, self.full(table), columns, place))
+        return name
 
     def column_types(self, table: Table) -> dict[str, str]:
-        found = self.rows(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            "AND schema_name = ? AND table_name = ? ORDER BY column_index",
-            (table.schema, table.name),
-        )
-        return {str(name): str(kind) for name, kind in found}
+        parameters = (table.schema, table.name)
+        here = "WHERE database_name = current_database() AND schema_name = ?"
+        if self.rows(f"SELECT 1 FROM duckdb_views() {here} AND view_name = ?", parameters):
+            raise TargetError(f"{table.schema}.{table.name} in {self._label} is a view: name the table behind it.")
+        columns = f"SELECT column_name, data_type FROM duckdb_columns() {here} AND table_name = ? ORDER BY column_index"
+        return {str(name): str(kind) for name, kind in self.rows(columns, parameters)}
 
-    def type_of(self, field: pa.Field) -> str:
-        return "JSON" if is_json(field) else _TYPES[field.type]
+    def type_of(self, field: pa.Field, *, is_key: bool = False) -> str:  # noqa: ARG002 - every type can be a key here
+        return _type_of(field)
+
+    def field_of(self, name: str, kind: str) -> pa.Field | None:
+        return _field_of(name, kind)
 
     def can_widen(self, old: str, new: str) -> bool:
         return new in _WIDER.get(old, ())
+
+    def lock(self, table: Table, wait_seconds: float = 60.0) -> None:
+        """Do nothing: who has opened the file for writing has it alone."""
 
 
 _TYPES = {
     pa.string(): "VARCHAR",
     pa.int64(): "BIGINT",
     pa.float64(): "DOUBLE",
-    pa.decimal128(38, 12): "DECIMAL(38,12)",
     pa.bool_(): "BOOLEAN",
     pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
+    pa.timestamp("us"): "TIMESTAMP",
     pa.date32(): "DATE",
 }
+_FIELDS = {name: kind for kind, name in _TYPES.items()} | {
+    "TINYINT": pa.int8(),
+    "SMALLINT": pa.int16(),
+    "INTEGER": pa.int32(),
+    "UTINYINT": pa.uint8(),
+    "USMALLINT": pa.uint16(),
+    "UINTEGER": pa.uint32(),
+    "UBIGINT": pa.uint64(),
+    "HUGEINT": pa.decimal128(38, 0),
+    "FLOAT": pa.float32(),
+}
+_DECIMAL = re.compile(r"DECIMAL\((?P<digits>\d+),(?P<scale>\d+)\)")
 _WIDER = {
     "BIGINT": ("DECIMAL(38,12)", "VARCHAR", "JSON"),
     "DOUBLE": ("VARCHAR", "JSON"),
@@ -200,6 +216,22 @@ _WIDER = {
     "TIMESTAMP WITH TIME ZONE": ("VARCHAR",),
     "JSON": ("VARCHAR",),
 }
+
+
+def _type_of(field: pa.Field) -> str:
+    if is_json(field):
+        return "JSON"
+    if pa.types.is_decimal(field.type):
+        return f"DECIMAL({field.type.precision},{field.type.scale})"
+    return _TYPES[field.type]
+
+
+def _field_of(name: str, kind: str) -> pa.Field | None:
+    if kind == "JSON":
+        return arrow_field(name, "json")
+    if decimal := _DECIMAL.fullmatch(kind):
+        return pa.field(name, pa.decimal128(int(decimal["digits"]), int(decimal["scale"])))
+    return pa.field(name, _FIELDS[kind]) if kind in _FIELDS else None
 
 
 def _split(table: str) -> tuple[str, str]:

@@ -29,6 +29,9 @@ _RUNS = {"run_id": "text", "_account_id": "text", "endpoint": "text", "status": 
          "unchanged": "integer", "deleted": "integer", "requests": "integer", "retries": "integer",
          "error": "text"}  # fmt: skip
 _LEASE = {"name": "text", "run_id": "text", "host": "text", "pid": "integer", "heartbeat_at": "timestamp"}
+_PROGRESS_KEYS = Keys(("_account_id", "endpoint"))
+_RUNS_KEYS = Keys(("run_id", "_account_id", "endpoint"))
+_LEASE_KEYS = Keys(("name",))
 _LEASE_NAME = "sync"
 
 
@@ -43,8 +46,12 @@ class Memory:
 
     def prepare(self) -> None:
         """Create the tables where they are missing."""
-        for table, columns in ((self._progress, _PROGRESS), (self._runs, _RUNS), (self._lease, _LEASE)):
-            self._session.prepare(table, _schema(columns))
+        for table, columns, keys in (
+            (self._progress, _PROGRESS, _PROGRESS_KEYS),
+            (self._runs, _RUNS, _RUNS_KEYS),
+            (self._lease, _LEASE, _LEASE_KEYS),
+        ):
+            self._session.prepare(table, _schema(columns), keys.columns)
 
     def exists(self) -> bool:
         """Say whether a sync has ever written here."""
@@ -52,12 +59,12 @@ class Memory:
 
     def accounts(self) -> set[str]:
         """Return the accounts whose rows were synced here."""
-        found = self._session.rows(f"SELECT DISTINCT _account_id FROM {self._name(self._progress)}")  # noqa: S608
+        found = self._session.rows(f"SELECT DISTINCT _account_id FROM {self._name(self._progress)}")
         return {str(account) for (account,) in found}
 
     def check_mode(self, *, livemode: bool) -> None:
         """Refuse to mix the rows of a live key with those of a test key."""
-        modes = self._session.rows(f"SELECT DISTINCT livemode FROM {self._name(self._progress)}")  # noqa: S608
+        modes = self._session.rows(f"SELECT DISTINCT livemode FROM {self._name(self._progress)}")
         if modes and (livemode,) not in modes:
             held, given = ("live", "test") if not livemode else ("test", "live")
             raise TargetError(
@@ -67,7 +74,7 @@ class Memory:
     def progress(self, account: str) -> dict[str, Progress]:
         """Return how far each endpoint has come, by its name."""
         found = self._session.rows(
-            f"SELECT endpoint, covered, finished_at, position FROM {self._name(self._progress)} WHERE _account_id = ?",  # noqa: S608
+            f"SELECT endpoint, covered, finished_at, position FROM {self._name(self._progress)} WHERE _account_id = ?",
             (account,),
         )
         return {
@@ -85,22 +92,22 @@ class Memory:
             "position": progress.position,
             "finished_at": _instant(progress.finished_at),
         }
-        self._session.upsert(self._progress, _rows(_PROGRESS, [row]), Keys(("_account_id", "endpoint")))
+        self._session.upsert(self._progress, _rows(_PROGRESS, [row]), _PROGRESS_KEYS)
 
     def forget(self, endpoint: str) -> None:
         """Forget how far one endpoint has come; its rows stay."""
-        self._session.execute(f"DELETE FROM {self._name(self._progress)} WHERE endpoint = ?", (endpoint,))  # noqa: S608
+        self._session.execute(f"DELETE FROM {self._name(self._progress)} WHERE endpoint = ?", (endpoint,))
 
     def save_run(self, account: str, run: Run) -> None:
         """Keep what became of one endpoint in one run."""
         row = {**asdict(run), "_account_id": account, "started_at": _instant(run.started_at)}
-        self._session.upsert(self._runs, _rows(_RUNS, [row]), Keys(("run_id", "_account_id", "endpoint")))
+        self._session.upsert(self._runs, _rows(_RUNS, [row]), _RUNS_KEYS)
 
     def last_runs(self) -> list[Run]:
         """Return the newest run of each endpoint."""
         columns = [name for name in _RUNS if name != "_account_id"]
         found = self._session.rows(
-            f"SELECT {', '.join(columns)} FROM (SELECT *, row_number() OVER (PARTITION BY endpoint "  # noqa: S608
+            f"SELECT {', '.join(columns)} FROM (SELECT *, row_number() OVER (PARTITION BY endpoint "
             f"ORDER BY started_at DESC) AS place FROM {self._name(self._runs)}) AS ranked WHERE place = 1 "
             "ORDER BY endpoint"
         )
@@ -110,22 +117,23 @@ class Memory:
     def close_runs(self) -> None:
         """Say of the runs that still count as running that they are not: only who holds the lease may ask for this."""
         self._session.execute(
-            f"UPDATE {self._name(self._runs)} SET status = 'failed', error = ? WHERE status = 'running'",  # noqa: S608
+            f"UPDATE {self._name(self._runs)} SET status = 'failed', error = ? WHERE status = 'running'",
             ("It was stopped in the middle.",),
         )
 
     def take_lease(self, mine: Lease) -> Lease | None:
         """Take the lease if nobody holds it; return who does, or None when it is ours now."""
+        self._session.lock(self._lease)
         held = self.lease()
         if held is not None and held.run_id != mine.run_id and not _is_stale(held, mine):
             return held
         row = {**asdict(mine), "name": _LEASE_NAME, "heartbeat_at": _instant(mine.heartbeat_at)}
-        self._session.upsert(self._lease, _rows(_LEASE, [row]), Keys(("name",)))
+        self._session.upsert(self._lease, _rows(_LEASE, [row]), _LEASE_KEYS)
         return None
 
     def lease(self) -> Lease | None:
         """Return who holds the lease, if anybody."""
-        found = self._session.rows(f"SELECT run_id, host, pid, heartbeat_at FROM {self._name(self._lease)}")  # noqa: S608
+        found = self._session.rows(f"SELECT run_id, host, pid, heartbeat_at FROM {self._name(self._lease)}")
         if not found:
             return None
         run_id, host, pid, at = found[0]
@@ -133,7 +141,7 @@ class Memory:
 
     def release(self, run_id: str) -> None:
         """Give the lease back, if it is still ours."""
-        self._session.execute(f"DELETE FROM {self._name(self._lease)} WHERE run_id = ?", (run_id,))  # noqa: S608
+        self._session.execute(f"DELETE FROM {self._name(self._lease)} WHERE run_id = ?", (run_id,))
 
     def _name(self, table: Table) -> str:
         return self._session.full(table)

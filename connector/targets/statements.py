@@ -1,0 +1,220 @@
+"""The SQL of a merge as text: what all databases say alike, and a Dialect for what they say in their own way.
+
+Nothing here needs a connection, so that every statement can be read, compared and tried on its own.
+In all of them t is the target and s the stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+_PLACE = "_place"
+_RANK = "_rank"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table by its schema and name."""
+
+    schema: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Keys:
+    """How a merge knows rows: by these columns; which is newer by `clock`, if any.
+
+    The `quiet` columns change with every reading: a row in which nothing else differs counts as unchanged.
+    """
+
+    columns: tuple[str, ...]
+    clock: str | None = None
+    quiet: tuple[str, ...] = ()
+
+
+class Dialect:
+    """How a database says what a merge needs; this one is what DuckDB and Postgres have in common."""
+
+    name_limit_bytes = 63
+    place_type = "BIGINT"
+
+    def quote(self, name: str) -> str:
+        """Return an identifier in quotes, whatever stands in it."""
+        return quoted(name)
+
+    def full(self, table: Table) -> str:
+        """Return the whole name of a table, quoted."""
+        return f"{self.quote(table.schema)}.{self.quote(table.name)}"
+
+    def same(self, column: str, kind: str) -> str:  # noqa: ARG002 - for databases where equality depends on the type
+        """Return the condition that a key column of the target equals the stage's."""
+        return f"t.{self.quote(column)} = s.{self.quote(column)}"
+
+    def compared(self, expression: str, kind: str) -> Sequence[str]:  # noqa: ARG002 - as above
+        """Return what is compared to tell whether a value of this type has changed."""
+        return (expression,)
+
+    def differs(self, columns: Mapping[str, str]) -> str:
+        """Return the condition that one of these columns, given with their types, has changed; a null is a value."""
+        pairs = [
+            f"{old} IS DISTINCT FROM {new}"
+            for name, kind in columns.items()
+            for old, new in zip(
+                self.compared(f"t.{self.quote(name)}", kind), self.compared(f"s.{self.quote(name)}", kind), strict=True
+            )
+        ]
+        return f"({' OR '.join(pairs)})" if pairs else "1 = 0"
+
+    def update(self, target: str, stage: str, names: Sequence[str], matched: str, condition: str) -> str:
+        """Return the statement that gives these columns the stage's values where rows match and meet a condition."""
+        values = ", ".join(f"{self.quote(name)} = s.{self.quote(name)}" for name in names)
+        return f"UPDATE {target} AS t SET {values} FROM {stage} AS s WHERE {matched} AND {condition}"
+
+    def delete(self, target: str, condition: str) -> str:
+        """Return the statement that deletes the target's rows that meet a condition."""
+        return f"DELETE FROM {target} AS t WHERE {condition}"
+
+    def locked(self, target: str) -> str:
+        """Return the target, called t, as an INSERT looks into it for what is there."""
+        return f"{target} AS t"
+
+    def create_schema(self, name: str) -> str:
+        """Return the statement that creates a schema where there is none."""
+        return f"CREATE SCHEMA IF NOT EXISTS {self.quote(name)}"
+
+    def create_table(self, table: Table, columns: Mapping[str, str], keys: Sequence[str]) -> Sequence[str]:  # noqa: ARG002 - DuckDB merges quicker without an index
+        """Return the statements that create a table with these columns, and what finds rows by key."""
+        described = ", ".join(f"{self.quote(name)} {kind}" for name, kind in columns.items())
+        return (f"CREATE TABLE {self.full(table)} ({described})",)
+
+    def add_column(self, table: Table, name: str, kind: str) -> str:
+        """Return the statement that adds a column."""
+        return f"ALTER TABLE {self.full(table)} ADD COLUMN {self.quote(name)} {kind}"
+
+    def widen(self, table: Table, name: str, kind: str) -> str:
+        """Return the statement that gives a column another type."""
+        return f"ALTER TABLE {self.full(table)} ALTER COLUMN {self.quote(name)} TYPE {kind}"
+
+    def swap(self, fresh: Table, table: Table) -> Sequence[str]:
+        """Return the statements that put a fresh table in the place of another."""
+        return (
+            f"DROP TABLE {self.full(table)}",
+            f"ALTER TABLE {self.full(fresh)} RENAME TO {self.quote(table.name)}",
+        )
+
+    def create_stage(self, name: str, target: str, columns: Sequence[str], place: str) -> str:
+        """Return the statement that makes an empty stage with the target's own types, and a place for each row."""
+        taken = ", ".join(f"t.{self.quote(column)}" for column in columns)
+        return (
+            f"CREATE TEMPORARY TABLE {name} AS SELECT {taken}, "
+            f"CAST(NULL AS {self.place_type}) AS {self.quote(place)} FROM {target} AS t WHERE 1 = 0"
+        )
+
+
+@dataclass(frozen=True)
+class Merge:
+    """The statements that bring a stage into a target, both given by whole, quoted names; columns with types."""
+
+    dialect: Dialect
+    target: str
+    stage: str
+    columns: Mapping[str, str]
+    keys: Keys
+
+    @property
+    def place(self) -> str:
+        """The stage's column that numbers its rows from 0."""
+        return place_column(self.columns)
+
+    def without_key(self) -> str:
+        """Return the condition that a row of the stage lacks a part of its key."""
+        return " OR ".join(f"{self.dialect.quote(name)} IS NULL" for name in self.keys.columns)
+
+    def is_doubled(self) -> str:
+        """Return the query that says 1 when a key stands more than once in the stage, else 0."""
+        keys = ", ".join(map(self.dialect.quote, self.keys.columns))
+        doubled = f"SELECT 1 AS one FROM {self.stage} GROUP BY {keys} HAVING count(*) > 1"
+        return f"SELECT CASE WHEN EXISTS ({doubled}) THEN 1 ELSE 0 END"
+
+    def older(self) -> str:
+        """Return the query for the places of rows of which the stage has a newer one, else a later one."""
+        quote, place = self.dialect.quote, self.dialect.quote(self.place)
+        order = [*([quote(self.keys.clock)] if self.keys.clock else []), place]
+        newest = ", ".join(f"{name} DESC" for name in order)
+        rank = f"row_number() OVER (PARTITION BY {', '.join(map(quote, self.keys.columns))} ORDER BY {newest})"
+        return f"SELECT {place} FROM (SELECT {place}, {rank} AS {_RANK} FROM {self.stage}) AS ranked WHERE {_RANK} > 1"
+
+    def keep_newest(self) -> str:
+        """Return the statement that leaves one row of each key in the stage."""
+        return f"DELETE FROM {self.stage} WHERE {self.dialect.quote(self.place)} IN ({self.older()})"
+
+    def update(self) -> str | None:
+        """Return the statement that writes the rows that differ and are not older; None when there is only a key."""
+        names = [name for name in self.columns if name not in self.keys.columns]
+        told = {name: kind for name, kind in self.columns.items() if name in names and name not in self.keys.quiet}
+        return self._update(names, told)
+
+    def touch(self) -> str | None:
+        """Return the statement that writes the quiet columns of rows that are not older; None when there are none."""
+        return self._update(self.keys.quiet, {name: self.columns[name] for name in self.keys.quiet})
+
+    def _update(self, names: Sequence[str], told: Mapping[str, str]) -> str | None:
+        if not names:
+            return None
+        condition = f"{self._not_older} AND {self.dialect.differs(told)}"
+        return self.dialect.update(self.target, self.stage, names, self._same_key, condition)
+
+    def insert(self) -> str:
+        """Return the statement that adds the rows whose key is not there."""
+        there = f"SELECT 1 FROM {self.dialect.locked(self.target)} WHERE {self._same_key}"
+        return f"{self.append()} WHERE NOT EXISTS ({there})"
+
+    def append(self) -> str:
+        """Return the statement that adds all rows."""
+        quote = self.dialect.quote
+        names = ", ".join(map(quote, self.columns))
+        values = ", ".join(f"s.{quote(name)}" for name in self.columns)
+        return f"INSERT INTO {self.target} ({names}) SELECT {values} FROM {self.stage} AS s"
+
+    def delete(self) -> str:
+        """Return the statement that deletes the target's rows whose key stands in the stage."""
+        return self.dialect.delete(self.target, f"EXISTS ({self._staged})")
+
+    def delete_others(self, scope: Sequence[str] = ()) -> str:
+        """Return the statement that deletes the target's rows that the stage lacks; ? stands for each scope's value."""
+        among = "".join(f" AND t.{self.dialect.quote(name)} = ?" for name in scope)
+        return self.dialect.delete(self.target, f"NOT EXISTS ({self._staged}){among}")
+
+    def matched(self) -> str:
+        """Return the query for how many rows of the stage have their key in the target."""
+        there = f"SELECT 1 FROM {self.target} AS t WHERE {self._same_key}"
+        return f"SELECT count(*) FROM {self.stage} AS s WHERE EXISTS ({there})"
+
+    @property
+    def _staged(self) -> str:
+        return f"SELECT 1 FROM {self.stage} AS s WHERE {self._same_key}"
+
+    @property
+    def _same_key(self) -> str:
+        return " AND ".join(self.dialect.same(name, self.columns[name]) for name in self.keys.columns)
+
+    @property
+    def _not_older(self) -> str:
+        if self.keys.clock is None:
+            return "1 = 1"
+        clock = self.dialect.quote(self.keys.clock)
+        return f"(t.{clock} IS NULL OR s.{clock} >= t.{clock})"
+
+
+def place_column(columns: Mapping[str, object] | Sequence[str]) -> str:
+    """Return a name for the stage's own column that none of the rows' columns has."""
+    name = _PLACE
+    while name in columns:
+        name += "_"
+    return name
+
+
+def quoted(name: str) -> str:
+    """Return an identifier in quotes as the SQL standard has them, whatever stands in it."""
+    return '"' + name.replace('"', '""') + '"'
