@@ -22,7 +22,7 @@ def test_the_page_of_differences_is_made_from_the_tables() -> None:
 
 
 def test_every_refusal_stands_there_with_a_basis() -> None:
-    assert {rule.basis for rule in RULES.values()} <= {"spec", "docs", "third", "known", "own"}
+    assert {rule.basis for rule in RULES.values()} <= {"spec", "docs", "sdk", "third", "known", "own"}
     assert all(re.sub(r"[{].*", "", rule.message) in page() for rule in RULES.values())
 
 
@@ -33,7 +33,7 @@ def test_every_fault_is_explained(name: str) -> None:
 
 def test_the_examples_in_python_run() -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     with Sandbox(rps=0) as sandbox:
         for block in blocks:
             exec(block.replace("http://127.0.0.1:12111", sandbox.url), {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -12,20 +11,10 @@ import pytest
 from connector.sandbox import Planned, Sandbox, SandboxError
 from connector.sandbox.faults import FAULTS, Fault, plan
 from connector.sandbox.limits import Bucket
+from tests.serving import NOW, a_sandbox, its_client
 
-NOW = 1_790_000_000
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(now=NOW, rps=0) as running:
-        yield running
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, auth=(sandbox.key, "")) as made:
-        yield made
+sandbox = pytest.fixture(a_sandbox)
+client = pytest.fixture(its_client)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,10 @@ import httpx
 import pytest
 
 from connector.sandbox import Sandbox, SandboxError
+from tests.serving import NOW, a_sandbox, its_client
 
-NOW = 1_790_000_000
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(now=NOW, rps=0) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, auth=(sandbox.key, "")) as made:
-        yield made
+sandbox = pytest.fixture(scope="module")(a_sandbox)
+client = pytest.fixture(scope="module")(its_client)
 
 
 def _with(key: str) -> dict[str, str]:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import stripe
 
 from connector.sandbox import Sandbox
+from tests.serving import NOW, a_sandbox
 
-NOW = 1_790_000_000
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(now=NOW, rps=0) as running:
-        yield running
+sandbox = pytest.fixture(scope="module")(a_sandbox)
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +130,18 @@ def test_the_library_gets_over_a_fault_by_itself(
     monkeypatch.setattr(http, "_sleep_time_seconds", lambda *_, **__: 0)
     sandbox.fail(fault)
     assert _client(sandbox, sandbox.key, http, retries=2).v1.balance.retrieve().object == "balance"
+
+
+def test_a_wrong_parameter_in_v2_has_a_code_and_no_type(sandbox: Sandbox, library: stripe.StripeClient) -> None:
+    assert [event.type.partition(".")[0] for event in library.v2.core.events.list({"limit": 2}).data] == ["v1", "v1"]
+    with pytest.raises(stripe.InvalidRequestError) as wrong:
+        library.v2.core.events.list({"limit": 1000})
+    assert (wrong.value.code, wrong.value.http_status) == ("invalid_fields", 400)
+    assert isinstance(wrong.value.json_body, dict)
+    assert set(wrong.value.json_body["error"]) == {"code", "message"}
+    with pytest.raises(stripe.APIError, match="does not take object_id"):
+        library.v2.core.events.list({"object_id": "cus_1"})
+    assert httpx.get(f"{sandbox.url}/v2/core/events?page=no", auth=(sandbox.key, "")).status_code == 400
 
 
 def test_what_is_not_served_is_not_tried_again(sandbox: Sandbox, http: stripe.HTTPClient) -> None:

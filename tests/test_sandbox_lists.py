@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -11,23 +11,15 @@ import pytest
 from connector.sandbox import Sandbox, api
 from connector.sandbox.rules import DEFAULTS, FILTERS, in_range, matches, values_at
 from connector.sandbox.writes.hands import KINDS, READERS
+from tests.serving import NOW, a_sandbox, its_client
 
-NOW = 1_790_000_000
 DAY = 86_400
 
 Record = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(now=NOW, rps=0) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, auth=(sandbox.key, "")) as made:
-        yield made
+sandbox = pytest.fixture(scope="module")(a_sandbox)
+client = pytest.fixture(scope="module")(its_client)
 
 
 class Truth(dict[str, list[Record]]):

@@ -2,68 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
-from connector.sandbox import Sandbox, api
-
-NOW = 1_790_000_000
-DAY = 86_400
-
-
-class Caller:
-    """Calls one sandbox, and checks the shape of everything that it answers."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
-        self._http = httpx.Client(base_url=sandbox.url, auth=(sandbox.key, ""))
-
-    def post(self, path: str, form: dict[str, str] | None = None) -> dict[str, Any]:
-        status, body = self.try_post(path, form)
-        assert status == 200, body
-        assert api.problems(body, body["object"]) == []
-        return body
-
-    def try_post(self, path: str, form: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
-        answer = self._http.post(path, data=form or {})
-        return answer.status_code, answer.json()
-
-    def refused(self, path: str, form: dict[str, str] | None = None, status: int = 400) -> dict[str, Any]:
-        given_status, body = self.try_post(path, form)
-        assert given_status == status, body
-        error: dict[str, Any] = body["error"]
-        return error
-
-    def get(self, path: str, **query: Any) -> dict[str, Any]:
-        answer = self._http.get(path, params=query)
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
-        return body
-
-    def pay(self, method: str = "pm_card_visa", **form: str) -> dict[str, Any]:
-        usual = {"amount": "2000", "currency": "usd", "payment_method": method, "confirm": "true"}
-        return self.post("/v1/payment_intents", usual | form)
-
-    def events_of(self, id: str) -> list[str]:  # noqa: A002
-        found = [event for event in self.sandbox.truth("event") if event["data"]["object"]["id"] == id]
-        return [event["type"] for event in reversed(found)]
-
-    def close(self) -> None:
-        self._http.close()
+from tests.sandbox_caller import DAY, Caller, calling
 
 
 @pytest.fixture
 def caller() -> Iterator[Caller]:
-    with Sandbox(seed=7, rps=0, now=NOW) as sandbox:
-        made = Caller(sandbox)
+    with calling() as made:
         yield made
-        made.close()
 
 
 def test_a_payment_makes_a_charge_and_its_balance_transaction(caller: Caller) -> None:
@@ -265,35 +215,6 @@ def test_an_inquiry_takes_no_money_and_can_be_refunded(caller: Caller) -> None:
     assert caller.post(f"/v1/disputes/{dispute['id']}/close")["status"] == "warning_closed"
 
 
-def test_payouts_come_out_of_what_is_available(caller: Caller) -> None:
-    there = amounts(caller.get("/v1/balance"))["available", "eur"]
-    payout = caller.post("/v1/payouts", {"amount": str(there), "currency": "eur", "metadata[a]": "b"})
-    assert (payout["status"], payout["automatic"], payout["metadata"]) == ("pending", False, {"a": "b"})
-    assert amounts(caller.get("/v1/balance"))["available", "eur"] == 0
-    assert "Insufficient funds" in caller.refused("/v1/payouts", {"amount": "1", "currency": "eur"})["message"]
-    assert caller.post(f"/v1/payouts/{payout['id']}/cancel")["status"] == "canceled"
-    assert amounts(caller.get("/v1/balance"))["available", "eur"] == there
-    assert "canceled" in caller.refused(f"/v1/payouts/{payout['id']}/cancel")["message"]
-
-
-def test_a_payout_is_paid_on_its_arrival_day_and_can_be_reversed_then(caller: Caller) -> None:
-    payout = caller.post("/v1/payouts", {"amount": "1000", "currency": "usd"})
-    path = f"/v1/payouts/{payout['id']}"
-    assert "pending" in caller.refused(f"{path}/reverse")["message"]
-    caller.sandbox.advance(payout["arrival_date"] - NOW)
-    assert caller.get(path)["status"] == "paid"
-    assert caller.events_of(payout["id"]) == ["payout.created", "payout.updated", "payout.paid"]
-    back = caller.post(f"{path}/reverse")
-    assert (back["amount"], back["original_payout"]) == (-1000, payout["id"])
-    assert caller.get(path)["reversed_by"] == back["id"]
-    assert caller.refused(f"{path}/reverse")["type"] == "invalid_request_error"
-
-
-def test_an_automatic_payout_cannot_be_canceled(caller: Caller) -> None:
-    payout = next(payout for payout in caller.sandbox.truth("payout") if payout["automatic"])
-    assert "Automatic" in caller.refused(f"/v1/payouts/{payout['id']}/cancel")["message"]
-
-
 def test_a_session_sells_prices_and_expires(caller: Caller) -> None:
     price = one_time_price(caller)
     form = {"line_items[0][price]": price["id"], "line_items[0][quantity]": "3", "success_url": "https://example.com"}
@@ -351,93 +272,3 @@ def test_a_setup_attaches_its_payment_method(caller: Caller) -> None:
 def one_time_price(caller: Caller) -> dict[str, Any]:
     prices = (price for price in caller.sandbox.truth("price") if price["active"] and price["unit_amount"])
     return next(price for price in prices if price["type"] == "one_time" and not price["transform_quantity"])
-
-
-def amounts(balance: dict[str, Any]) -> dict[tuple[str, str], int]:
-    words = ("available", "pending")
-    return {(word, part["currency"]): part["amount"] for word in words for part in balance[word]}
-
-
-def left_behind(sandbox: Sandbox) -> Counter[tuple[str, str]]:
-    sums: Counter[tuple[str, str]] = Counter()
-    for transaction in sandbox.truth("balance_transaction"):
-        sums[transaction["status"], transaction["currency"]] += transaction["net"]
-    return sums
-
-
-ACTIONS = st.lists(
-    st.tuples(
-        st.sampled_from(
-            ["pay", "hold", "capture", "cancel", "refund", "payout", "unpay", "dispute", "evidence", "wait"]
-        ),
-        st.integers(0, 10_000),
-    ),
-    min_size=10,
-    max_size=30,
-)
-CARDS = [
-    "pm_card_visa",
-    "pm_card_chargeDeclined",
-    "pm_card_refundFail",
-    "pm_card_pendingRefund",
-    "pm_card_bypassPending",
-]
-
-
-@pytest.fixture(scope="module")
-def long_lived() -> Iterator[Caller]:
-    with Sandbox(seed=3, rps=0, now=NOW) as sandbox:
-        caller = Caller(sandbox)
-        yield caller
-        caller.close()
-
-
-# one business lives through all examples, so that a failing one cannot be made smaller
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    derandomize=True,
-    phases=[Phase.generate],
-)
-@given(actions=ACTIONS)
-def test_the_books_balance_whatever_is_done(long_lived: Caller, actions: list[tuple[str, int]]) -> None:
-    for word, draw in actions:
-        act(long_lived, word, draw)
-    sandbox = long_lived.sandbox
-    balance = next(sandbox.truth("balance"))
-    assert long_lived.get("/v1/balance") == balance
-    found = left_behind(sandbox)
-    assert amounts(balance) == {key: found[key] for key in amounts(balance)}
-    refunded: Counter[str] = Counter()
-    for refund in sandbox.truth("refund"):
-        if refund["status"] not in ("failed", "canceled"):
-            refunded[refund["charge"]] += refund["amount"]
-    for charge in sandbox.truth("charge"):
-        assert charge["amount_refunded"] == refunded[charge["id"]]
-        assert charge["amount_refunded"] <= charge["amount"]
-
-
-def act(caller: Caller, word: str, draw: int) -> None:
-    """Do something that may be refused, to an object picked by `draw`."""
-    currency = ("usd", "eur", "gbp", "chf", "jpy")[draw % 5]
-    pay = {"amount": str(100 + draw), "currency": currency, "payment_method": CARDS[draw % 7 % 5], "confirm": "true"}
-    intents = caller.get("/v1/payment_intents", limit=20)["data"]
-    intent = intents[draw % len(intents)]["id"]
-    newest = {kind: caller.get(f"/v1/{kind}", limit=5)["data"][draw % 5]["id"] for kind in ("payouts", "disputes")}
-    calls: dict[str, tuple[str, dict[str, str]]] = {
-        "pay": ("/v1/payment_intents", pay),
-        "hold": ("/v1/payment_intents", pay | {"capture_method": "manual"}),
-        "capture": (f"/v1/payment_intents/{intent}/capture", {}),
-        "cancel": (f"/v1/payment_intents/{intent}/cancel", {}),
-        "refund": ("/v1/refunds", {"payment_intent": intent, "amount": str(1 + draw % 3000)}),
-        "payout": ("/v1/payouts", {"amount": str(1 + draw), "currency": ("usd", "eur")[draw % 2]}),
-        "unpay": (f"/v1/payouts/{newest['payouts']}/cancel", {}),
-        "dispute": ("/v1/payment_intents", pay | {"payment_method": "pm_card_createDispute"}),
-        "evidence": (f"/v1/disputes/{newest['disputes']}", {"evidence[uncategorized_text]": "winning_evidence"}),
-    }
-    if word == "wait":
-        caller.sandbox.advance(draw * 30)
-        return
-    status, body = caller.try_post(*calls[word])
-    assert status in (200, 400, 402), body

@@ -9,8 +9,7 @@ import httpx
 import pytest
 
 from connector.sandbox import Sandbox
-
-NOW = 1_790_000_000
+from tests.serving import NOW, its_client
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +20,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, auth=(sandbox.key, "")) as made:
-        yield made
+client = pytest.fixture(scope="module")(its_client)
 
 
 def _ids(client: httpx.Client, path: str, query: str, limit: int = 100) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,15 +10,12 @@ import pytest
 from connector.sandbox import Sandbox, api
 from connector.sandbox.admin import CHILDREN
 from connector.sandbox.business import Business
+from tests.serving import a_sandbox
 
-NOW = 1_790_000_000
 EVERY_KIND = sorted({*Business.kinds, *CHILDREN, "account", "balance"})
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(now=NOW, rps=0) as running:
-        yield running
+sandbox = pytest.fixture(scope="module")(a_sandbox)
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)

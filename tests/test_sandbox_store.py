@@ -55,6 +55,12 @@ class Twelve:
     def balance(self) -> dict[str, Any]:
         return {}
 
+    def is_over(self, _kind: str, _number: int) -> bool:
+        return False
+
+    def left(self) -> Iterator[dict[str, Any]]:
+        return iter(())
+
     def account(self) -> dict[str, Any]:
         return {}
 

@@ -41,6 +41,7 @@ class Sandbox:
         business = Business(seed=self.options.seed, size=self.options.size, now=self.clock.start)
         self.store = Store(business, self.clock, KINDS, self.options.seed)
         self.store.search_lag_seconds = self.options.search_lag_seconds
+        self.store.older_events = self.options.older_events
         self._busy = Busy(self.store, self.options.seed)
         self.webhooks = Delivery(self.store, self.options.seed, self.options.webhook_trouble)
         if self.options.webhook is not None:
@@ -107,6 +108,20 @@ class Sandbox:
         from connector.sandbox.admin import advance
 
         return advance(self.store, seconds)
+
+    def bank(self, id: str, outcome: str) -> dict[str, Any]:  # noqa: A002 - Stripe's word for it
+        """Let a bank fail a payout or a debit, dispute a charge or decide a dispute; return what comes of it.
+
+        Outcomes: of a payout or a pending debit "failed"; of a charge "needs_response", "warning_needs_response"
+        and "prevented"; of a dispute "won", "lost", "warning_closed" and "needs_response" (an inquiry escalates).
+        """
+        from connector.sandbox.refusals import Refusal
+        from connector.sandbox.writes.banks import decide
+
+        try:
+            return decide(self.store, id, outcome)
+        except Refusal as no:
+            raise SandboxError(no.message) from no
 
     def busy(self, per_second: float) -> None:
         """Make so many realistic changes a second from now on, by a plan that the seed repeats."""

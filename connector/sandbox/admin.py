@@ -4,6 +4,7 @@ GET /_truth           every kind and how many objects of it there are
 GET /_truth/charge    every charge, whole, one a line
 GET /_stats           calls by name and status, 429s, the most at once, bytes, effects by idempotency key
 POST /_clock          {"advance_seconds": 86400} moves the clock on; what falls due on the way happens
+POST /_bank/po_123    {"outcome": "failed"} lets a bank do what only a bank can
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from connector.sandbox import api
 from connector.sandbox.calls import Answer, Call, pretty
 from connector.sandbox.meters import events
 from connector.sandbox.refusals import refusal
@@ -19,6 +21,7 @@ from connector.sandbox.rules import Record
 from connector.sandbox.stats import Stats
 from connector.sandbox.store import Store
 from connector.sandbox.writes.balances import balance
+from connector.sandbox.writes.banks import decide
 from connector.sandbox.writes.time import pass_time
 
 CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
@@ -75,6 +78,13 @@ def _seconds(body: bytes) -> int:
     return seconds
 
 
+def _outcome(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body or b"{}", type=dict[str, str])["outcome"]
+    except (msgspec.DecodeError, KeyError):
+        raise refusal("bad_bank") from None
+
+
 class Admin:
     """Answers the paths that begin with an underscore; no key is asked for."""
 
@@ -87,12 +97,15 @@ class Admin:
         words = call.path.strip("/").split("/")
         if (call.method, words) == ("POST", ["_clock"]):
             return Answer(200, pretty({"now": advance(self._store, _seconds(call.body))}))
+        if call.method == "POST" and words[0] == "_bank" and len(words) == 2:  # noqa: PLR2004 - the path and an id
+            return Answer(200, pretty(decide(self._store, words[1], _outcome(call.body))))
         if call.method != "GET" or words[0] not in {"_truth", "_stats"}:
             raise refusal("unknown_path", method=call.method, path=call.path)
         if words == ["_stats"]:
             return Answer(200, pretty(self._stats.totals()))
         if words == ["_truth"]:
-            kinds = sorted({*self._store.kinds, *CHILDREN, "account", "balance", "billing.meter_event"})
+            held = self._store.kinds & set(api.schemas())  # the others are notes
+            kinds = sorted({*held, *CHILDREN, "account", "balance", "billing.meter_event"})
             return Answer(200, pretty({kind: sum(1 for _ in truth(self._store, kind)) for kind in kinds}))
         return self._lines(".".join(words[1:]), call)
 

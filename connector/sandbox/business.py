@@ -26,8 +26,8 @@ class Business:
 
     kinds: tuple[str, ...] = (
         "customer", "product", "price", "subscription", "invoice", "invoiceitem", "charge", "payment_intent",
-        "refund", "payout", "balance_transaction", "dispute", "credit_note", "coupon", "payment_method",
-        "payment_link", "checkout.session", "event", "billing.meter",
+        "invoice_payment", "refund", "payout", "balance_transaction", "dispute", "credit_note", "coupon",
+        "payment_method", "payment_link", "checkout.session", "event", "billing.meter",
     )  # fmt: skip
 
     def __init__(self, *, seed: int, size: str, now: int) -> None:
@@ -71,6 +71,16 @@ class Business:
     def balance(self) -> Record:
         """The balance: what the transactions leave in each currency."""
         return balance(self._company)
+
+    def is_over(self, kind: str, number: int) -> bool:
+        """Whether an object will surely never change by itself, as far as that is told more quickly than it is made."""
+        found = self._kinds[kind]
+        return not isinstance(found, Meters) and found.is_over(number, self.now)
+
+    def left(self) -> Iterator[Record]:
+        """The balance transactions that no payout has taken along."""
+        found = (self.get("balance_transaction", posting.number) for posting in self._company.story.balance.left())
+        return (record for record in found if record is not None)
 
     def account(self) -> Record:
         """The account."""

@@ -10,9 +10,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from connector.sandbox.forms import CLEARED
+from connector.sandbox.older import LEFT_OUT, VERSION
 from connector.sandbox.present import ON_REQUEST
 from connector.sandbox.refusals import RULES
 from connector.sandbox.rules import DEFAULTS, FILTERS
+from connector.sandbox.statuses import STATUSES
 from connector.sandbox.writes.hands import HANDLERS
 
 DIFFERENCES = (
@@ -21,15 +24,25 @@ DIFFERENCES = (
     "A payer consents by confirming the intent once more. A bank debit takes a day, its refund three; bills paid by "
     "bank debit are paid at once.",
     "A payment has its balance transaction at once, also with `capture_method` automatic_async.",
-    "What is paid while the sandbox runs is paid out by hand only; no automatic payouts are made. Refunds and disputes "
-    "may take the balance below zero.",
+    "Automatic payouts are made every midnight (UTC), whatever day it is, and arrive two days later. They take along "
+    "whatever has become available, transactions of payouts by hand included; below zero, the bank is debited. Money "
+    "of objects on a test clock is paid out by the sandbox's own time.",
+    "The transactions of an automatic payout (`payout=`) include the payout's own, so that their net is zero [third].",
+    "What only a bank can do, and the test values that Stripe has do not bring about, is asked for by a path of the "
+    "sandbox's own: `POST /_bank/{id}` with an `outcome`.",
+    "A dispute that nobody answers is lost when its time is over; an inquiry is closed after 120 days. Both are "
+    "known, not confirmed. There are no early fraud warnings.",
     "A refund with `instructions_email` requires action by the payer, whatever was paid with.",
     "Any payout that is paid can be reversed, not only those of connected accounts.",
     "Nobody completes a Checkout Session: it is expired, or expires.",
     "A parameter that the sandbox takes and that changes nothing it holds is accepted and has no effect; where that "
     "would mislead, it is refused with 501.",
     "What it does not hold cannot be expanded: discounts, applications, tax codes and sources are answered with 501.",
-    "An empty string clears where the document says so, and is refused elsewhere. Stripe takes it in more places.",
+    "An empty string clears where the document marks it and where the table below says so, and is refused elsewhere.",
+    "A customer's balance is held in one currency, and only a balance transaction shows in its history: setting "
+    "`balance` directly leaves none. No customer has a discount of its own.",
+    "`DELETE /v1/subscriptions/{id}/discount` takes all discounts off and answers with the first. No event tells of "
+    "a discount that is given.",
     "An enum parameter is checked against the values in the document, also where the document allows for more to come.",
     "A list filtered by an object that never existed is refused (`No such customer`) for every such filter; Stripe "
     "does so for most.",
@@ -49,9 +62,11 @@ DIFFERENCES = (
     "Usage cannot be sent to meters; a summary is left out where nothing was used.",
     "Every file can be read back, whatever its purpose; links to files lead nowhere.",
     "There are two report types, both of version 3, and their runs take a second.",
-    "`/v2/core/events` lists the events of v1 in the form of v2, forwards only.",
-    "Search sees every change at once; only new objects can be made to wait (`search_lag_seconds`). All events have "
-    "the version of the document.",
+    "`/v2/core/events` lists the events of v1 in the form of v2, forwards only and without its filters. A wrong "
+    "parameter is refused as v2 does it, with the code `invalid_fields` and no type; other refusals look as in v1.",
+    "Search sees every change at once; only new objects can be made to wait (`search_lag_seconds`).",
+    f"All events have the version of the document; on request (`older_events`) a share of them has {VERSION} and "
+    f"snapshots of that shape, which lack {', '.join(f'`{name}`' for name in LEFT_OUT)}.",
     "Key order in objects is always the same.",
 )
 """Where the sandbox knowingly departs from Stripe."""
@@ -64,13 +79,18 @@ This page is made from the tables that the sandbox works by: `python -m connecto
 _BASIS = """## Basis
 
 The OpenAPI document does not say everything. Where the sandbox follows something else, the row has its basis: \
-*spec* the document, *docs* Stripe's documentation, *third* Stripe quoted elsewhere, *known* general knowledge that \
-nothing here confirms, *own* the sandbox's own.
+*spec* the document, *docs* Stripe's documentation, *sdk* what Stripe's own libraries make of answers, \
+*third* Stripe quoted elsewhere, *known* general knowledge that nothing here confirms, *own* the sandbox's own.
 """
 
 _SERVED = """## Calls that write
 
 Every other call that writes is answered with 501 and a message that says so.
+"""
+
+_LIVED = """## Statuses
+
+What leads to each, so that a pipeline can be shown all of them. Quotes are not held.
 """
 
 _REFUSED = """## Refusals
@@ -86,7 +106,8 @@ Those that do not simply equal the field of their name. All others do; a range t
 
 def page() -> str:
     """Return the whole page, as Markdown."""
-    return "\n".join([_HEAD, *_differing(), _SERVED, *_writes(), _BASIS, *_lists(), _REFUSED, *_refusals()])
+    parts = [_HEAD, *_differing(), _SERVED, *_writes(), _LIVED, *_statuses()]
+    return "\n".join([*parts, _BASIS, *_lists(), _REFUSED, *_refusals()])
 
 
 def _differing() -> Iterator[str]:
@@ -102,6 +123,13 @@ def _writes() -> Iterator[str]:
     yield ""
 
 
+def _statuses() -> Iterator[str]:
+    yield from _table("object", "status", "is reached", "how, or why not")
+    for each in STATUSES:
+        yield f"| {each.kind} | `{each.status}` | {'yes' if each.is_reached else 'no'} | {each.how} |"
+    yield ""
+
+
 def _lists() -> Iterator[str]:
     yield "What lists leave out unless asked:\n"
     yield from _table("list", "", "unless one of these is sent", "basis")
@@ -112,6 +140,10 @@ def _lists() -> Iterator[str]:
     yield from _table("object", "filter", "", "basis")
     for (kind, name), rule in FILTERS.items():
         yield f"| {kind} | `{name}` | {rule.says} | {rule.basis} |"
+    yield "\nWhat an empty string clears, though its schema does not say so:\n"
+    yield from _table("call", "parameter", "basis")
+    for row in CLEARED:
+        yield f"| {f'`{row.call}`' if row.call else 'every one'} | `{row.parameter}` | {row.basis} |"
     yield "\nFields that are absent unless expanded [docs]:\n"
     yield from _table("object", "fields")
     for kind, names in ON_REQUEST.items():

@@ -51,9 +51,11 @@ def _contents(store: Store, file: str) -> Answer:
 
 def _events(store: Store, call: Call) -> Record:
     asked = dict(parse_qsl(call.query))
+    for name in asked.keys() - {"limit", "page"}:
+        raise refusal("not_taken", name)
     limit = asked.get("limit", str(_V2_DEFAULT))
     if not limit.isdecimal() or not 1 <= int(limit) <= _V2_MOST:
-        raise refusal("v2_limit", "limit", bound=_V2_MOST)
+        raise refusal("v2_limit", bound=_V2_MOST)
     found = list(islice(_older_than(store, asked.get("page")), int(limit) + 1))
     page = found[: int(limit)]
     follows = urlencode({"limit": limit, "page": page[-1]["id"]}) if len(found) > len(page) else None
@@ -69,7 +71,7 @@ def _older_than(store: Store, page: str | None) -> Iterator[Record]:
         return store.records("event")
     below = store.position("event", page)
     if below is None:
-        raise refusal("bad_page", "page", value=page)
+        raise refusal("v2_page", value=page)
     return store.records("event", Stretch(below=below))
 
 

@@ -7,7 +7,8 @@ Refusal that names the parameter at fault.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,24 @@ from connector.sandbox.refusals import Refusal, refusal
 
 _KEYS = re.compile(r"\[([^\]]*)\]")
 Raw = str | dict[str, "Raw"]
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """A parameter that an empty string clears though its schema does not say so; `call` None means every call."""
+
+    call: str | None
+    parameter: str
+    basis: str
+
+
+CLEARED = (
+    Clearing(None, "description", "docs"),
+    Clearing(None, "metadata", "docs"),
+    Clearing("POST /v1/payment_intents/{intent}", "payment_method", "spec"),
+    Clearing("POST /v1/setup_intents/{intent}", "payment_method", "spec"),
+)
+"""What clears beyond the marks in the document; its prose says the last two."""
 
 
 def decode(text: str) -> dict[str, Raw]:
@@ -54,7 +73,20 @@ def sent(call: Call, operation: Operation) -> dict[str, Any]:
     shapes = {**operation.query, **operation.body}
     is_form = call.headers.get("content-type", "").partition(";")[0] in {"", "application/x-www-form-urlencoded"}
     body = decode(call.body.decode("utf-8", "replace")) if is_form else {}
-    return read({**decode(call.query), **body}, shapes, operation.required if is_form else ())
+    raw = {**decode(call.query), **body}
+    cleared = {name: "" for name in _also_cleared(operation) if raw.get(name) == ""}
+    rest = {name: value for name, value in raw.items() if name not in cleared}
+    return read(rest, shapes, operation.required if is_form else ()) | cleared
+
+
+def _also_cleared(operation: Operation) -> Iterator[str]:
+    fitting = (row.parameter for row in CLEARED if row.call in {None, operation.name})
+    return (name for name in fitting if name in operation.body)
+
+
+def only_clears(value: Any) -> bool:
+    """Whether a parameter holds nothing but empty strings, which clear."""
+    return all(map(only_clears, value.values())) if isinstance(value, Mapping) else bool(value == "")
 
 
 def read(raw: Mapping[str, Raw], shapes: Mapping[str, Shape], required: Collection[str]) -> dict[str, Any]:

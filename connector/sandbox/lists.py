@@ -6,9 +6,9 @@ departs from "parameter equals field" stands in `rules`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from connector.sandbox.refusals import refusal
@@ -17,6 +17,9 @@ from connector.sandbox.store import Position, Store, Stretch
 
 PAGING = frozenset({"limit", "starting_after", "ending_before", "expand"})
 DEFAULT_LIMIT, MOST = 10, 100
+
+PAYOUT_CONTENT = "payout_content"
+"""The kind of the notes that say what a payout of the running sandbox is made of: not an object of Stripe's."""
 
 Condition = Callable[[Position, Record], bool]
 
@@ -136,20 +139,36 @@ def _settled_in(store: Store, payout: str) -> Condition:
     record = store.get("payout", payout)
     if record is not None and not record["automatic"]:
         raise refusal("manual_payout", "payout")
+    content = _content(store, payout)
+    if content is not None:
+        transactions = frozenset(content["transactions"])
+        return lambda _, record: record["id"] in transactions
     numbers = frozenset(store.business.numbers("balance_transaction", "payout", payout) or ())
     return lambda position, _: position[0] == 0 and position[1] in numbers
 
 
+def _content(store: Store, payout: str) -> Record | None:
+    return store.get(PAYOUT_CONTENT, payout) if PAYOUT_CONTENT in store.kinds else None
+
+
 def _narrowed(store: Store, kind: str, wanted: Mapping[str, Any]) -> Stretch:
     """Return the stretch that the filters leave, as far as it can be told without looking at objects."""
-    near = ((name, value) for name, value in wanted.items() if isinstance(value, str) and is_equality(kind, name))
+    content = _content(store, wanted["payout"]) if kind == "balance_transaction" and "payout" in wanted else None
+    indexed = wanted.items() if content is None else ()  # the business knows nothing of this payout
+    pairs = chain.from_iterable(_parts(name, value) for name, value in indexed)
+    near = ((name, value) for name, value in pairs if isinstance(value, str) and is_equality(kind, name))
     known = (pair for pair in near if store.indexed(kind, *pair) is not None)
     created = wanted.get("created", {})
     if isinstance(created, int):
         created = {"gte": created, "lte": created}
-    since = max(created.get("gte", 0), created.get("gt", -1) + 1)
+    since = max(created.get("gte", 0), created.get("gt", -1) + 1, content["since"] if content else 0)
     until = [bound for bound in (created.get("lt"), _next(created.get("lte"))) if bound is not None]
     return Stretch(since=since, until=min(until, default=None), near=next(known, None))
+
+
+def _parts(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+    """Return a filter, or those that it consists of: payment[type] is payment.type."""
+    return [(f"{name}.{key}", part) for key, part in value.items()] if isinstance(value, dict) else [(name, value)]
 
 
 def _next(instant: int | None) -> int | None:

@@ -28,7 +28,8 @@ class Options:
     None as Stripe has it, 0 for no limits at all. `faults` is a plan in words ("drop=0.02,429=0.05") or exact
     faults; `keys` names more keys and what they may do, as a mapping or a JSON or TOML file. `busy` changes a
     second are made while it runs. Events are sent to the URL `webhook`, with `webhook_trouble` as far as it says
-    so ("late=0.1,duplicate=0.1,disorder=0.2"). Searches find what is older than `search_lag_seconds`.
+    so ("late=0.1,duplicate=0.1,disorder=0.2"). Searches find what is older than `search_lag_seconds`. Of the events,
+    the share `older_events` (0 to 1) has the version and the shape of an older API.
     """
 
     seed: int = 1
@@ -44,6 +45,7 @@ class Options:
     webhook: str | None = None
     webhook_trouble: str = ""
     search_lag_seconds: int = 0
+    older_events: float = 0
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK:
@@ -54,3 +56,5 @@ class Options:
             raise SandboxError(f'unknown size "{self.size}": small or 1m')
         if self.latency_ms < 0 or self.busy < 0 or (self.rps is not None and self.rps < 0):
             raise SandboxError("latency_ms, rps and busy cannot be negative")
+        if not 0 <= self.older_events <= 1:
+            raise SandboxError(f"older_events is a share of all events, from 0 to 1, not {self.older_events}")

@@ -17,6 +17,7 @@ DEEPEST = 4
 ON_REQUEST: dict[str, tuple[str, ...]] = {
     "charge": ("refunds",),
     "checkout.session": ("line_items",),
+    "coupon": ("applies_to", "currency_options"),
     "customer": ("cash_balance", "sources", "subscriptions", "tax", "tax_ids"),
     "invoice": ("payments",),
     "payment_link": ("line_items",),
@@ -26,6 +27,7 @@ ON_REQUEST: dict[str, tuple[str, ...]] = {
 
 GATHERED = {
     ("charge", "refunds"): ("refund", "charge"),
+    ("invoice", "payments"): ("invoice_payment", "invoice"),
     ("customer", "subscriptions"): ("subscription", "customer"),
     ("customer", "tax_ids"): ("tax_id", "customer"),
 }
@@ -105,7 +107,8 @@ def _on_request(record: Record, kind: str, tree: Tree, store: Store) -> None:
 def _gathered(id: str, kind: str, name: str, store: Store) -> Record:  # noqa: A002 - Stripe's word for it
     child, field = GATHERED[kind, name]
     found = store.records(child, Stretch(near=(field, id)))
-    data = [item for item in found if item[field] == id and item.get("status") != "canceled"]
+    whole = child == "invoice_payment"  # the others are left out where they are canceled
+    data = [item for item in found if item[field] == id and (whole or item.get("status") != "canceled")]
     return {"object": "list", "data": data, "has_more": False, "url": f"/v1/{kind}s/{id}/{name}"}
 
 

@@ -1,8 +1,8 @@
 """Every way in which the sandbox says no, in Stripe's shape: one table, each row with its basis.
 
-A basis is "spec" (the OpenAPI document), "docs" (Stripe's documentation), "third" (Stripe quoted elsewhere,
-for example in an error report), "known" (general knowledge, not confirmed) or "own" (a sandbox matter that
-Stripe does not have).
+A basis is "spec" (the OpenAPI document), "docs" (Stripe's documentation), "sdk" (what Stripe's own libraries
+make of answers), "third" (Stripe quoted elsewhere, for example in an error report), "known" (general knowledge,
+not confirmed) or "own" (a sandbox matter that Stripe does not have).
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Rule:
-    """One row: the answer's status, message with {words} to fill in, code, type, headers, and its basis."""
+    """One row: the answer's status, message with {words} to fill in, code, type, headers, and its basis.
+
+    `type` is "" for calls of v2 that are refused for a parameter: they have a code in its place.
+    """
 
     status: int
     message: str
@@ -47,8 +50,9 @@ class Refusal(Exception):
     def body(self) -> dict[str, Any]:
         """Return the answer's JSON; fields that do not apply are left out, as Stripe does."""
         code = self.rule.code
-        page = f"https://docs.stripe.com/error-codes#{code.replace('_', '-')}" if code else None
-        error = {"code": code, "doc_url": page, "message": self.message, "param": self.param, "type": self.rule.type}
+        kind = self.rule.type or None
+        page = f"https://docs.stripe.com/error-codes#{code.replace('_', '-')}" if code and kind else None
+        error = {"code": code, "doc_url": page, "message": self.message, "param": self.param, "type": kind}
         error.update(self.more)
         return {"error": {name: value for name, value in error.items() if value is not None}}
 
@@ -137,10 +141,13 @@ RULES: dict[str, Rule] = {
     ),
     # the sandbox's own paths
     "bad_clock": Rule(400, 'Send {{"advance_seconds": N}} as JSON, N not negative.', basis="own"),
+    "bad_bank": Rule(400, 'Send {{"outcome": "failed"}} or the like as JSON.', basis="own"),
+    "bank_outcome": Rule(400, "No bank makes {outcome} of {id}; possible: {possible}.", basis="own"),
     # reports and v2
     "report_interval": Rule(400, "{param} lies outside of what the report type has data for.", basis="docs"),
     "report_column": Rule(400, "The report has no column {column}."),
-    "v2_limit": Rule(400, "limit must be between 1 and {bound}."),
+    "v2_limit": Rule(400, "limit must be between 1 and {bound}.", "invalid_fields", type="", basis="sdk"),
+    "v2_page": Rule(400, "Invalid page: {value}", "invalid_fields", type="", basis="sdk"),
     # meters
     "not_aligned": Rule(400, "{param} must be aligned with {window} boundaries.", basis="spec"),
     # customers, what is sold, payment methods
@@ -254,10 +261,12 @@ RULES: dict[str, Rule] = {
     "payout_reversed": Rule(400, "Payout {id} has been reversed, or reverses another."),
     "insufficient_funds": Rule(400, "Insufficient funds: {available} {currency} is available.", basis="spec"),
     "dispute_state": Rule(400, "This dispute takes no evidence and cannot be closed: it is {status}."),
+    "dispute_undecided": Rule(400, "This dispute cannot become {verdict}: it is {status}.", basis="own"),
     "session_state": Rule(400, "Only open Checkout Sessions can be {verb}; this one is {status}.", basis="spec"),
     "session_expiry": Rule(
         400, "expires_at must be between 30 minutes and 24 hours after the session is created.", basis="spec"
     ),
+    "intent_of_invoice": Rule(400, "The PaymentIntent belongs to an invoice and cannot be {verb}.", basis="spec"),
     "intent_of_session": Rule(
         400, "The PaymentIntent belongs to a Checkout Session; expire that instead.", basis="spec"
     ),
@@ -331,5 +340,7 @@ RULES: dict[str, Rule] = {
         400, "Send a subscription, a schedule, details of one, or invoice items.", "invoice_upcoming_none", basis="spec"
     ),
     "bad_discount": Rule(400, "Each discount needs one of coupon, discount or promotion_code.", basis="spec"),
+    "needs_amount_off": Rule(400, "{param} can only be sent together with amount_off.", basis="spec"),
+    "no_discount": Rule(404, "No active discount for {kind}: {id}", "resource_missing"),
     "coupon_unusable": Rule(400, "Coupon {coupon} is used up or expired.", "coupon_expired", basis="spec"),
 }

@@ -50,13 +50,14 @@ def in_range(value: int, bounds: dict[str, int]) -> bool:
 class Filter:
     """What a filter looks at: whether a record passes the value that was asked for.
 
-    `equality` says that it passes where a field equals the value, so that an index may serve it.
+    `equality` says that it passes where a field, at `path`, equals the value, so that an index may serve it.
     """
 
     passes: Callable[[Record, Any], bool]
     says: str
     basis: str
     equality: bool = False
+    path: str | None = None
 
 
 def _at(path: str, basis: str) -> Filter:
@@ -65,6 +66,7 @@ def _at(path: str, basis: str) -> Filter:
         f"looks at {path}",
         basis,
         equality=True,
+        path=path,
     )
 
 
@@ -105,6 +107,12 @@ FILTERS: dict[tuple[str, str], Filter] = {
         lambda record, wanted: (record["pending_webhooks"] == 0) == wanted, "true: no webhook is pending", "spec"
     ),
 }
+
+
+def indexed_path(kind: str, name: str) -> str | None:
+    """Return the dotted path whose value equals what the filter `name` asks for; None where it asks otherwise."""
+    special = FILTERS.get((kind, name))
+    return name if special is None else special.path
 
 
 def is_equality(kind: str, name: str) -> bool:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.utils import formatdate
-from typing import Any
+from typing import Any, ClassVar
 
 from connector.sandbox import api, forms
 from connector.sandbox.admin import Admin
@@ -54,6 +54,9 @@ class _Caller:
 class Service:
     """Answers calls from a store, by the rules of `options`."""
 
+    watchers: ClassVar[list[Callable[[Call, Answer], None]]] = []
+    """Told of every call to any sandbox of this process, and of its answer, just before that is sent."""
+
     def __init__(self, store: Store, options: Options, clock: Clock) -> None:
         self.store = store
         self.stats = Stats()
@@ -84,6 +87,8 @@ class Service:
         if isinstance(given.body, bytes) and "host" in call.headers:
             given.body = given.body.replace(FILES_HOST.encode(), f"http://{call.headers['host']}".encode())
         self.stats.note(name, call, given)
+        for watch in self.watchers:
+            watch(call, given)
         return given
 
     def _answered(self, call: Call, operation: Operation | None, fault: Fault) -> Answer:

@@ -19,8 +19,9 @@ from typing import Any, Protocol
 import msgspec
 
 from connector.sandbox.clock import Clock
+from connector.sandbox.older import in_its_version
+from connector.sandbox.rules import Record, indexed_path, values_at
 
-Record = dict[str, Any]
 Position = tuple[int, int, int]
 """Where an object stands in its list, oldest lowest: (0, number, 0) if generated, else (1, created, arrival)."""
 
@@ -61,6 +62,12 @@ class Business(Protocol):
     def balance(self) -> Record:
         """Return the balance object."""
 
+    def is_over(self, kind: str, number: int) -> bool:
+        """Return whether it is certain that nothing will fall due for an object any more; quicker than to make it."""
+
+    def left(self) -> Iterator[Record]:
+        """Yield the balance transactions that no payout has taken along."""
+
     def account(self) -> Record:
         """Return the account object."""
 
@@ -91,6 +98,22 @@ class _Layer:
     ids: dict[str, Position] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     gone: set[Position] = field(default_factory=set)
+    index: dict[str, defaultdict[Any, set[Position]]] = field(default_factory=dict)
+    """By dotted path and value, where something was written that has it, or had it."""
+
+    def note(self, path: str, record: Record, position: Position) -> None:
+        """Enter into the index of a path what a record has there."""
+        for value in values_at(record, path):
+            if isinstance(value, str):
+                self.index[path][value].add(position)
+
+    def having(self, path: str, value: str) -> set[Position]:
+        """Return where something was written that may have `value` at a path."""
+        if path not in self.index:
+            self.index[path] = defaultdict(set)
+            for position, written in self.written.items():
+                self.note(path, msgspec.json.decode(written), position)
+        return self.index[path].get(value, set())
 
 
 class Store:
@@ -106,6 +129,8 @@ class Store:
         """Called with each new event, once what it tells of has taken effect; not to raise, not to wait."""
         self.search_lag_seconds = 0
         """How old an object has to be for a search to find it."""
+        self.older_events: float = 0
+        """Which share of the events is in an older API version."""
         self._seed = seed
         self._ids_given = count(1)
         self._layers: defaultdict[str, _Layer] = defaultdict(_Layer)
@@ -137,7 +162,8 @@ class Store:
             return record
         if position in layer.gone or position[0] != 0:
             return None
-        return self.business.get(kind, position[1])
+        made = self.business.get(kind, position[1])
+        return in_its_version(made, self.older_events) if made and kind == "event" and self.older_events else made
 
     def was_deleted(self, kind: str, id: str) -> bool:  # noqa: A002
         """Whether there was such an object until it was deleted."""
@@ -149,6 +175,8 @@ class Store:
         with self._lock:
             position = self.position(kind, record["id"]) or self._add(layer, record)
             layer.written[position] = msgspec.json.encode(record)
+            for path in layer.index:
+                layer.note(path, record, position)
             layer.ids[record["id"]] = position
             layer.deleted.discard(record["id"])
 
@@ -184,6 +212,11 @@ class Store:
             if record is not None:
                 yield record
 
+    def written(self, kind: str, since: int = 0) -> list[Position]:
+        """Return where objects stand that were put, changed or new, created at `since` or later."""
+        with self._lock:
+            return [position for position in self._layers[kind].written if self._created(kind, position) >= since]
+
     def indexed(self, kind: str, field: str, value: str) -> Iterator[int] | None:
         """Return the numbers of generated objects that may match a filter, or None when only a scan can tell."""
         return self.business.numbers(kind, field, value) if kind in self.business.kinds else None
@@ -202,7 +235,9 @@ class Store:
         return self.clock.now() - KEPT_SECONDS[kind] if kind in KEPT_SECONDS else 0
 
     def _added(self, kind: str, stretch: Stretch) -> list[Position]:
-        added = list(self._layers[kind].added)
+        added = self._layers[kind].added
+        near = self._written_near(kind, stretch)
+        added = list(added) if near is None else sorted(position for position in near if position[0])
         low = bisect_left(added, max((1, stretch.since or 0, 0), _after(stretch.above)))
         until = _END if stretch.until is None else (1, stretch.until, 0)
         return added[low : max(low, bisect_left(added, min(until, stretch.below or _END)))]
@@ -215,7 +250,8 @@ class Store:
         if near is None:
             numbers = range(first, last)
             return reversed(numbers) if newest_first else numbers
-        found = self._near(kind, near, range(first, last))
+        changed = self._written_near(kind, stretch)
+        found = self._near(near, self._layers[kind].written if changed is None else changed, range(first, last))
         return found if newest_first else reversed(list(found))
 
     def _bounds(self, kind: str, stretch: Stretch) -> tuple[int, int]:
@@ -230,9 +266,18 @@ class Store:
             last = min(last, stretch.below[1])
         return first, last
 
-    def _near(self, kind: str, near: Iterator[int], bounds: range) -> Iterator[int]:
+    def _written_near(self, kind: str, stretch: Stretch) -> set[Position] | None:
+        """Return where something was written that may pass the stretch's filter; None where only a look can tell."""
+        path = indexed_path(kind, stretch.near[0]) if stretch.near else None
+        if path is None or stretch.near is None:
+            return None
+        with self._lock:
+            return set(self._layers[kind].having(path, stretch.near[1]))
+
+    @staticmethod
+    def _near(near: Iterator[int], written: Iterable[Position], bounds: range) -> Iterator[int]:
         """Yield those of `near` in `bounds`, and every changed object, whose filter may have changed too."""
-        changed = sorted((position[1] for position in self._layers[kind].written if position[0] == 0), reverse=True)
+        changed = sorted((position[1] for position in written if position[0] == 0), reverse=True)
         previous = None
         for number in heapq.merge(near, changed, reverse=True):
             if number < bounds.start:

@@ -31,6 +31,7 @@ class Worlds:
         self._stores = {(self.own, False): store}
         self._clock = clock
         self._search_lag_seconds = options.search_lag_seconds
+        self._older_events = options.older_events
         self._lock = threading.Lock()
 
     @property
@@ -51,5 +52,6 @@ class Worlds:
         business = twin.business if twin else Business(seed=seed, size="small", now=self._clock.start)
         store = Store(business, self._clock, KINDS, seed + livemode)
         store.search_lag_seconds = self._search_lag_seconds
+        store.older_events = self._older_events
         self._stores[account, livemode] = store
         return store

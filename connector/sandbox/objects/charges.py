@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from connector.sandbox.objects.declines import decline
+from connector.sandbox.objects.declines import decline, refuse
 from connector.sandbox.objects.kind import Happening, Kind
 from connector.sandbox.objects.templates import Record, template
 from connector.sandbox.story.payments import Payment
@@ -68,7 +68,7 @@ class Charges(Kind):
         if payment.sale is not None:
             charge["metadata"].update(self._people.metadata[payment.sale.draw % len(self._people.metadata)])
         if payment.failure is not None:
-            self._fail(charge, payment)
+            refuse(charge, decline(payment.failure, payment.number))
             return charge
         charge["calculated_statement_descriptor"] = _DESCRIPTOR
         charge["outcome"]["risk_score"] = risk = payment.number % 60
@@ -133,6 +133,17 @@ class Charges(Kind):
             return () if intent is None else self.of_intent(intent)
         return None
 
+    def payments(self, field: str, value: str) -> list[Payment] | None:
+        """The payments of a charge or a payment intent; None for another field."""
+        if field == "charge":
+            charge = self.number(value)
+            numbers = [] if charge is None else [charge]
+        elif field == "payment_intent":
+            numbers = list(self.numbers(field, value) or ())
+        else:
+            return None
+        return [payment for payment in map(self._payments, numbers) if payment is not None]
+
     def happenings(self, slot: int) -> Iterator[Happening]:
         """Charges succeed, fail, are pending for a day, and are captured."""
         charges = self.story.layout.charges
@@ -172,21 +183,6 @@ class Charges(Kind):
             charge["disputed"] = True
             if dispute.draw & 1:
                 charge["fraud_details"]["user_report"] = "fraudulent"
-
-    def _fail(self, charge: Record, payment: Payment) -> None:
-        assert payment.failure is not None
-        reason = decline(payment.failure, payment.number)
-        charge.update(failure_code=reason.code, failure_message=reason.message, paid=False, status="failed")
-        charge["outcome"].update(
-            advice_code=reason.advice_code,
-            network_decline_code=reason.network_decline_code,
-            network_status=reason.network_status,
-            reason="highest_risk_level" if reason.type == "blocked" else reason.decline_code or reason.code,
-            risk_level="highest" if reason.type == "blocked" else "normal",
-            risk_score=reason.risk_score,
-            seller_message="The bank did not return any further details with this decline.",
-            type=reason.type,
-        )
 
     def _billing(self, payment: Payment) -> Record:
         billing = _BILLING()

@@ -9,6 +9,7 @@ from connector.sandbox.objects.customers import Customers, PaymentMethods
 from connector.sandbox.objects.events import Events
 from connector.sandbox.objects.identities import Identities
 from connector.sandbox.objects.invoice_items import InvoiceItems
+from connector.sandbox.objects.invoice_payments import InvoicePayments
 from connector.sandbox.objects.invoices import Invoices
 from connector.sandbox.objects.kind import Kind
 from connector.sandbox.objects.lines import Lines
@@ -39,6 +40,7 @@ class Company:
         self.invoice_items = InvoiceItems(self)
         self.charges = Charges(self)
         self.payment_intents = PaymentIntents(self)
+        self.invoice_payments = InvoicePayments(self)
         self.refunds = Refunds(self)
         self.payouts = Payouts(self)
         self.transactions = BalanceTransactions(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from connector.sandbox.objects.templates import Record
 from connector.sandbox.story.payments import Failure
 
 
@@ -101,3 +102,25 @@ def decline(failure: Failure, number: int) -> Decline:
     """The reason for which the charge with that number failed."""
     reasons = _FOR_NOW if failure is Failure.FOR_NOW else _FOR_GOOD
     return reasons[number % len(reasons)]
+
+
+def refuse(charge: Record, reason: Decline) -> None:
+    """Let a charge be one that was declined, with all that it says about that."""
+    charge.update(
+        calculated_statement_descriptor=None,
+        failure_code=reason.code,
+        failure_message=reason.message,
+        paid=False,
+        receipt_url=None,
+        status="failed",
+    )
+    charge["outcome"].update(
+        advice_code=reason.advice_code,
+        network_decline_code=reason.network_decline_code,
+        network_status=reason.network_status,
+        reason="highest_risk_level" if reason.type == "blocked" else reason.decline_code or reason.code,
+        risk_level="highest" if reason.type == "blocked" else "normal",
+        risk_score=reason.risk_score,
+        seller_message="The bank did not return any further details with this decline.",
+        type=reason.type,
+    )

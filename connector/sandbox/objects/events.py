@@ -5,10 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from connector.sandbox.objects.kind import Happening, Kind
 from connector.sandbox.objects.templates import Record, template
+from connector.sandbox.older import changed
+from connector.sandbox.present import ON_REQUEST
 from connector.sandbox.story.calendar import DAY
 from connector.sandbox.story.chance import Chance
 
@@ -100,7 +102,7 @@ class Events(Kind):
 
     def _differences(self, happening: Happening, record: Record) -> Record:
         before = self.company.kinds[happening.kind].at(happening.number, happening.instant - 1)
-        return {} if before is None else _changed(_payload(before), _payload(record))
+        return {} if before is None else changed(_payload(before), _payload(record))
 
     def _event(self, number: int, happening: Happening) -> Record:
         record = self.company.kinds[happening.kind].at(happening.number, happening.instant)
@@ -129,19 +131,9 @@ _RANKS = {"customer": 0, "payment_method": 1, "invoiceitem": 2, "charge": 3, "pa
 
 def _payload(record: Record) -> Record:
     """An object as events carry it: embedded lists cut, what has to be expanded left out."""
-    payload = {key: value for key, value in record.items() if key != "line_items"}
+    hidden = ON_REQUEST.get(record["object"], ())
+    payload = {key: value for key, value in record.items() if key not in hidden}
     for key, value in payload.items():
         if isinstance(value, dict) and value.get("object") == "list" and len(value["data"]) > _EMBEDDED:
             payload[key] = {**value, "data": value["data"][:_EMBEDDED], "has_more": True}
     return payload
-
-
-def _changed(before: Record, after: Record) -> Record:
-    """What stood there before, where it differs; nested objects in part, everything else whole."""
-    found: dict[str, Any] = {}
-    for key in before.keys() | after.keys():
-        old, new = before.get(key), after.get(key)
-        if old == new:
-            continue
-        found[key] = _changed(old, new) if isinstance(old, dict) and isinstance(new, dict) else old
-    return dict(sorted(found.items()))

@@ -23,6 +23,7 @@ class Identities:
         self.subscription = self._long("subscription", "sub_1")
         self.invoice = self._long("invoice", "in_1")
         self.line = self._long("line", "il_1")
+        self.invoice_payment = self._long("invoice_payment", "inpay_1")
         self.invoice_item = self._long("invoice_item", "ii_1")
         self.payment_intent = self._long("payment_intent", "pi_3")
         self.charge = self._long("charge", "ch_3")

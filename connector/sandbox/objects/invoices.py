@@ -73,6 +73,11 @@ class Invoices(Kind):
         self._add_course(record, invoice, instant)
         return record
 
+    def is_over(self, number: int, instant: int) -> bool:
+        """Most invoices are paid, and there are many."""
+        invoice = self.story.invoices(*self.story.layout.invoices.place(number))
+        return invoice is None or invoice.course.status(instant) not in ("draft", "open")
+
     def amount_due(self, invoice: Invoice, instant: int) -> int:
         """The total less what was credited before payment."""
         return invoice.total - self.story.invoices.credits(invoice, instant, before_payment=True)

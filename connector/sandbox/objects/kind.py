@@ -70,6 +70,10 @@ class Kind:
         """The object as it was at an instant; None if there was none."""
         raise NotImplementedError
 
+    def is_over(self, number: int, instant: int) -> bool:  # noqa: ARG002
+        """Whether nothing happens to the object by itself after an instant; False where that is not quick to tell."""
+        return False
+
     def numbers(self, field: str, value: str) -> Iterable[int] | None:
         """Numbers, in any order, whose `field` may be `value`; None when that cannot be told without a scan."""
         raise NotImplementedError

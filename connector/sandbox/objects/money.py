@@ -74,12 +74,17 @@ class BalanceTransactions(Kind):
         """By payout, exactly; by source, whose prefix tells what it is."""
         if field == "payout":
             payout = self.company.payouts.find(value)
-            return () if payout is None else self.story.balance.swept(payout)
+            return () if payout is None else self._of_payout(payout)
         return self._of_source(value) if field == "source" else None
 
     def happenings(self, slot: int) -> Iterator[Happening]:  # noqa: ARG002
         """Stripe tells nothing about balance transactions."""
         return iter(())
+
+    def _of_payout(self, payout: Payout) -> Iterator[int]:
+        """What a payout took along, and its own transaction."""
+        yield self.story.layout.transaction(payout.slot, Movement.PAYOUT, payout.lane)
+        yield from self.story.balance.swept(payout)
 
     def _source(self, posting: Posting) -> tuple[str | None, bool, str | None]:
         """The id of what it is about, whether that was a debit or canceled, and a description."""

@@ -81,20 +81,10 @@ class Refunds(Kind):
 
     def numbers(self, field: str, value: str) -> Iterable[int] | None:
         """By charge or payment intent."""
-        if field == "charge":
-            charge = self.company.charges.number(value)
-            charges = [] if charge is None else [charge]
-        elif field == "payment_intent":
-            charges = list(self.company.charges.numbers(field, value) or ())
-        else:
+        payments = self.company.charges.payments(field, value)
+        if payments is None:
             return None
-        payments = [self.story.payments(charge) for charge in charges]
-        return [
-            refund.number
-            for payment in payments
-            if payment is not None
-            for refund in self.story.reversals.refunds_of(payment)
-        ]
+        return [refund.number for payment in payments for refund in self.story.reversals.refunds_of(payment)]
 
     def happenings(self, slot: int) -> Iterator[Happening]:
         """Refunds are created, succeed late, fail or are withdrawn."""
@@ -182,15 +172,10 @@ class Disputes(Kind):
 
     def numbers(self, field: str, value: str) -> Iterable[int] | None:
         """By charge or payment intent."""
-        if field == "charge":
-            charge = self.company.charges.number(value)
-            charges = [] if charge is None else [charge]
-        elif field == "payment_intent":
-            charges = list(self.company.charges.numbers(field, value) or ())
-        else:
+        payments = self.company.charges.payments(field, value)
+        if payments is None:
             return None
-        payments = [self.story.payments(charge) for charge in charges]
-        disputes = [self.story.reversals.dispute_of(payment) for payment in payments if payment is not None]
+        disputes = map(self.story.reversals.dispute_of, payments)
         return [dispute.slot for dispute in disputes if dispute is not None]
 
     def happenings(self, slot: int) -> Iterator[Happening]:

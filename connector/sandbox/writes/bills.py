@@ -13,7 +13,7 @@ from connector.sandbox.writes import hands
 from connector.sandbox.writes.core import Write
 from connector.sandbox.writes.pricing import exact
 
-hands.holds("discount", "invoice_payment", "customer_balance_transaction")
+hands.holds("discount", "customer_balance_transaction")
 
 
 def lines_of(invoice: Record) -> list[Record]:
@@ -93,18 +93,34 @@ def _take_off(write: Write, name: str, lines: list[Record]) -> None:
     coupon = discount and write.look("coupon", discount["source"]["coupon"])
     if not coupon:
         return
+    lines = [line for line in lines if _covers(coupon, line)]
     open_amounts = [max(0, taxable(line)) for line in lines]
     if coupon["percent_off"] is not None:
         rate = Fraction(str(coupon["percent_off"])) / 100
         shares = [exact(amount * rate, line["currency"]) for amount, line in zip(open_amounts, lines, strict=True)]
-    elif lines and coupon["currency"] == lines[0]["currency"]:
-        shares = spread(min(coupon["amount_off"], sum(open_amounts)), open_amounts)
     else:
-        return
+        amount = _amount_off(coupon, lines[0]["currency"]) if lines else 0
+        shares = spread(min(amount, sum(open_amounts)), open_amounts)
     for line, share in zip(lines, shares, strict=True):
         if share:
             line["discount_amounts"].append({"amount": share, "discount": name})
             line["pretax_credit_amounts"].append({"amount": share, "discount": name, "type": "discount"})
+
+
+def _covers(coupon: Record, line: Record) -> bool:
+    """Whether a coupon is good for what a line is for: for everything, unless it names products."""
+    if not coupon.get("applies_to"):
+        return True
+    sold = ((line.get("pricing") or {}).get("price_details") or {}).get("product")
+    return sold in coupon["applies_to"]["products"]
+
+
+def _amount_off(coupon: Record, currency: str) -> int:
+    """Return what a coupon takes off in a currency, 0 where it says nothing of it."""
+    if coupon["currency"] == currency:
+        return int(coupon["amount_off"])
+    options = coupon.get("currency_options") or {}
+    return int(options.get(currency, {}).get("amount_off", 0))
 
 
 def spread(amount: int, weights: list[int]) -> list[int]:

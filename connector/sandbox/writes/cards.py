@@ -62,10 +62,11 @@ _SPECIAL = {  # name → last four digits of a visa card
 
 @dataclass(frozen=True)
 class Disputed:
-    """How the payments of a card are disputed: for which reason, and whether the bank only asks."""
+    """How a payment is disputed: for which reason, whether the bank only asks, and whether it came to nothing."""
 
     reason: str
     is_inquiry: bool = False
+    is_prevented: bool = False
 
 
 _DISPUTES = {

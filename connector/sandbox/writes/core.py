@@ -18,6 +18,7 @@ import msgspec
 
 from connector.sandbox import api
 from connector.sandbox.api import Shape
+from connector.sandbox.forms import only_clears
 from connector.sandbox.objects.templates import RECORDS
 from connector.sandbox.present import stub
 from connector.sandbox.reads import PARAM_OF
@@ -190,6 +191,8 @@ def _apply(record: Record, form: Mapping[str, Any], fields: Mapping[str, Shape])
             record[name] = [] if shape.types == {"array"} and not shape.nullable else None
         elif isinstance(value, dict) and shape.fields:
             if not isinstance(record.get(name), dict):
+                if only_clears(value):
+                    continue
                 record[name] = empty(shape)
             _apply(record[name], value, shape.fields)
         else:

@@ -1,4 +1,4 @@
-"""Coupons, and the promotion codes that customers type in."""
+"""Coupons, the promotion codes that customers type in, and the end of a discount."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def create(write: Write) -> Record:
     if write.look("coupon", ident) is not None:
         raise write.refuse("exists", "id", kind="Coupon")
     coupon = write.blank("coupon", id=ident)
-    apply(coupon, {name: value for name, value in form.items() if name not in _UNHELD}, "coupon")
+    apply(coupon, form, "coupon")
     write.put("coupon", coupon)
     write.emit("coupon.created", coupon)
     return coupon
@@ -28,10 +28,12 @@ def create(write: Write) -> Record:
 
 @handles("POST /v1/coupons/{coupon}")
 def update(write: Write) -> Record:
-    """Name and metadata change, what it is worth never does."""
+    """Name, metadata and further currencies change, what it is worth never does."""
     coupon = write.get("coupon", write.ids["coupon"])
     before = write.get("coupon", coupon["id"])
-    apply(coupon, {name: value for name, value in write.form.items() if name not in _UNHELD}, "coupon")
+    if "currency_options" in write.form and coupon["amount_off"] is None:
+        raise write.refuse("needs_amount_off", "currency_options")
+    apply(coupon, write.form, "coupon")
     write.put("coupon", coupon)
     write.emit("coupon.updated", coupon, before)
     return coupon
@@ -77,8 +79,32 @@ def update_code(write: Write) -> Record:
     return made
 
 
-_UNHELD = frozenset({"applies_to", "currency_options"})
-"""What Stripe shows of a coupon on request only, and the sandbox does not hold."""
+@handles("DELETE /v1/subscriptions/{subscription_exposed_id}/discount")
+def end_discount(write: Write) -> Record:
+    """Take the discounts off a subscription; the answer shows the first of them."""
+    subscription = write.get("subscription", write.ids["subscription_exposed_id"])
+    before = write.get("subscription", subscription["id"])
+    write.at(subscription["test_clock"])
+    given = [write.look("discount", name) for name in subscription["discounts"]]
+    if not given:
+        raise write.refuse("no_discount", kind="subscription", id=subscription["id"])
+    held = [discount for discount in given if discount is not None]
+    if not held:
+        raise write.refuse("not_held", what="discounts of the generated business")
+    subscription["discounts"] = []
+    write.put("subscription", subscription)
+    for discount in held:
+        write.emit("customer.discount.deleted", discount)
+    write.emit("customer.subscription.updated", subscription, before)
+    return {**held[0], "deleted": True}
+
+
+@handles("DELETE /v1/customers/{customer}/discount")
+def end_customer_discount(write: Write) -> Record:
+    """Refuse: discounts go on subscriptions and invoices, so that no customer has one."""
+    customer = write.get("customer", write.ids["customer"])
+    raise write.refuse("no_discount", kind="customer", id=customer["id"])
+
 
 _UNRESTRICTED = {"first_time_transaction": False, "minimum_amount": None, "minimum_amount_currency": None}
 
@@ -89,6 +115,10 @@ def _check(write: Write, form: Record) -> None:
         raise write.refuse(name, "percent_off", first="percent_off", second="amount_off")
     if "amount_off" in form and "currency" not in form:
         raise write.refuse("required", "currency")
+    if "currency_options" in form and "amount_off" not in form:
+        raise write.refuse("needs_amount_off", "currency_options")
+    for place, product in enumerate(form.get("applies_to", {}).get("products", [])):
+        write.get("product", product, f"applies_to[products][{place}]")
     if form["duration"] == "repeating" and "duration_in_months" not in form:
         raise write.refuse("required", "duration_in_months")
     if not 0 < form.get("percent_off", 1) <= _WHOLE_PERCENT:

@@ -8,7 +8,7 @@ from typing import Any
 
 from connector.sandbox.objects.templates import listed
 from connector.sandbox.rules import Record
-from connector.sandbox.writes import refunds
+from connector.sandbox.writes import invoice_payments, refunds
 from connector.sandbox.writes.bills import lines_of
 from connector.sandbox.writes.core import Write, apply, merged
 from connector.sandbox.writes.hands import handles
@@ -182,7 +182,8 @@ def _give_back(write: Write, note: Record) -> None:
 
 def _refund(write: Write, note: Record) -> Record:
     """Refund what the invoice was paid with."""
-    payments = list(write.find("invoice_payment", "invoice", note["invoice"]))
+    found = write.find("invoice_payment", "invoice", note["invoice"])
+    payments = [payment for payment in found if payment["status"] == "paid"]
     if not payments:
         raise write.refuse("not_held", "refund_amount", what="payment of this invoice")
     form = write.form
@@ -207,5 +208,6 @@ def _count(write: Write, note: Record, sign: int) -> None:
         invoice[name] -= sign * note["pre_payment_amount"]
     write.put("invoice", invoice)
     write.emit("invoice.updated", invoice, before)
+    invoice_payments.keep_up(write, invoice)
     if invoice["status"] == "open" and invoice["amount_remaining"] == 0:
-        paid(write, invoice, None)
+        paid(write, invoice)

@@ -1,12 +1,14 @@
-"""Customers and their tax ids."""
+"""Customers, their tax ids and their balance."""
 
 from __future__ import annotations
 
 import re
 
 from connector.sandbox.rules import Record
+from connector.sandbox.writes import balances
 from connector.sandbox.writes.core import Write, apply
 from connector.sandbox.writes.hands import handles, holds
+from connector.sandbox.writes.invoice_states import move_balance
 from connector.sandbox.writes.methods import attached
 
 holds("tax_id")
@@ -73,6 +75,39 @@ def delete_tax_id(write: Write) -> Record:
         raise write.refuse("missing", "id", kind="tax_id", id=tax_id["id"])
     write.emit("customer.tax_id.deleted", tax_id)
     return write.delete("tax_id", tax_id["id"])
+
+
+@handles("POST /v1/customers/{customer}/balance_transactions")
+def move(write: Write) -> Record:
+    """Give the customer credit (a negative amount) or a debt; the next invoice takes it into account."""
+    customer = write.get("customer", write.ids["customer"])
+    write.at(customer["test_clock"])
+    currency = write.form["currency"].lower()
+    if not balances.is_currency(currency):
+        raise write.refuse("bad_currency", "currency", currency=currency)
+    if customer["currency"] not in (None, currency):
+        raise write.refuse("not_held", "currency", what="balances in a second currency")
+    if customer["currency"] is None:
+        write.put("customer", {**customer, "currency": currency})
+    moved = move_balance(write, customer["id"], write.form["amount"], type="adjustment")
+    return _described(write, moved)
+
+
+@handles("POST /v1/customers/{customer}/balance_transactions/{transaction}")
+def describe_move(write: Write) -> Record:
+    """Its description and metadata change, its amount never does."""
+    write.get("customer", write.ids["customer"])
+    moved = write.get("customer_balance_transaction", write.ids["transaction"])
+    if moved["customer"] != write.ids["customer"]:
+        raise write.refuse("missing", "transaction", kind="customer_balance_transaction", id=moved["id"])
+    return _described(write, moved)
+
+
+def _described(write: Write, moved: Record) -> Record:
+    told = {name: value for name, value in write.form.items() if name in {"description", "metadata"}}
+    apply(moved, told, "customer_balance_transaction")
+    write.put("customer_balance_transaction", moved)
+    return moved
 
 
 def _fill(write: Write, customer: Record) -> None:

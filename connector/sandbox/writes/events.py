@@ -13,6 +13,7 @@ import msgspec
 
 from connector.sandbox import api
 from connector.sandbox.objects.templates import RECORDS
+from connector.sandbox.older import changed, in_its_version
 from connector.sandbox.present import snapshot
 from connector.sandbox.rules import Record
 
@@ -37,7 +38,7 @@ def event(write: Write, type: str, record: Record, previous: Record | None) -> R
         payload["previous_attributes"] = changed(_shown(previous), payload["object"])
         if not payload["previous_attributes"]:
             return None
-    return {
+    made = {
         **RECORDS["event"],
         "id": write.new_id("evt_"),
         "api_version": api.version(),
@@ -47,17 +48,7 @@ def event(write: Write, type: str, record: Record, previous: Record | None) -> R
         "request": {"id": write.request_id, "idempotency_key": write.idempotency_key},
         "type": type,
     }
-
-
-def changed(before: Record, after: Record) -> Record:
-    """Return what stood there before, where it differs; nested objects in part, everything else whole."""
-    found: Record = {}
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key), after.get(key)
-        if old == new:
-            continue
-        found[key] = changed(old, new) if isinstance(old, dict) and isinstance(new, dict) else old
-    return found
+    return in_its_version(made, write.store.older_events)
 
 
 def _shown(record: Record) -> Record:

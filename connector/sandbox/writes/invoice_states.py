@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.sandbox.objects.templates import listed
 from connector.sandbox.rules import Record
-from connector.sandbox.writes import standing
+from connector.sandbox.writes import invoice_payments, standing
 from connector.sandbox.writes.bills import settle
 from connector.sandbox.writes.core import Write
 from connector.sandbox.writes.hands import handles
 from connector.sandbox.writes.invoices import HOUR
-from connector.sandbox.writes.payments import charge_customer, declined, default_method, not_taken
+from connector.sandbox.writes.payments import charge_bill, declined, default_method, not_taken
 from connector.sandbox.writes.time import DAY
 
 RETRIES_AFTER_DAYS = (3, 5, 7)
@@ -38,7 +37,7 @@ def pay(write: Write) -> Record:
     if invoice["status"] == "paid":
         return invoice
     if write.form.get("paid_out_of_band"):
-        paid(write, invoice, None)
+        paid(write, invoice)
         return invoice
     method = write.form.get("payment_method")
     if method is None and method_of(write, invoice) is None:
@@ -92,26 +91,22 @@ def finalized(write: Write, invoice: Record) -> None:
         invoice["next_payment_attempt"] = write.now + HOUR
     invoice["status_transitions"]["finalized_at"] = write.now
     settle(invoice)
+    if invoice["amount_due"]:
+        invoice_payments.ask(write, invoice)
     _leave(write, invoice, before, "finalized")
     if invoice["amount_due"] == 0:
-        paid(write, invoice, None)
+        paid(write, invoice)
 
 
 def attempt(write: Write, invoice: Record, method: str | None = None) -> Record:
     """Try to take the money of an open invoice; return the payment intent, which tells how it went."""
     before = write.get("invoice", invoice["id"])
-    intent = charge_customer(
-        write,
-        customer=invoice["customer"],
-        amount=invoice["amount_remaining"],
-        currency=invoice["currency"],
-        payment_method=method or method_of(write, invoice),
-        description=None,
-        invoice=invoice["id"],
-    )
+    intent = invoice_payments.intent_of(write, invoice)
+    assert intent is not None, "an open invoice has a payment intent"
+    intent = charge_bill(write, intent, method or method_of(write, invoice))
     invoice.update(attempted=True, attempt_count=invoice["attempt_count"] + 1)
     if intent["status"] == "succeeded":
-        paid(write, invoice, intent)
+        paid(write, invoice, by_intent=True)
         return intent
     count, retries = invoice["attempt_count"], RETRIES_AFTER_DAYS
     again = invoice["auto_advance"] and count <= len(retries)
@@ -127,14 +122,16 @@ def method_of(write: Write, invoice: Record) -> str | None:
     return own or default_method(write.get("customer", invoice["customer"]))
 
 
-def paid(write: Write, invoice: Record, intent: Record | None) -> None:
-    """Let an invoice be paid: by a payment, or without one outside of Stripe or where nothing is due."""
+def paid(write: Write, invoice: Record, *, by_intent: bool = False) -> None:
+    """Let an invoice be paid: by its payment intent, or without one outside of Stripe or where nothing is due."""
     before = write.get("invoice", invoice["id"])
     amount = invoice["amount_remaining"]
-    if intent is not None:
-        _note_payment(write, invoice, intent)
-    elif amount:
-        invoice["amount_paid_off_stripe"] = amount
+    if by_intent:
+        invoice_payments.pay(write, invoice)
+    else:
+        invoice_payments.cancel(write, invoice, "automatic")
+        if amount:
+            invoice["amount_paid_off_stripe"] = amount
     invoice["amount_paid"] += amount
     invoice.update(attempted=True, next_payment_attempt=None, status="paid")
     invoice["status_transitions"]["paid_at"] = write.now
@@ -150,6 +147,7 @@ def voided(write: Write, invoice: Record) -> None:
     used = invoice["starting_balance"] - (invoice["ending_balance"] or 0)
     if used:
         move_balance(write, invoice["customer"], used, type="unapplied_from_invoice", invoice=invoice["id"])
+    invoice_payments.cancel(write, invoice, "void_invoice")
     invoice.update(next_payment_attempt=None, status="void")
     invoice["status_transitions"]["voided_at"] = write.now
     _leave(write, invoice, before, "voided")
@@ -213,18 +211,3 @@ def _use_balance(write: Write, invoice: Record, customer: Record) -> None:
     invoice["amount_due"] = max(0, invoice["total"] + start)
     if left != start:
         move_balance(write, customer["id"], left - start, type="applied_to_invoice", invoice=invoice["id"])
-
-
-def _note_payment(write: Write, invoice: Record, intent: Record) -> None:
-    payment = write.blank("invoice_payment", id=write.new_id("inpay_"), invoice=invoice["id"], is_default=True)
-    payment.update(
-        amount_paid=intent["amount"],
-        amount_requested=intent["amount"],
-        currency=intent["currency"],
-        payment={"payment_intent": intent["id"], "type": "payment_intent"},
-        status="paid",
-        status_transitions={"canceled_at": None, "paid_at": write.now},
-    )
-    write.put("invoice_payment", payment)
-    write.emit("invoice_payment.paid", payment)
-    invoice["payments"] = listed(f"/v1/invoices/{invoice['id']}/payments", [payment])

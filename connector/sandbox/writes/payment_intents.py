@@ -6,15 +6,18 @@ A payer's consent is given by confirming once more: an intent that requires acti
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from connector.sandbox.rules import Record
-from connector.sandbox.writes import refunds
+from connector.sandbox.writes import invoice_payments, refunds
 from connector.sandbox.writes.balances import DAY
 from connector.sandbox.writes.core import Write, apply
 from connector.sandbox.writes.hands import handles
+from connector.sandbox.writes.invoice_states import paid
 from connector.sandbox.writes.payments import (
     Manner,
     attempt,
+    cancel_intent,
     capture,
     check_amount,
     declined,
@@ -53,7 +56,7 @@ def create(write: Write) -> Record:
     _change(write, intent)
     write.put("payment_intent", intent)
     write.emit("payment_intent.created", intent)
-    return _confirmed(write, intent) if form.get("confirm") else intent
+    return _confirmed(write, intent, Manner()) if form.get("confirm") else intent
 
 
 @handles("POST /v1/payment_intents/{intent}")
@@ -64,6 +67,8 @@ def update(write: Write) -> Record:
     changes_payment = write.form.keys() - _FREE
     if intent["status"] == "canceled" or (changes_payment and intent["status"] not in _OPEN):
         raise write.refuse("intent_state", verb="update", status=intent["status"])
+    if changes_payment and invoice_payments.paid_with(write, intent):
+        raise write.refuse("intent_of_invoice", verb="updated")
     _change(write, intent)
     if changes_payment:
         check_amount(write, intent["amount"], intent["currency"])
@@ -80,7 +85,11 @@ def confirm(write: Write) -> Record:
         raise write.refuse("intent_state", verb="confirm", status=intent["status"])
     authenticated = intent["status"] == "requires_action" and "payment_method" not in write.form
     _change(write, intent)
-    return _confirmed(write, intent, authenticated=authenticated)
+    bill = invoice_payments.paid_with(write, intent)
+    intent = _confirmed(write, intent, Manner(authenticated=authenticated, debits_wait=bill is None))
+    if bill is not None and intent["status"] == "succeeded":
+        paid(write, bill, by_intent=True)
+    return intent
 
 
 @handles("POST /v1/payment_intents/{intent}/capture")
@@ -107,6 +116,8 @@ def cancel(write: Write) -> Record:
     intent = write.get("payment_intent", write.ids["intent"])
     if intent["status"] not in _OPEN | {"requires_capture"}:
         raise write.refuse("intent_state", verb="cancel", status=intent["status"])
+    if invoice_payments.paid_with(write, intent):
+        raise write.refuse("intent_of_invoice", verb="canceled")
     if intent["status"] != "requires_capture" and _session_of(write, intent) is not None:
         raise write.refuse("intent_of_session")
     return end(write, intent, write.form.get("cancellation_reason"))
@@ -116,16 +127,7 @@ def end(write: Write, intent: Record, reason: str | None) -> Record:
     """Cancel an intent that has not taken money."""
     if intent["status"] == "requires_capture":
         refunds.release(write, write.get("charge", intent["latest_charge"]))
-    intent.update(
-        amount_capturable=0,
-        canceled_at=write.now,
-        cancellation_reason=reason,
-        next_action=None,
-        status="canceled",
-    )
-    write.put("payment_intent", intent)
-    write.emit("payment_intent.canceled", intent)
-    return intent
+    return cancel_intent(write, intent, reason)
 
 
 def _change(write: Write, intent: Record) -> None:
@@ -138,19 +140,21 @@ def _change(write: Write, intent: Record) -> None:
     apply(intent, form, "payment_intent")
     if allowed:
         intent.update(automatic_payment_methods=None, payment_method_types=allowed)
-    if text is not None:
+    if text == "":
+        intent.update(payment_method=None, next_action=None, status="requires_payment_method")
+    elif text is not None:
         method = usable_method(write, text, "payment_method", intent["customer"])
         intent.update(payment_method=method["id"], next_action=None, status="requires_confirmation")
         if method["type"] not in intent["payment_method_types"]:
             intent["payment_method_types"] = [*intent["payment_method_types"], method["type"]]
 
 
-def _confirmed(write: Write, intent: Record, *, authenticated: bool = False) -> Record:
+def _confirmed(write: Write, intent: Record, manner: Manner) -> Record:
     if intent["payment_method"] is None:
         raise write.refuse("intent_needs_method")
     method = write.get("payment_method", intent["payment_method"], "payment_method")
     alone = bool(write.form.get("off_session")) or bool(write.form.get("error_on_requires_action"))
-    intent = attempt(write, intent, method, Manner(off_session=alone, authenticated=authenticated))
+    intent = attempt(write, intent, method, replace(manner, off_session=alone))
     if intent["status"] == "requires_payment_method":
         raise declined(write, intent)
     if intent["setup_future_usage"] and intent["customer"] and method["customer"] is None:

@@ -1,6 +1,6 @@
 """Taking money: a payment intent's attempt with a payment method, the charge that it makes, and what that moves.
 
-`charge_customer` is for bills: it makes the intent, tries once, and leaves the outcome to be read from its status.
+`charge_bill` is for bills: it tries once, and leaves the outcome to be read from the status of the intent.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.objects.declines import Decline
+from connector.sandbox.forms import only_clears
+from connector.sandbox.objects.declines import Decline, refuse
 from connector.sandbox.refusals import Refusal, refusal
 from connector.sandbox.rules import Record
 from connector.sandbox.writes import balances, cards, disputes
@@ -39,35 +40,28 @@ class Sought:
     fields: Record = field(default_factory=dict)
 
 
-def charge_customer(  # noqa: PLR0913 - each is a fact of a bill
-    write: Write,
-    *,
-    customer: str,
-    amount: int,
-    currency: str,
-    payment_method: str | None,
-    description: str | None,
-    invoice: str | None,
-) -> Record:
-    """Take money for a bill; return the payment intent, whose status is succeeded or requires_payment_method.
+def charge_bill(write: Write, intent: Record, payment_method: str | None) -> Record:
+    """Try to take the money of a bill; return its intent, whose status is succeeded or requires_payment_method.
 
     Without `payment_method` the customer's default is used; where there is none, nothing is tried. Cards that
     need their owner's consent are declined, and bank debits succeed at once.
     """
-    intent = new_intent(
-        write,
-        amount=amount,
-        currency=currency,
-        customer=customer,
-        description=description or ("Payment for Invoice" if invoice else None),
-        capture_method="automatic",
-    )
-    write.emit("payment_intent.created", intent)
-    text = payment_method or default_method(write.get("customer", customer, "customer"))
+    text = payment_method or default_method(write.get("customer", intent["customer"], "customer"))
     if text is None:
         return intent
-    method = usable_method(write, text, "payment_method", customer)
+    method = usable_method(write, text, "payment_method", intent["customer"])
     return attempt(write, intent, method, Manner(off_session=True, debits_wait=False))
+
+
+def cancel_intent(write: Write, intent: Record, reason: str | None) -> Record:
+    """Cancel an intent that has not taken money."""
+    intent.update(
+        amount_capturable=0,
+        canceled_at=write.now,
+        cancellation_reason=reason,
+        next_action=None,
+    )
+    return _leave(write, intent, "canceled", "canceled")
 
 
 def new_intent(write: Write, **fields: Any) -> Record:
@@ -110,9 +104,12 @@ def check_amount(write: Write, amount: int, currency: str) -> None:
 
 
 def not_taken(write: Write, names: Iterable[str]) -> None:
-    """Refuse parameters that the sandbox does not act on, rather than to leave them out silently."""
+    """Refuse parameters that the sandbox does not act on, rather than to leave them out silently.
+
+    To clear what is not held changes nothing, and is taken.
+    """
     for name in names:
-        if name in write.form:
+        if name in write.form and not only_clears(write.form[name]):
             raise write.refuse("not_taken", name)
 
 
@@ -173,7 +170,7 @@ def take(write: Write, sought: Sought, reason: Decline | None, *, waits: bool = 
     """Leave behind a charge, which fails for a reason, or else succeeds, waits for the bank or holds the money."""
     charge = _charge(write, sought)
     if reason is not None:
-        _refuse(charge, reason)
+        refuse(charge, reason)
     elif waits:
         charge.update(captured=True, amount_captured=sought.amount, status="pending", paid=False)
     elif sought.capture:
@@ -194,6 +191,20 @@ def take_alone(write: Write, sought: Sought) -> Record:
         raise refused_card(card_error(write, reason, charge["id"], None))
     if charge["captured"]:
         _dispute(write, charge)
+    return charge
+
+
+def turned_down(write: Write, charge: Record, reason: Decline) -> Record:
+    """Let a charge fail that waited for the bank, and its intent with it."""
+    if charge["status"] != "pending":
+        raise write.refuse("charge_state", id=charge["id"], verb="turned down", status=charge["status"])
+    refuse(charge, reason)
+    charge.update(amount_captured=0, captured=False)
+    write.put("charge", charge)
+    write.emit("charge.failed", charge)
+    intent = write.get("payment_intent", charge["payment_intent"])
+    intent["processing"] = None
+    _fail(write, intent, write.get("payment_method", charge["payment_method"]), reason)
     return charge
 
 
@@ -263,27 +274,6 @@ def _details(write: Write, sought: Sought) -> Record:
         details["network"] = (sought.method["card"].get("networks") or {}).get("available", ["visa"])[0]
         details["amount_authorized"] = details["overcapture"]["maximum_amount_capturable"] = sought.amount
     return details
-
-
-def _refuse(charge: Record, reason: Decline) -> None:
-    charge.update(
-        calculated_statement_descriptor=None,
-        failure_code=reason.code,
-        failure_message=reason.message,
-        paid=False,
-        receipt_url=None,
-        status="failed",
-    )
-    charge["outcome"].update(
-        advice_code=reason.advice_code,
-        network_decline_code=reason.network_decline_code,
-        network_status=reason.network_status,
-        reason="highest_risk_level" if reason.type == "blocked" else reason.decline_code or reason.code,
-        risk_level="highest" if reason.type == "blocked" else "normal",
-        risk_score=reason.risk_score,
-        seller_message="The bank did not return any further details with this decline.",
-        type=reason.type,
-    )
 
 
 def _fail(write: Write, intent: Record, method: Record, reason: Decline) -> Record:

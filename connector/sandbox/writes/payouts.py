@@ -1,11 +1,11 @@
-"""Payouts by hand: created from what is available, canceled or reversed, and paid on their arrival day."""
+"""Payouts: by hand or by the account's schedule from what is available, canceled or reversed, paid when they arrive."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from connector.sandbox.rules import Record
-from connector.sandbox.writes import balances
+from connector.sandbox.writes import balances, sweeps
 from connector.sandbox.writes.balances import DAY, Movement
 from connector.sandbox.writes.core import Write, apply, merged
 from connector.sandbox.writes.hands import handles
@@ -82,6 +82,18 @@ def reverse(write: Write) -> Record:
     return _leave(write, back, "payout")
 
 
+def fail(write: Write, payout: Record) -> Record:
+    """Let the bank send a payout back, also one that seemed to have arrived."""
+    if payout["status"] not in ("pending", "in_transit", "paid"):
+        raise write.refuse("payout_state", id=payout["id"], verb="sent back", status=payout["status"])
+    payout.update(failure_code="account_closed", failure_message="The bank account has been closed.", status="failed")
+    returned = balances.move(write, _movement(payout, payout["amount"], "payout_failure"))
+    payout["failure_balance_transaction"] = returned["id"]
+    write.put("payout", payout)
+    write.emit("payout.failed", payout)
+    return payout
+
+
 def _new(write: Write, currency: str, amount: int) -> Record:
     return write.blank(
         "payout",
@@ -112,6 +124,23 @@ def _bank_account(write: Write, currency: str) -> str | None:
     earlier = (payout for payout in write.store.records("payout") if payout["currency"] == currency)
     found = next(earlier, None)
     return found["destination"] if found else None
+
+
+@due("balance", first=balances.opened)
+def _paid_out(noted: Record) -> Iterator[Due]:
+    """Say when the next automatic payouts are made."""
+    yield balances.next_payouts(noted), _pay_out
+
+
+def _pay_out(write: Write, _noted: Record) -> None:
+    """Pay out what is available; what is below zero is fetched from the bank, as the account's settings say."""
+    balances.note_payouts(write)
+    for currency, amount in list(sweeps.ripe(write)):
+        if amount:
+            payout = _new(write, currency, amount)
+            payout.update(automatic=True, description="STRIPE PAYOUT", reconciliation_status="in_progress")
+            payout["destination"] = _bank_account(write, currency)
+            sweeps.sweep(write, _leave(write, payout, "payout"))
 
 
 @due("payout", looks_back_days=40)

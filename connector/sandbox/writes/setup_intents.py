@@ -71,7 +71,9 @@ def _change(write: Write, intent: Record) -> None:
         write.get("customer", form["customer"], "customer")
     text = form.pop("payment_method", None)
     apply(intent, form, "setup_intent")
-    if text is not None:
+    if text == "":
+        intent.update(payment_method=None, next_action=None, status="requires_payment_method")
+    elif text is not None:
         method = usable_method(write, text, "payment_method", intent["customer"])
         intent.update(payment_method=method["id"], next_action=None, status="requires_confirmation")
 

@@ -112,10 +112,11 @@ def cancel(write: Write) -> Record:
         subscription["items"]["data"] = []
         prorate(write, subscription, items, write.now)
         subscription["items"]["data"] = items
-    standing.end(write, subscription)
+    invoice = None
     if write.form.get("invoice_now") and pending(write, subscription["customer"], subscription["id"]):
         invoice = bill(write, subscription, "subscription_update", None)
-        write.put("subscription", subscription)
+    standing.end(write, subscription)
+    if invoice is not None:
         collect(write, invoice, "allow_incomplete")
     return write.get("subscription", subscription["id"])
 
@@ -152,8 +153,9 @@ def resume(write: Write) -> Record:
 def collect(write: Write, invoice: Record, behavior: str) -> None:
     """Let a subscription's new bill be paid at once, or sent to the customer when its hour is over."""
     before = write.get("invoice", invoice["id"])
-    invoice["auto_advance"] = True
+    invoice["auto_advance"] = behavior != "default_incomplete"  # which waits for its payer
     if invoice["collection_method"] == "send_invoice":
+        invoice["auto_advance"] = True
         advance(invoice, write.now)
         write.put("invoice", invoice)
         write.emit("invoice.updated", invoice, before)

@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 from connector.sandbox import api
 from connector.sandbox.clock import Clock
 from connector.sandbox.rules import Record
-from connector.sandbox.store import Store, Stretch
+from connector.sandbox.store import Position, Store, Stretch
 from connector.sandbox.writes.core import Asked, Write
 
 DAY = 86_400
@@ -34,25 +34,29 @@ Due = tuple[int, Action]
 class _Work:
     when: Callable[[Record], Iterable[Due]]
     looks_back_days: int | None
+    first: Callable[[Store], Record] | None
 
 
 WORKS: dict[str, _Work] = {}
 """What falls due, by kind of object."""
 
 _passed: WeakKeyDictionary[Store, int] = WeakKeyDictionary()
+_watched: WeakKeyDictionary[Store, dict[str, list[Position]]] = WeakKeyDictionary()
+"""Where generated objects stand for which something is still to fall due; the others are not looked at again."""
 
 
 def due(
-    kind: str, looks_back_days: int | None = None
+    kind: str, looks_back_days: int | None = None, first: Callable[[Store], Record] | None = None
 ) -> Callable[[Callable[[Record], Iterable[Due]]], Callable[[Record], Iterable[Due]]]:
     """Register the function below as what says when something falls due for objects of `kind`.
 
-    Generated objects older than `looks_back_days` are not looked at, where that spares making them all.
+    Generated objects older than `looks_back_days` are not looked at, where that spares making them all. `first`
+    makes the one object of its kind, where the store does not have it yet.
     """
 
     def register(when: Callable[[Record], Iterable[Due]]) -> Callable[[Record], Iterable[Due]]:
         assert kind not in WORKS, f"{kind} has two registers of what falls due"
-        WORKS[kind] = _Work(when, looks_back_days)
+        WORKS[kind] = _Work(when, looks_back_days, first)
         return when
 
     return register
@@ -65,6 +69,11 @@ def pass_time(store: Store, clock: Clock, until: int) -> None:
         if until > since:
             _run(store, _Span(since, until, None))
             _passed[store] = until
+
+
+def passed(store: Store) -> int:
+    """Return up to when everything that fell due has been run, on the sandbox's own clock."""
+    return _passed.get(store, store.clock.start)
 
 
 def pass_test_time(store: Store, test_clock: str, since: int, until: int) -> None:
@@ -132,8 +141,26 @@ def _candidates(store: Store, kind: str, work: _Work, span: _Span) -> Iterable[R
         return ()
     if span.test_clock is not None:
         return _on_clock(store, kind, span.test_clock)
+    if work.first is not None and next(store.walk(kind), None) is None:
+        store.put(kind, work.first(store))
     back = work.looks_back_days
-    return store.records(kind, Stretch(since=None if back is None else span.since - back * DAY))
+    since = 0 if back is None else span.since - back * DAY
+    watched = _watched.setdefault(store, {})
+    if kind not in watched:
+        watched[kind] = list(_to_fall_due(store, kind, work, Stretch(since=since)))
+    positions = dict.fromkeys([*watched[kind], *store.written(kind, since)])
+    found = (store.at(kind, position) for position in sorted(positions, reverse=True))
+    return (record for record in found if record is not None)
+
+
+def _to_fall_due(store: Store, kind: str, work: _Work, stretch: Stretch) -> Iterator[Position]:
+    since = passed(store)
+    for position in store.walk(kind, stretch):
+        if position[0] or store.business.is_over(kind, position[1]):
+            continue
+        record = store.at(kind, position)
+        if record is not None and any(at > since for at, _ in work.when(record)):
+            yield position
 
 
 def _on_clock(store: Store, kind: str, test_clock: str) -> Iterator[Record]:

@@ -1,0 +1,58 @@
+"""Time passes in a sandbox as it does elsewhere: the same things happen, however often somebody looks."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.sandbox.store import Stretch
+from tests.office import DAY, Office, Record
+
+KINDS = ("invoice", "subscription", "charge", "payment_intent", "payout", "balance_transaction", "dispute", "refund")
+
+
+def after(office: Office, days: int, steps: int) -> dict[str, list[tuple[tuple[str, object], ...]]]:
+    """What there is after so many days, but for ids: those of the same second may be given in another order."""
+    office.subscribe()
+    office.subscribe(office.customers[1], trial_period_days=10)
+    office.pay("pm_card_createDispute")
+    for _ in range(steps):
+        office.wait(days * DAY // steps)
+    return {kind: sorted(map(_said, office.store.records(kind))) for kind in KINDS}
+
+
+def _said(record: Record) -> tuple[tuple[str, object], ...]:
+    plain = {name: value for name, value in record.items() if isinstance(value, int) or name == "status"}
+    return tuple(sorted(plain.items()))
+
+
+def test_it_does_not_matter_in_how_many_steps_time_passes() -> None:
+    at_once, step_by_step = after(Office(), 40, 1), after(Office(), 40, 20)
+    for kind in KINDS:
+        assert at_once[kind] == step_by_step[kind], kind
+
+
+def test_what_was_changed_by_hand_falls_due_too() -> None:
+    office = Office()
+    office.wait(DAY)
+    found = next(record for record in office.store.records("subscription") if record["status"] == "canceled")
+    found.update(status="active", cancel_at=office.clock.now() + DAY // 2)
+    office.store.put("subscription", found)
+    office.wait(DAY)
+    ended = office.store.get("subscription", found["id"])
+    assert ended is not None
+    assert (ended["status"], ended["ended_at"]) == ("canceled", found["cancel_at"])
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_an_object_is_found_by_what_it_has_now(is_new: bool) -> None:
+    office = Office()
+    charge = next(office.store.records("charge"))
+    first, second = office.customers[:2]
+    if is_new:
+        charge["id"] = "ch_new"
+    for owner in (first, second, first):
+        office.store.put("charge", {**charge, "customer": owner})
+        near = office.store.records("charge", Stretch(near=("customer", owner)))
+        assert [found["id"] for found in near if found["customer"] == owner] == [charge["id"]]
+    other = office.store.records("charge", Stretch(near=("customer", second)))
+    assert [found["id"] for found in other if found["customer"] == second] == []
