@@ -64,6 +64,10 @@ class Prepared:
         key: str | None = self.headers.get("Idempotency-Key")
         return key if self.to_stripe and _heeds_idempotency_key(self.method, self.url) else None
 
+    def is_for(self, connection: Connection) -> bool:
+        """Whether it goes to the API's own hosts, not to another that the user trusts."""
+        return _origin(self.url) in _own(connection)
+
     @property
     def writes(self) -> bool:
         """Whether it may change something."""
@@ -97,8 +101,9 @@ def _address(method: str, call: Call, connection: Connection) -> httpx.URL:
         text += ("&" if "?" in text else "?") + query
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL as error:
-        problem = connection.key.hide_in(str(error))
+    except (httpx.InvalidURL, UnicodeError) as error:
+        is_text = isinstance(error, httpx.InvalidURL)
+        problem = connection.key.hide_in(str(error)) if is_text else "half of a surrogate pair is no text"
         raise UsageError(f"The address of a {method} request cannot be read: {problem}.") from None
     if url.scheme not in _DEFAULT_PORTS or not url.host or url.userinfo or url.fragment:
         raise UsageError("A full URL must be https://HOST/PATH, without user name, password and #fragment.")
@@ -113,14 +118,18 @@ def _base(method: str, path: str, connection: Connection) -> str:
 
 
 def _refuse_untrusted(url: httpx.URL, connection: Connection) -> None:
-    own = {_origin(httpx.URL(base)) for base in (connection.api_base, connection.files_base)}
+    own = _own(connection)
     if _origin(url) in own or _is_trusted(url, connection.trusted_hosts):
         return
     known = ", ".join(sorted({host for _, host, _ in own} | set(connection.trusted_hosts)))
     raise UsageError(
         f"The key is not sent to {url.scheme}://{url.netloc.decode('ascii')}: it goes to {known} only. Name the "
-        "host in trusted_hosts of the connection (https only), or send the request without the key."
+        "host in trusted_hosts of the connection (https only), or send the request without the key (--no-auth)."
     )
+
+
+def _own(connection: Connection) -> set[tuple[str, str, int]]:
+    return {_origin(httpx.URL(base)) for base in (connection.api_base, connection.files_base)}
 
 
 def _stripe_headers(method: str, url: httpx.URL, call: Call, connection: Connection) -> dict[str, str]:
@@ -135,8 +144,13 @@ def _stripe_headers(method: str, url: httpx.URL, call: Call, connection: Connect
     return headers
 
 
+def same_origin(one: str, other: str) -> bool:
+    """Return whether two addresses are of one scheme, host and port."""
+    return _origin(httpx.URL(one)) == _origin(httpx.URL(other))
+
+
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    return url.scheme, url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS[url.scheme]
+    return url.scheme, url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS.get(url.scheme, 0)
 
 
 def _is_trusted(url: httpx.URL, hosts: tuple[str, ...]) -> bool:
@@ -157,7 +171,10 @@ def _body(call: Call) -> tuple[bytes | None, dict[str, str]]:
     if call.form is not None:
         return form_encode(call.form).encode("ascii"), {"Content-Type": _FORM}
     if call.json is not None:
-        return msgspec.json.encode(call.json), {"Content-Type": "application/json"}
+        try:
+            return msgspec.json.encode(call.json), {"Content-Type": "application/json"}
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(f"The body cannot be written as JSON: {error}.") from None
     return call.content, {}
 
 

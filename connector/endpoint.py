@@ -22,7 +22,7 @@ KNOWN_NOT_COLUMNS = ("child", "omit")
 FILTER_KINDS = ("range", "equals")
 UPDATES = ("events", "partial", "none")
 DELETES = ("event", "compare", "never")
-PAGING = ("cursor", "none")
+PAGING = ("cursor", "page", "url", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A table of Stripe's: where its records come from, how they are narrowed, which columns they fill."""
+    """A table of Stripe's: where its records come from, how they are narrowed, which columns they fill.
+
+    `rows` are kinds of rows inside one object, `rows_at` the path to the one list that holds the records.
+    """
 
     name: str
     file: Path
@@ -94,6 +97,7 @@ class Endpoint:
     always: Mapping[str, str] = field(default_factory=dict)
     each: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: tuple[str, ...] = ()
+    rows_at: tuple[str, ...] = ()
     window: Window | None = None
     reread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     filters: Mapping[str, Filter] = field(default_factory=dict)
@@ -121,6 +125,11 @@ class Endpoints:
         self._folders = [*folders, shipped_folder()]
         self._loaded: dict[str, Endpoint] = {}
 
+    @property
+    def own_folder(self) -> Path | None:
+        """The first folder of the user's own, where there is one: what they add goes there."""
+        return self._folders[0] if len(self._folders) > 1 else None
+
     def __iter__(self) -> Iterator[str]:
         """Yield the names of all tables, sorted."""
         files = [file for folder in self._folders for file in folder.glob("*.toml")]
@@ -133,6 +142,10 @@ class Endpoints:
         if name not in self._loaded:
             self._loaded[name] = self._load(name)
         return self._loaded[name]
+
+    def forget(self, name: str) -> None:
+        """Read a definition again when it is next asked for: its file has changed."""
+        self._loaded.pop(name, None)
 
     def _find(self, name: str, skip: Path | None = None) -> Path | None:
         files = (folder / f"{name}.toml" for folder in self._folders)
@@ -208,7 +221,8 @@ class _Reader:
         parents = self._parents()
         declared = {column.name for column in columns}
         filled = [Column(p.column, (), "text") for p in parents if p.column not in declared]
-        if self.content.get("rows"):
+        kinds, rows_at = self._rows()
+        if kinds:
             filled.append(Column("kind", (), "text"))
         endpoint = Endpoint(
             name=self.file.stem,
@@ -230,7 +244,8 @@ class _Reader:
             updates=self._choice("updates", UPDATES, "none"),
             deletes=self._choice("deletes", DELETES, "never"),
             paging=self._choice("paging", PAGING, "cursor"),
-            rows=self._texts("rows"),
+            rows=kinds,
+            rows_at=rows_at,
             always={key: _sent(value) for key, value in self._table("always").items()},
             each={key: self._value_list("each", key, value) for key, value in self._table("each").items()},
             reread={key: self._value_list("reread", key, value) for key, value in self._table("reread").items()},
@@ -239,8 +254,8 @@ class _Reader:
         return endpoint
 
     def _check(self, endpoint: Endpoint) -> None:
-        if not endpoint.primary_key:
-            raise self.fail('"primary_key" is missing: the columns that tell one row from another.')
+        if not endpoint.primary_key and self.content.get("primary_key") != []:
+            raise self.fail('"primary_key" is missing: the columns that tell one row from another; [] if none do.')
         names = [column.name for column in endpoint.columns]
         keys = [*endpoint.primary_key, *([endpoint.order] if endpoint.order else [])]
         for name in [*keys, *(endpoint.reread or ())]:
@@ -254,6 +269,11 @@ class _Reader:
         unfilled = holes - {parent.fills for parent in endpoint.parents}
         if unfilled:
             raise self.fail(f'no parent fills "{{{unfilled.pop()}}}" of the path {endpoint.path}.')
+
+    def _rows(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the kinds of rows inside one object (a list was said), or the path to the records (a text was)."""
+        said = self.content.get("rows", [])
+        return ((), tuple(said.split("."))) if isinstance(said, str) else (self._texts("rows"), ())
 
     def _columns(self) -> tuple[list[Column], dict[tuple[str, ...], str]]:
         columns: list[Column] = []

@@ -8,20 +8,32 @@ concern here.
 from __future__ import annotations
 
 import itertools
-import re
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
-from msgspec import Raw
-from msgspec.json import decode, encode
-
-from connector.answers import Reply
 from connector.client import Client
 from connector.endpoint import Endpoint, Endpoints, Parent
 from connector.errors import DataError, ObjectMissing, StripeError
+from connector.records import (
+    ListAnswer,
+    Page,
+    RecordKey,
+    Stub,
+    clean_content,
+    decoded,
+    decoded_part,
+    embedded_lists,
+    ids_of,
+    only,
+    path_part,
+    rows_at,
+    rows_by_kind,
+    unseen,
+)
+
+__all__ = ["PAGE_ROWS", "Listing", "Page", "Parameters", "Reader", "Selection", "only"]
 
 PAGE_ROWS = 100  # Stripe's greatest `limit`
 _REMEMBERED_IDS = 10 * PAGE_ROWS  # how far back a walk can step when its cursor's object has been deleted
@@ -42,19 +54,6 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Page:
-    """Records as the bytes of a JSON array, the values of columns that are not in them, and when they were asked.
-
-    `sent_at` is in whole seconds of Stripe's clock, when the request was sent.
-    """
-
-    records: bytes
-    count: int
-    sent_at: int
-    fills: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Listing:
     """One list to walk: a path with its parameters, and where to begin and how to go on."""
 
@@ -62,20 +61,8 @@ class Listing:
     label: str
     parameters: Parameters = field(default_factory=dict)
     cursor: str | None = None
-    paged: bool = True
+    paging: str = "cursor"
     order_filter: str | None = None
-
-
-class _Key(msgspec.Struct):
-    """What a walk needs to know of a record."""
-
-    id: str | None = None
-    created: int | None = None
-
-
-class _List(msgspec.Struct):
-    data: Raw
-    has_more: bool = False
 
 
 class Reader:
@@ -91,8 +78,8 @@ class Reader:
         """Yield every page of records that the selection names."""
         if selection.ids is not None:
             return self._retrieve(endpoint, selection.ids)
-        if endpoint.rows:
-            return self._rows_inside(endpoint)
+        if endpoint.rows or endpoint.rows_at:
+            return self._rows_inside(endpoint, selection)
         if endpoint.parents:
             return self._children(endpoint, selection)
         return self._lists(endpoint, selection)
@@ -110,34 +97,26 @@ class Reader:
         for values in [*combinations, combinations[0]]:
             listing = _listing(endpoint, {**parameters, **dict(zip(each, values, strict=True))})
             for page in self.walk(listing):
-                yield from _unseen(page, seen)
+                yield from unseen(page, seen)
 
-    def _rows_inside(self, endpoint: Endpoint) -> Iterator[Page]:
-        """Yield the one page of an endpoint whose rows stand inside a single object, by kind."""
-        reply = self._client.get(endpoint.path, {}, endpoint=endpoint.path)
-        fields = _decode(reply, dict[str, Any])
-        roots = {kind.split(".")[0] for kind in endpoint.rows}
-        shared = {key: value for key, value in fields.items() if key not in roots and key != "object"}
-        found = [(kind, row) for kind in endpoint.rows for row in _rows_at(fields, kind)]
-        yield Page(
-            records=encode([{**shared, **row} for _, row in found]),
-            count=len(found),
-            sent_at=reply.sent_at,
-            fills={"kind": [kind for kind, _ in found]},
-        )
+    def _rows_inside(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
+        """Yield the one page of an endpoint whose rows stand somewhere inside the answer."""
+        parameters = {**endpoint.always, **selection.parameters}
+        reply = self._client.get(endpoint.path, parameters, endpoint=endpoint.path)
+        yield rows_by_kind(reply, endpoint.rows) if endpoint.rows else rows_at(reply, endpoint.rows_at)
 
     def _retrieve(self, endpoint: Endpoint, ids: Sequence[str]) -> Iterator[Page]:
         path = endpoint.retrieve or ""
         for each in dict.fromkeys(ids):
             try:
-                reply = self._client.get(path.replace("{id}", _path_part(each)), {}, endpoint=path)
+                reply = self._client.get(path.replace("{id}", path_part(each)), {}, endpoint=path)
             except ObjectMissing:
                 self.notes.append(f"{endpoint.name}: there is no {each}.")
                 continue
-            if _decode(reply, _Stub).deleted:
+            if decoded(reply, Stub).deleted:
                 self.notes.append(f"{endpoint.name}: {each} has been deleted.")
                 continue
-            yield Page(records=b"[" + _content(reply) + b"]", count=1, sent_at=reply.sent_at)
+            yield Page(records=b"[" + clean_content(reply) + b"]", count=1, sent_at=reply.sent_at)
 
     def _children(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
         if endpoint.embedded and endpoint.parents[0].column not in selection.parents:
@@ -153,7 +132,7 @@ class Reader:
             yield from selection.parents[parent.column]
             return
         for page in self.read(self._endpoints[parent.table], Selection()):
-            yield from _ids(page)
+            yield from ids_of(page)
 
     def _children_of(
         self, endpoint: Endpoint, selection: Selection, ids: Sequence[str], cursor: str | None = None
@@ -163,7 +142,7 @@ class Reader:
         path, query = endpoint.path, dict(selection.parameters)
         for name, value in filled.items():
             if f"{{{name}}}" in path:
-                path = path.replace(f"{{{name}}}", _path_part(value))
+                path = path.replace(f"{{{name}}}", path_part(value))
             else:
                 query[name] = value
         listing = replace(_listing(endpoint, {**endpoint.always, **query}), path=path, cursor=cursor)
@@ -184,10 +163,10 @@ class Reader:
         """Yield the children of one page of parents: those that came with it, fetching only what was cut off."""
         selection = selection or Selection()
         if not endpoint.embedded:
-            for owner in _ids(parents):
+            for owner in ids_of(parents):
                 yield from self._children_of(endpoint, selection, [owner])
             return
-        whole, owners, rest = _embedded_lists(parents, endpoint.embedded)
+        whole, owners, rest = embedded_lists(parents, endpoint.embedded)
         fills = {endpoint.parents[0].column: owners}
         yield Page(b"[" + b",".join(whole) + b"]", len(whole), parents.sent_at, fills)
         for owner, cursor in rest:
@@ -207,20 +186,19 @@ class Reader:
                 seen = frozenset(recent)
                 listing = self._behind_deleted_cursor(listing, recent, oldest)
                 continue
-            answer = _decode(reply, _List)
-            keys = decode(answer.data, type=list[_Key])
+            answer = decoded(reply, ListAnswer)
+            keys = decoded_part(reply, answer.data, list[RecordKey])
             page = Page(bytes(answer.data), len(keys), reply.sent_at)
-            yield from _unseen(page, set(seen)) if seen else [page]
-            if not (answer.has_more and listing.paged):
+            yield from unseen(page, set(seen)) if seen else [page]
+            further = _further(listing, answer, keys[-1].id if keys else None)
+            if further is None:
                 return
-            if not keys or keys[-1].id is None:
-                raise DataError(f"Stripe says that {listing.path} has more, but gave no record to go on from.")
             recent.extend(key.id for key in keys if key.id is not None)
-            oldest = keys[-1].created or oldest
-            listing = replace(listing, cursor=keys[-1].id)
+            oldest = keys[-1].created if keys and isinstance(keys[-1].created, int) else oldest
+            listing = further
 
     def _query(self, listing: Listing) -> dict[str, Any]:
-        if not listing.paged:
+        if listing.paging == "none" or "?" in listing.path:
             return dict(listing.parameters)
         cursor = {"starting_after": listing.cursor} if listing.cursor else {}
         return {**listing.parameters, "limit": self._page_rows, **cursor}
@@ -252,6 +230,19 @@ class Reader:
                 raise
             return False
         return True
+
+
+def _further(listing: Listing, answer: ListAnswer, last_id: str | None) -> Listing | None:
+    """Return what to ask for after an answer: behind its last record, or the page that it names; None at the end."""
+    if listing.paging == "url":  # which holds the parameters already
+        return replace(listing, path=answer.next_page_url, parameters={}) if answer.next_page_url else None
+    if not answer.has_more or listing.paging == "none":
+        return None
+    if listing.paging == "page" and answer.next_page:
+        return replace(listing, parameters={**listing.parameters, "page": answer.next_page})
+    if listing.paging == "page" or last_id is None:
+        raise DataError(f"Stripe says that {listing.path} has more, but gave no record to go on from.")
+    return replace(listing, cursor=last_id)
 
 
 def _ever_earlier(ids: Sequence[str]) -> Iterator[str]:
@@ -286,98 +277,12 @@ def _combinations(ids: Sequence[_Kept]) -> Iterator[list[str]]:
             yield [one, *rest]
 
 
-class _Stub(msgspec.Struct):
-    deleted: bool = False
-
-
 def _listing(endpoint: Endpoint, parameters: Parameters) -> Listing:
     order = endpoint.filter_for(endpoint.order) if endpoint.order else None
     return Listing(
         path=endpoint.path,
         label=endpoint.path,
         parameters=parameters,
-        paged=endpoint.paging == "cursor",
+        paging=endpoint.paging,
         order_filter=order.parameter if order and order.kind == "range" else None,
     )
-
-
-def _content(reply: Reply) -> bytes:
-    """Return the answer's bytes; half a surrogate pair, which is no character, becomes U+FFFD."""
-    if b"\\ud" not in reply.content and b"\\uD" not in reply.content:
-        return reply.content
-    return _ESCAPE.sub(lambda found: b"\\ufffd" if found["half"] else found[0], reply.content)
-
-
-# Every escape is matched, so that an escaped backslash is never taken for the start of one.
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
-)
-
-
-def _decode(reply: Reply, kind: Any) -> Any:
-    try:
-        return decode(_content(reply), type=kind)
-    except msgspec.MsgspecError as error:
-        raise DataError(f"Stripe's answer (request {reply.request_id}) is not what it should be: {error}") from error
-
-
-def _ids(page: Page) -> list[str]:
-    return [key.id for key in decode(page.records, type=list[_Key]) if key.id is not None]
-
-
-def only(page: Page, ids: Collection[str]) -> Page:
-    """Return the page without the records whose id is not among these."""
-    pairs = zip(_ids(page), decode(page.records, type=list[Raw]), strict=True)
-    kept = [bytes(raw) for each, raw in pairs if each in ids]
-    return replace(page, records=b"[" + b",".join(kept) + b"]", count=len(kept))
-
-
-def _unseen(page: Page, seen: set[str]) -> Iterator[Page]:
-    """Yield the page without the records that were seen before, and remember those that were not."""
-    keys = decode(page.records, type=list[_Key])
-    pairs = zip(keys, decode(page.records, type=list[Raw]), strict=True)
-    fresh = [(key.id, bytes(raw)) for key, raw in pairs if key.id not in seen]
-    seen.update(key for key, _ in fresh if key is not None)
-    if fresh:
-        yield replace(page, records=b"[" + b",".join(raw for _, raw in fresh) + b"]", count=len(fresh))
-
-
-def _rows_at(fields: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    here: Any = fields
-    for key in kind.split("."):
-        here = here.get(key) if isinstance(here, dict) else None
-    return here or []
-
-
-def _embedded_lists(page: Page, path: Sequence[str]) -> tuple[list[bytes], list[str], list[tuple[str, str | None]]]:
-    """Return the embedded records, the owner of each, and the owners whose list goes on (with the last id)."""
-    records: list[bytes] = []
-    owners: list[str] = []
-    rest: list[tuple[str, str | None]] = []
-    for owner, raw in zip(_ids(page), decode(page.records, type=list[dict[str, Raw]]), strict=True):
-        embedded = _list_at(raw, path)
-        if embedded is None:
-            rest.append((owner, None))
-            continue
-        inside = decode(embedded.data, type=list[Raw])
-        records += [bytes(each) for each in inside]
-        owners += [owner] * len(inside)
-        if embedded.has_more:
-            rest.append((owner, decode(inside[-1], type=_Key).id if inside else None))
-    return records, owners, rest
-
-
-def _list_at(fields: Mapping[str, Raw], path: Sequence[str]) -> _List | None:
-    """Return the list that stands at `path` in a record, or None where the record came without it."""
-    *above, last = path
-    for key in above:
-        fields = decode(fields[key], type=dict[str, Raw]) if key in fields else {}
-    raw = fields.get(last)
-    return None if raw is None or bytes(raw) == b"null" else decode(raw, type=_List)
-
-
-def _path_part(value: str) -> str:
-    """Return an id as it may stand in a path: nothing in it can lead elsewhere."""
-    from urllib.parse import quote
-
-    return quote(value, safe="")

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from connector.result import Report
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _PLAIN_EVERY_SECONDS = 10.0
 
 
-class Progress:
-    """Shows a report as it grows, on stderr; to be called with the report after each page."""
+class _Line:
+    """One line that says how far something has come: a moving one on a terminal, plain ones now and then elsewhere."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -26,7 +26,7 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if sys.stderr.isatty():
             self._open_bar()
         return self
@@ -37,17 +37,15 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, report: Report) -> None:
-        """Show how far the read has come."""
+    def _tell(self, said: str) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, said=self._said(report))
+            self._bar.update(self._task, said=said)
         elif time.monotonic() - self._told >= _PLAIN_EVERY_SECONDS:
             self._told = time.monotonic()
-            print(f"{self._name}: {self._said(report)}", file=sys.stderr)  # noqa: T201 - where people look
+            print(f"{self._name}: {said}", file=sys.stderr)  # noqa: T201 - where people look
 
-    def _said(self, report: Report) -> str:
-        per_second = report.requests / max(time.monotonic() - self._began, 0.001)
-        return f"{report.rows:,} rows  {report.requests:,} requests  {per_second:.0f}/s"
+    def _per_second(self, count: int) -> float:
+        return count / max(time.monotonic() - self._began, 0.001)
 
     def _open_bar(self) -> None:
         from rich.progress import Progress as Bar
@@ -64,6 +62,23 @@ class Progress:
         self._bar = Bar(*columns, console=console(sys.stderr), transient=True)
         self._task = self._bar.add_task(self._name, total=None, said="")
         self._bar.start()
+
+
+class Progress(_Line):
+    """Shows a report as it grows, on stderr; to be called with the report after each page."""
+
+    def __call__(self, report: Report) -> None:
+        """Show how far the read has come."""
+        per_second = self._per_second(report.requests)
+        self._tell(f"{report.rows:,} rows  {report.requests:,} requests  {per_second:.0f}/s")
+
+
+class LoadProgress(_Line):
+    """Shows how many rows of a source have been read, on stderr; to be called with their number after each batch."""
+
+    def __call__(self, rows: int) -> None:
+        """Show how many rows have been read."""
+        self._tell(f"{rows:,} rows  {self._per_second(rows):,.0f} rows/s")
 
 
 class SyncProgress:

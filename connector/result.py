@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connector.errors import DataError
 from connector.targets import WriteOptions, open_target
 
 if TYPE_CHECKING:
@@ -16,9 +17,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_SHOWN_FAILURES = 20
+
+
 @dataclass
 class Report:
-    """How a read went: counts of rows, requests and seconds, and everything worth telling."""
+    """How a read went: counts of rows, requests and seconds, and everything worth telling.
+
+    `failures` name what could not be read although the rest was; the command line exits with 1 when there are any.
+    """
 
     name: str
     rows_read: int = 0
@@ -30,6 +37,7 @@ class Report:
     undeclared: Counter[str] = field(default_factory=Counter)
     misfits: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """Return the report in sentences, the most important first."""
@@ -47,18 +55,32 @@ class Report:
             f"{self.name}: {count:,} values of {path} do not fit its type; they are in _extra"
             for path, count in self.misfits.most_common()
         ]
-        return said + self.notes
+        return said + self.notes + self.failed()
+
+    def failed(self) -> list[str]:
+        """Return what failed in sentences, no more of them than a person reads."""
+        shown = self.failures[:_SHOWN_FAILURES]
+        more = len(self.failures) - len(shown)
+        return [*shown, f"… and {more:,} more that failed"] if more else shown
 
 
 class Result:
-    """Rows of one schema. Iterating reads them, batch by batch; `to_arrow` and its kin keep what they have read."""
+    """Rows of one schema. Iterating reads them, batch by batch; `to_arrow` and its kin keep what they have read.
 
-    def __init__(self, name: str, schema: pa.Schema, read: Callable[[Report], Iterator[pa.RecordBatch]]) -> None:
+    A `schema` that only the rows show is None at first; `read` then yields at least one batch, maybe an empty one.
+    """
+
+    def __init__(self, name: str, schema: pa.Schema | None, read: Callable[[Report], Iterator[pa.RecordBatch]]) -> None:
         self.name = name
-        self.schema = schema
+        self._schema = schema
         self.report = Report(name)
         self._read = read
         self._kept: pa.Table | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns and their types; where only the rows show them, the rows are read and kept."""
+        return self.to_arrow().schema if self._schema is None else self._schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         if self._kept is not None:
@@ -68,7 +90,8 @@ class Result:
 
     def __repr__(self) -> str:
         rows = f"{self._kept.num_rows:,} rows" if self._kept is not None else "not read yet"
-        return f"<{self.name}: {len(self.schema)} columns, {rows}>"
+        known = self._kept.schema if self._kept is not None else self._schema
+        return f"<{self.name}: {'' if known is None else f'{len(known)} columns, '}{rows}>"
 
     def _repr_html_(self) -> str | None:
         """Show the rows in a notebook once they have been read; showing alone sends no request."""
@@ -79,7 +102,8 @@ class Result:
         import pyarrow as pa
 
         if self._kept is None:
-            self._kept = pa.Table.from_batches(list(self), schema=self.schema)
+            batches = list(self)
+            self._kept = pa.Table.from_batches(batches, schema=self._schema or batches[0].schema)
         return self._kept
 
     def to_pandas(self) -> pd.DataFrame:
@@ -109,4 +133,9 @@ class Result:
         batches = iter(self)
         # The first rows are waited for before anything is written: most of what can go wrong goes wrong here.
         first = list(itertools.islice(batches, 1))
-        return opened.replace(self.schema, itertools.chain(first, batches))
+        schema = self._schema or first[0].schema
+        if schema.names:
+            return opened.replace(schema, itertools.chain(first, batches))
+        if str(target) == "-":
+            return 0
+        raise DataError(f"{self.name} gave no rows, so nothing says which columns {opened.label} has; it is as it was.")

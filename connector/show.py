@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from connector.dates import Meaning
     from connector.endpoint import Column, Endpoint, Endpoints, Filter
+    from connector.forecast import Forecast
     from connector.state import Run
-    from connector.tasks import Task
 
 _WIDEST_CELL = 40
 _PADDING = 3  # what a table spends on each column beside its text
@@ -143,15 +143,18 @@ def show_sync(runs: Sequence[Run]) -> None:
             console(sys.stderr).print(f"{run.endpoint}: {run.error}")
 
 
-def show_tasks(tasks: Sequence[Task], last: Sequence[Run]) -> None:
-    """Print what a sync would read: what it asks of Stripe, and how much it was the last time."""
-    before = {run.endpoint: run for run in last}
-    rows = []
-    for task in tasks:
-        run = before.get(task.name)
-        estimate = f"{run.rows_read:,} (as in the last run)" if run else "unknown: never read before"
-        rows.append((task.name, ", ".join(map(str, task.conditions)) or "everything", estimate))
-    table(["endpoint", "reads", "rows"], rows)
+def show_forecasts(forecasts: Iterable[Forecast]) -> None:
+    """Print what a sync would read: what it asks of Stripe, how many rows that is, and how this is known."""
+    rows = [
+        (
+            each.task.name,
+            ", ".join(map(str, each.task.conditions)) or "everything",
+            "" if each.rows is None else f"{each.rows:,}",
+            each.basis,
+        )
+        for each in forecasts
+    ]
+    table(["endpoint", "reads", "rows", ""], rows, numbers=[2])
 
 
 def _comparisons(given: Filter) -> str:

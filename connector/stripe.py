@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from connector.config import Connection, connection, definition_folders
 from connector.dates import Clock
-from connector.endpoint import Endpoint, Endpoints
+from connector.endpoint import Endpoints
 from connector.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from connector.check import Check
     from connector.client import Client
     from connector.extract import Api, Progress
+    from connector.forecast import Forecast
+    from connector.load import LoadReport
+    from connector.request import RequestResult
     from connector.result import Result
     from connector.runfile import RunFile
     from connector.state import Run
@@ -36,7 +39,7 @@ class Stripe:
     """An account of Stripe's, by the key in STRIPE_API_KEY or by the name of a connection in connector.toml.
 
     Settings given here (key, account, version, api_base, time_zone, max_rps …) win over both. `definitions` are
-    folders of endpoint files of your own. Nothing is sent until rows are asked for.
+    folders of endpoint files of your own. Nothing is sent until rows are asked for, but for a `request`.
     """
 
     def __init__(
@@ -70,10 +73,6 @@ class Stripe:
             self._client.close()
             self._client = None
 
-    def endpoint(self, name: str) -> Endpoint:
-        """Return the definition of one table: its columns, filters and keys."""
-        return self.endpoints[name]
-
     def extract(  # noqa: PLR0913 - what people may ask for, by name
         self,
         endpoint: str,
@@ -97,6 +96,19 @@ class Stripe:
         written = from_mapping(where) if isinstance(where, Mapping) else [parse(text) for text in where]
         request = Request([*written, *from_mapping(conditions)], columns, limit, strict)
         return extract(self._api(), endpoint, request, progress)
+
+    def request(self, method: str, url: str, *, progress: Progress | None = None, **asked: Any) -> RequestResult:
+        """Send any call and return its answer: as rows (`.to_pandas()`), as it came (`.raw`), with status and headers.
+
+        `request("GET", "/v1/events", query={"type": "invoice.paid"}, filter="$.data[*]", paginate=True)`. A GET is
+        sent at once. Anything else is returned as a plan to look at, unless it says apply=True (and allow=["money"],
+        allow=["delete"] or allow_live=True where it needs that). All that may be
+        said stands in `connector.request.asked.Asked`.
+        """
+        from connector.request import request
+        from connector.request.asked import Asked
+
+        return request(self._api(), Asked(method, url, **asked), progress)
 
     def check(self, only: Collection[str] = ()) -> Iterable[Check]:
         """Try the key: yield what it is, whose account it opens, and whether each endpoint can be read."""
@@ -128,11 +140,39 @@ class Stripe:
         with open_database(run.to) as database:
             return Sync(api, database, run.schema, watch).run(tasks, notes, run.lock_wait_seconds)
 
+    @staticmethod
+    def load(source: object, to: str, table: str | None = None, **how: Any) -> LoadReport:
+        """Merge any table into a database, by key and in one transaction; no key of Stripe's is needed for it.
+
+        `Stripe.load(frame, "postgresql://…", "crm.leads", key=["email"])`. The source is a DataFrame, an Arrow table,
+        a result of ours, a file name or a URL; the other arguments are those of `connector.load.Loading`.
+        """
+        from connector.load import Loading, load
+
+        return load(source, to, table, Loading(**how))
+
     def tasks(self, run: RunFile) -> tuple[list[Task], list[str]]:
         """Return what a run's config asks for, checked, and notes on what it leaves out; nothing is sent."""
         from connector.tasks import tasks_of
 
-        return tasks_of(self._api(run.time_zone, run.week_start), run)
+        tasks, notes = tasks_of(self._api(run.time_zone, run.week_start), run)
+        keyless = [task for task in tasks if not task.endpoint.primary_key]
+        for task in keyless:
+            if task.listed:
+                raise ConfigError(
+                    f"{task.name} cannot be synced: {task.endpoint.file} says no primary_key, so nothing tells its "
+                    "rows apart. Name the columns that do."
+                )
+            notes.append(f"{task.name}: left out, since its definition has no primary_key")
+        return [task for task in tasks if task not in keyless], notes
+
+    def forecast(self, run: RunFile) -> tuple[list[Forecast], list[str]]:
+        """Return how much a sync would read, and notes on what it leaves out; moves no data."""
+        from connector.forecast import forecast
+
+        tasks, notes = self.tasks(run)
+        api = self._api(run.time_zone, run.week_start)
+        return list(forecast(api, tasks, history(run.to, run.schema))), notes
 
     def requests_and_limit(self) -> tuple[int, float]:
         """Return how many requests were sent so far, and how many a second the account takes."""

@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec.json import decode
 
 from connector.errors import (
@@ -32,8 +31,8 @@ from connector.errors import (
 )
 from connector.extract import Api
 from connector.pages import Listing, Page, Reader, only
+from connector.readings import Reading, drift_notes
 from connector.state import EVENTS, Lease, Progress, Run, Spans
-from connector.tables import Flattener, arrow_field
 from connector.targets.base import Counts, Database, Deletion, Session, Table, Unseen
 from connector.targets.memory import Memory
 from connector.tasks import Task, families
@@ -41,8 +40,6 @@ from connector.tasks import Task, families
 COMMIT_ROWS = 5_000
 COMMIT_SECONDS = 5.0
 _LEASE_POLL_SECONDS = 1.0
-_REFUSED = (400, 403, 404)  # the key may not, or the account has no such feature
-_PROVENANCE = {"_account_id": "text", "_changed_at": "timestamp", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
 
 
 @dataclass
@@ -74,72 +71,6 @@ Watch = Callable[[str, Run], None]
 
 class _TakenOverError(TargetError):
     """Another run holds the lease now: this one must not write any more."""
-
-
-@dataclass
-class _Reading:
-    """One endpoint while it is read: its rows that wait for the next commit, and its counts so far.
-
-    `clock` is when its latest rows were as they are, in Stripe's time. It never goes back, also not behind earlier
-    runs: what is read later is newer, even where an estimate of Stripe's time came out lower.
-    """
-
-    task: Task
-    flattener: Flattener
-    run: Run
-    waiting: list[pa.RecordBatch] = field(default_factory=list)
-    oldest: int | None = None
-    clock: int = 0
-    first_clock: int | None = None
-    error: ConnectorError | None = None
-
-    def add(self, page: Page, account: str) -> Page:
-        """Flatten a page, keep what its conditions keep, with where and when it came from; return it cut to that."""
-        batch = self.task.planned.matches(self.flattener.batch(page.records, page.fills))
-        self.run = replace(self.run, rows_read=self.run.rows_read + page.count)
-        self.clock = max(self.clock, page.sent_at)
-        self.first_clock = self.first_clock or self.clock
-        if self.task.order_parameter and batch.num_rows:
-            oldest = pc.min(batch.column(cast("str", self.task.endpoint.order))).as_py()
-            self.oldest = int(oldest.timestamp()) if oldest else self.oldest
-        if batch.num_rows:
-            self.waiting.append(_with_provenance(self.without_excluded(batch), account, self.clock))
-        if batch.num_rows == page.count or "id" not in batch.schema.names:
-            return page
-        return only(page, set(batch.column("id").to_pylist()))
-
-    def reached(self, stretch: tuple[int, int]) -> int:
-        """Return how far back a stretch has been read; where it is read once per value, nothing counts before all."""
-        if self.oldest is None or self.task.endpoint.each:
-            return stretch[1]
-        return min(self.oldest + 1, stretch[1])
-
-    def without_excluded(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Drop the columns that only conditions needed."""
-        return batch.drop_columns([name for name in self.task.said.exclude if name in batch.schema.names])
-
-    def schema(self) -> pa.Schema:
-        """Return the schema of its table."""
-        empty = pa.RecordBatch.from_pylist([], schema=self.flattener.schema)
-        return _with_provenance(self.without_excluded(empty), "", 0).schema
-
-    def counted(self, counts: Counts) -> None:
-        """Add what became of rows to the run."""
-        self.run = replace(
-            self.run,
-            inserted=self.run.inserted + counts.inserted,
-            updated=self.run.updated + counts.updated,
-            unchanged=self.run.unchanged + counts.unchanged,
-            deleted=self.run.deleted + counts.deleted,
-        )
-
-    def ended(self) -> None:
-        """Say in the run how it ended; what the key may not read at all is skipped, unless it was asked for by name."""
-        error = self.error
-        refused = isinstance(error, StripeError) and error.status in _REFUSED and not self.run.rows_read
-        status = "succeeded" if error is None else "skipped" if refused and not self.task.listed else "failed"
-        said = None if error is None else (str(error).splitlines() or [type(error).__name__])[0]
-        self.run = replace(self.run, status=status, error=said)
 
 
 class Sync:
@@ -226,7 +157,7 @@ class Sync:
     def _family(self, family: Sequence[Task], report: SyncReport) -> None:
         """Sync one endpoint and the children that are read with it."""
         new = Run(self._lease.run_id, "", "running", time.time())
-        readings = [_Reading(task, task.flattener(), replace(new, endpoint=task.name)) for task in family]
+        readings = [Reading(task, task.flattener(), replace(new, endpoint=task.name)) for task in family]
         before, began = self._api.client.statistics, time.monotonic()
         reader = Reader(self._api.client, self._api.endpoints)
         try:
@@ -245,7 +176,7 @@ class Sync:
             reading.run = replace(reading.run, seconds=time.monotonic() - began)
             reading.ended()
             report.runs.append(reading.run)
-            report.notes += _drift_notes(reading)
+            report.notes += drift_notes(reading)
             self._watch(reading.task.name, reading.run)
         report.notes += reader.notes
         with self._database.transaction() as session:
@@ -253,7 +184,7 @@ class Sync:
             for reading in readings:
                 memory.save_run(self._account, reading.run)
 
-    def _prepare(self, readings: Sequence[_Reading]) -> tuple[list[str], Progress]:
+    def _prepare(self, readings: Sequence[Reading]) -> tuple[list[str], Progress]:
         """Make the tables fit, set the clocks behind all that stands in them; return what changed and how far it is."""
         changes, now = [], datetime.now(UTC)
         self._began_at = now
@@ -279,7 +210,7 @@ class Sync:
     def _table(self, task: Task) -> Table:
         return Table(self._schema, task.name)
 
-    def _read(self, reader: Reader, readings: Sequence[_Reading], done: Progress) -> None:
+    def _read(self, reader: Reader, readings: Sequence[Reading], done: Progress) -> None:
         """Read what is missing first, then what a stopped run had read, committing as it goes."""
         parent, *children = readings
         for stretch in parent.task.stretches(done.covered):
@@ -295,7 +226,7 @@ class Sync:
             done = replace(done, covered=done.covered.with_span(*stretch))
         self._finish(readings, done)
 
-    def _children(self, reader: Reader, child: _Reading, parents: Page) -> Iterator[None]:
+    def _children(self, reader: Reader, child: Reading, parents: Page) -> Iterator[None]:
         """Read the children of a page of parents, pausing after each answer; where that fails, the parents go on."""
         if child.error is not None:
             return
@@ -308,7 +239,7 @@ class Sync:
         except (StripeError, NoAnswer, DataError) as error:
             child.error = error
 
-    def _commit_if_due(self, readings: Sequence[_Reading], done: Progress) -> bool:
+    def _commit_if_due(self, readings: Sequence[Reading], done: Progress) -> bool:
         """Commit when many rows wait, or when it is time to say that this run is alive; say whether it did."""
         rows = sum(batch.num_rows for reading in readings for batch in reading.waiting)
         is_due = rows >= COMMIT_ROWS or time.monotonic() - self._last_commit >= COMMIT_SECONDS
@@ -316,15 +247,18 @@ class Sync:
             self._commit(readings, done)
         return is_due
 
-    def _commit(self, readings: Sequence[_Reading], done: Progress) -> None:
+    def _commit(self, readings: Sequence[Reading], done: Progress) -> None:
         """Merge the waiting rows and keep the progress that they make, in one transaction."""
-        with self._database.transaction() as session:
+
+        def work(session: Session) -> list[Counts]:
             memory = self._renewed(session)
             counts = [self._merge(session, reading) for reading in readings]
             memory.save_progress(self._account, done, livemode=self._livemode)
-        self._committed(readings, counts)
+            return counts
 
-    def _committed(self, readings: Sequence[_Reading], counts: Sequence[Counts]) -> None:
+        self._committed(readings, self._database.repeated(work))
+
+    def _committed(self, readings: Sequence[Reading], counts: Sequence[Counts]) -> None:
         for reading, count in zip(readings, counts, strict=True):
             reading.counted(count)
             reading.waiting = []
@@ -341,7 +275,7 @@ class Sync:
         memory.take_lease(self._lease)
         return memory
 
-    def _merge(self, session: Session, reading: _Reading) -> Counts:
+    def _merge(self, session: Session, reading: Reading) -> Counts:
         if not reading.waiting:
             return Counts()
         rows = pa.Table.from_batches(reading.waiting)
@@ -353,10 +287,11 @@ class Sync:
     def _now(self) -> datetime:
         return max(datetime.now(UTC), self._began_at)
 
-    def _finish(self, readings: Sequence[_Reading], done: Progress) -> None:
+    def _finish(self, readings: Sequence[Reading], done: Progress) -> None:
         """Merge the last rows, mark what was there and is no more, and start the next pass from nothing."""
         whole = replace(done, covered=Spans(), finished_at=int(time.time()))
-        with self._database.transaction() as session:
+
+        def work(session: Session) -> list[Counts]:
             memory = self._renewed(session)
             merged = [self._merge(session, reading) for reading in readings]
             gone = [Counts(deleted=self._delete(session, reading, readings[0])) for reading in readings]
@@ -364,9 +299,11 @@ class Sync:
                 if reading.error is None:
                     progress = replace(whole, endpoint=reading.task.name)
                     memory.save_progress(self._account, progress, livemode=self._livemode)
-        self._committed(readings, [more + less for more, less in zip(merged, gone, strict=True)])
+            return [more + less for more, less in zip(merged, gone, strict=True)]
 
-    def _delete(self, session: Session, reading: _Reading, top: _Reading) -> int:
+        self._committed(readings, self._database.repeated(work))
+
+    def _delete(self, session: Session, reading: Reading, top: Reading) -> int:
         """Mark the rows that this pass did not see; parents come first, since it is their fate that decides."""
         task = reading.task
         if not task.compares or reading.error is not None:
@@ -382,21 +319,3 @@ class Sync:
         known_at = datetime.fromtimestamp(top.first_clock or max(top.clock, int(time.time())), UTC)
         deletion = Deletion(known_at, self._now(), remove=task.said.deletions == "remove")
         return session.mark_deleted(self._table(task), unseen, deletion)
-
-
-def _with_provenance(batch: pa.RecordBatch, account: str, changed_at: int) -> pa.RecordBatch:
-    """Add whose rows these are and when they were as they are; when they are written is set at the commit."""
-    rows = batch.num_rows
-    changed = pa.repeat(pa.scalar(changed_at, pa.timestamp("s", "UTC")), rows).cast(pa.timestamp("us", "UTC"))
-    nothing = pa.nulls(rows, pa.timestamp("us", "UTC"))
-    arrays = [pa.repeat(account, rows), changed, nothing, nothing]
-    fields = [arrow_field(name, kind) for name, kind in _PROVENANCE.items()]
-    return pa.RecordBatch.from_arrays([*batch.columns, *arrays], schema=pa.schema([*batch.schema, *fields]))
-
-
-def _drift_notes(reading: _Reading) -> list[str]:
-    drift, name = reading.flattener.drift, reading.task.name
-    new = [f"{name}: {path} is new to this connector; it is in _extra" for path, n in drift.undeclared.items() if n]
-    return new + [
-        f"{name}: {n:,} values of {path} do not fit its type; they are in _extra" for path, n in drift.misfits.items()
-    ]

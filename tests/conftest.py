@@ -9,11 +9,36 @@ import pytest
 from connector import Stripe
 from connector.sandbox import Sandbox
 from tests.accounts import NOW, account
+from tests.call_shapes import CallShapes, documents
+from tests.command_line import connector
+from tests.postgres_server import postgres_database, postgres_url
+
+__all__ = ["connector", "postgres_database", "postgres_url"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for tests that repeat what chance decides more often."""
     parser.addoption("--thorough", action="store_true", help="kill a sync 300 times instead of 25")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def call_shapes() -> Iterator[CallShapes]:
+    """Where Stripe's document is at hand, every call to a sandbox is checked by it."""
+    from connector.sandbox.service import Service  # not needed by tests that need no sandbox
+
+    shapes = CallShapes()
+    if documents():
+        Service.watchers.append(shapes.watch)
+    yield shapes
+    Service.watchers.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_call_that_stripe_refuses(call_shapes: CallShapes) -> Iterator[None]:
+    """Fail the test that made a call which the sandbox took and Stripe would not."""
+    yield
+    wrong = call_shapes.taken()
+    assert not wrong, "Stripe would refuse what the sandbox took:\n" + "\n".join(wrong)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Synced tables beside the truth: what stands in a DuckDB file, and what Stripe holds."""
+"""Synced tables beside the truth: what stands in a DuckDB file or a Postgres, and what Stripe holds."""
 
 from __future__ import annotations
 
@@ -15,19 +15,32 @@ from tests.test_extract import comparable, truth
 
 ENDPOINTS = Endpoints()
 Key = tuple[Any, ...]
+Place = Path | str  # a DuckDB file, or the URL of a Postgres
 
 
-def query(path: Path, sql: str) -> list[dict[str, Any]]:
-    """Return the rows of a query on a file that nobody holds open."""
-    with duckdb.connect(path, read_only=True) as connection:
+def query(place: Place, sql: str) -> list[dict[str, Any]]:
+    """Return the rows of a query on a file that nobody holds open, or on a Postgres."""
+    if "://" in str(place):
+        return _query_postgres(str(place), sql)
+    with duckdb.connect(place, read_only=True) as connection:
         rows: list[dict[str, Any]] = connection.sql(sql).to_arrow_table().to_pylist()
         return rows
 
 
-def rows_of(path: Path, name: str, *, deleted: bool = False) -> dict[Key, dict[str, Any]]:
+def _query_postgres(url: str, sql: str) -> list[dict[str, Any]]:
+    import psycopg
+    from psycopg.rows import dict_row
+    from psycopg.types.string import TextLoader
+
+    with psycopg.connect(url, row_factory=dict_row, options="-c timezone=UTC") as connection:
+        connection.adapters.register_loader("jsonb", TextLoader)
+        return connection.execute(sql.encode()).fetchall()
+
+
+def rows_of(place: Place, name: str, *, deleted: bool = False) -> dict[Key, dict[str, Any]]:
     """Return the rows of a synced table by key: those that are there, or those marked deleted; no key stands twice."""
     keys = ENDPOINTS[name].primary_key
-    rows = query(path, f"select * from {quoted(name)}")
+    rows = query(place, f"select * from {quoted(name)}")
     by_key = {tuple(row[key] for key in keys): row for row in rows}
     assert len(by_key) == len(rows), f"{name}: a key stands twice"
     return {key: row for key, row in by_key.items() if (row["_deleted_at"] is not None) == deleted}
@@ -39,10 +52,10 @@ def expected_rows(sandbox: Sandbox, name: str) -> dict[Key, dict[str, Any]]:
     return {tuple(row[key] for key in endpoint.primary_key): row for row in truth(sandbox, endpoint)}
 
 
-def assert_equal_to_stripe(path: Path, sandbox: Sandbox, names: Sequence[str]) -> None:
+def assert_equal_to_stripe(place: Place, sandbox: Sandbox, names: Sequence[str]) -> None:
     """Compare every row and every value of these tables with the truth."""
     for name in names:
-        expected, found = expected_rows(sandbox, name), rows_of(path, name)
+        expected, found = expected_rows(sandbox, name), rows_of(place, name)
         assert found.keys() == expected.keys(), name
         for key, row in expected.items():
             shown = {column: value for column, value in found[key].items() if column in row}

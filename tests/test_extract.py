@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from pyarrow import parquet
 
 from connector import Stripe
 from connector.endpoint import Column, Endpoint, Endpoints
@@ -332,6 +334,13 @@ def test_a_result_is_a_dataframe_that_knows_nulls_decimals_and_utc(stripe: Strip
     assert str(frame.dtypes["active"]) == "boolean"
     assert str(frame.dtypes["created"]) == "datetime64[us, UTC]"
     assert {type(each) for each in frame["unit_amount_decimal"].dropna()} == {Decimal}
+
+
+def test_a_result_written_to_parquet_reads_back_the_same(stripe: Stripe, tmp_path: Path) -> None:
+    result = stripe.extract("products")
+    rows = result.to_arrow()
+    assert result.to_parquet(tmp_path / "products.parquet") == rows.num_rows > 0
+    assert parquet.read_table(tmp_path / "products.parquet").equals(rows)
 
 
 def test_a_result_in_a_notebook_sends_nothing_until_it_is_read(stripe: Stripe, shared_sandbox: Sandbox) -> None:

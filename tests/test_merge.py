@@ -2,57 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import TargetError
-from connector.tables import arrow_field
 from connector.targets.base import Counts, Database, Keys, Table
 from connector.targets.duckdb import DuckDB
+from connector.targets.portable import Portable
+from tests.databases import FAMILIES, database
+from tests.merging import COLUMNS, KEYS, START, kind, merge, stored, table_of, thing, things, values
 
-TABLE = Table("main", "things")
-KEYS = Keys(("account", "id"), "seen_at", ("seen_at",))
-COLUMNS = {"account": "text", "id": "text", "value": "text", "seen_at": "timestamp"}
-START = datetime(2026, 1, 1, tzinfo=UTC)
+__all__ = ["database"]
 
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return DuckDB(str(tmp_path / "merge.duckdb"))
-
-
-def table_of(rows: list[dict[str, Any]], columns: dict[str, str]) -> pa.Table:
-    return pa.Table.from_pylist(rows, schema=pa.schema([arrow_field(name, kind) for name, kind in columns.items()]))
-
-
-def thing(key: str, value: str | None, second: int = 0) -> dict[str, Any]:
-    return {"account": "acct_1", "id": key, "value": value, "seen_at": START + timedelta(seconds=second)}
-
-
-def merge(
-    database: Database, *rows: dict[str, Any], columns: dict[str, str] | None = None, keys: Keys = KEYS
-) -> Counts:
-    batch = table_of(list(rows), columns or COLUMNS)
-    with database.transaction() as session:
-        session.prepare(TABLE, batch.schema)
-        return session.upsert(TABLE, batch, keys)
-
-
-def stored(database: Database, columns: str = "id, value, seen_at") -> list[tuple[Any, ...]]:
-    with database.transaction() as session:
-        return session.rows(f"SELECT {columns} FROM {session.full(TABLE)} ORDER BY id")
-
-
-def values(database: Database) -> dict[Any, Any]:
-    return {key: value for key, value, _ in stored(database)}
+EXOTIC = [
+    'qu"ote; DROP TABLE x --',
+    "select",
+    "a b",
+    "[c]",
+    "d]e",
+    "50 % of ?",
+    "%s",
+    "\U0001f600 ñ 雪",
+    "it's",
+    "a.b",
+    "$1",
+]
 
 
 def test_pk_updates(database: Database) -> None:
@@ -99,24 +81,40 @@ def test_null_and_empty_are_different(database: Database) -> None:
 
 
 def test_special_characters_in_names_and_values(database: Database) -> None:
-    name, value = 'qu"ote; DROP TABLE x --', "'; ñ 雪 \U0001f600 \\ \n\t \x01"
-    columns = {"account": "text", "id": "text", name: "text", "select": "integer", "seen_at": "timestamp"}
-    row = {"account": value, "id": value, name: value, "select": 1, "seen_at": START}
-    merge(database, row, columns=columns)
-    assert merge(database, {**row, "select": 2}, columns=columns) == Counts(updated=1)
+    value = '\'; ñ 雪 \U0001f600 \\ \n\t \x01 \r\n \\N \\. %s ? , " ""'
+    columns = {"account": "text", "id": "text", **dict.fromkeys(EXOTIC, "text"), "select": "integer"}
+    row = {"account": value, "id": value, **dict.fromkeys(EXOTIC, value), "select": 1}
+    keys = Keys(("account", "id", EXOTIC[0], EXOTIC[7]))
+    merge(database, row, columns=columns, keys=keys)
+    assert merge(database, row, columns=columns, keys=keys) == Counts(unchanged=1)
+    assert merge(database, {**row, "select": 2}, columns=columns, keys=keys) == Counts(updated=1)
     with database.transaction() as session:
-        assert session.rows(f"SELECT * FROM {session.full(TABLE)}") == [(value, value, value, 2, START)]
+        found = session.rows(
+            f"SELECT * FROM {session.full(things(database))} WHERE {session.dialect.quote('50 % of ?')} = ?", (value,)
+        )
+        assert [dict(zip(columns, each, strict=True)) for each in found] == [{**row, "select": 2}]
+
+
+@pytest.mark.parametrize("name", EXOTIC)
+def test_special_characters_in_the_names_of_tables_and_schemas(name: str, database: Database) -> None:
+    schema = database.default_schema if isinstance(database, Portable) else name  # SQLite has one only
+    table, batch = Table(schema, name), table_of([thing("a", "1")], COLUMNS)
+    for expected in (Counts(inserted=1), Counts(unchanged=1)):
+        with database.transaction() as session:
+            session.prepare(table, batch.schema, KEYS.columns)
+            assert session.upsert(table, batch, KEYS) == expected
 
 
 def test_tables_of_the_user_called_like_ours_stay_untouched(database: Database) -> None:
-    names = ["stage", "_stage", "incoming", "_rows"]
+    tables = [Table(database.default_schema, name) for name in ("stage", "_stage", "incoming", "_rows")]
     with database.transaction() as session:
-        for name in names:
-            session.execute(f"CREATE TABLE main.{name} AS SELECT 1 AS mine")
+        for table in tables:
+            session.create(table, {"mine": kind(session, "integer")})
+            session.execute(f"INSERT INTO {session.full(table)} VALUES (?)", (1,))
     merge(database, thing("a", "1"))
     assert merge(database, thing("a", "2")) == Counts(updated=1)
     with database.transaction() as session:
-        assert [session.rows(f"SELECT * FROM main.{name}") for name in names] == [[(1,)]] * 4
+        assert [session.rows(f"SELECT * FROM {session.full(table)}") for table in tables] == [[(1,)]] * 4
 
 
 def test_a_row_without_its_key_is_refused_and_nothing_is_merged(database: Database) -> None:
@@ -128,16 +126,23 @@ def test_a_row_without_its_key_is_refused_and_nothing_is_merged(database: Databa
 
 def test_json_decimals_and_dates_come_back_exactly(database: Database) -> None:
     columns = {**COLUMNS, "json": "json", "decimal": "decimal", "big": "integer", "yes": "boolean", "half": "number"}
+    columns |= {"day": "date", "moment": "timestamp"}
     typed = {
         "json": '{"b":[1,null],"a":"é"}',
         "decimal": Decimal("12345678901234567890.000000000001"),
         "big": 2**63 - 1,
         "yes": False,
         "half": 0.1,
+        "day": date(1815, 12, 10),
+        "moment": datetime(2026, 3, 29, 1, 30, 0, 123_456, UTC),
     }
-    merge(database, {**thing("a", "1"), **typed}, columns=columns)
-    assert merge(database, {**thing("a", "1"), **typed}, columns=columns) == Counts(unchanged=1)
-    assert stored(database, "id, json, decimal, big, yes, half") == [("a", *typed.values())]
+    rows = [{**thing("a", "1"), **typed}, {**thing("b", "1"), "half": -1.5e300, "decimal": Decimal(0)}, thing("c", "1")]
+    merge(database, *rows, columns=columns)
+    assert merge(database, *rows, columns=columns) == Counts(unchanged=3)
+    first, *others = stored(database, f"id, {', '.join(typed)}")
+    assert json.loads(first[1]) == json.loads(str(typed["json"]))
+    assert first[2:] == tuple(typed.values())[1:]
+    assert others == [("b", None, 0, None, None, -1.5e300, None, None), ("c", *[None] * 7)]
 
 
 def test_schema_grows(database: Database) -> None:
@@ -145,7 +150,7 @@ def test_schema_grows(database: Database) -> None:
     wider = {**COLUMNS, "more": "integer"}
     assert merge(database, {**thing("a", "1"), "more": 7}, columns=wider) == Counts(updated=1)
     with database.transaction() as session:
-        assert session.prepare(TABLE, table_of([], wider).schema) == []
+        assert session.prepare(things(database), table_of([], wider).schema, KEYS.columns) == []
     assert stored(database, "id, value, more") == [("a", "1", 7)]
 
 
@@ -154,8 +159,9 @@ def test_type_widens(database: Database) -> None:
     merge(database, {**thing("a", "1"), "amount": 5}, columns=columns)
     decimals = {**columns, "amount": "decimal"}
     with database.transaction() as session:
-        (change,) = session.prepare(TABLE, table_of([], decimals).schema)
-    assert change == "things: the column amount was widened from BIGINT to DECIMAL(38,12)"
+        (change,) = session.prepare(things(database), table_of([], decimals).schema, KEYS.columns)
+        widened = f"from {kind(session, 'integer')} to {kind(session, 'decimal')}"
+    assert change == f"things: the column amount was widened {widened}"
     merge(database, {**thing("b", "1"), "amount": Decimal("0.5")}, columns=decimals)
     assert stored(database, "id, amount") == [("a", Decimal(5)), ("b", Decimal("0.5"))]
 
@@ -170,21 +176,36 @@ def test_a_column_that_is_wider_already_takes_the_values_as_its_own(database: Da
 
 
 def test_type_that_would_lose_is_refused(database: Database) -> None:
-    merge(database, thing("a", "1"), columns=COLUMNS)
-    with database.transaction() as session:
-        session.execute(f"ALTER TABLE {session.full(TABLE)} ADD COLUMN amount DOUBLE")
-    with pytest.raises(TargetError, match="the column amount is DOUBLE and would have to be BIGINT"):
+    merge(database, {**thing("a", "1"), "amount": 0.5}, columns={**COLUMNS, "amount": "number"})
+    with pytest.raises(TargetError, match=r"the column amount is \w.* and would have to be \w"):
         merge(database, {**thing("a", "2"), "amount": 1}, columns={**COLUMNS, "amount": "integer"})
     assert values(database) == {"a": "1"}
 
 
-def test_exotic_columns_of_the_user_survive(database: Database) -> None:
+def test_columns_of_the_user_survive(database: Database) -> None:
     merge(database, thing("a", "1"))
     with database.transaction() as session:
-        session.execute(f"ALTER TABLE {session.full(TABLE)} ADD COLUMN mine STRUCT(x INTEGER, y VARCHAR[])")
-        session.execute(f"UPDATE {session.full(TABLE)} SET mine = {{'x': 1, 'y': ['z']}}")
+        session.execute(session.dialect.add_column(things(database), "mine", kind(session, "integer")))
+        session.execute(f"UPDATE {session.full(things(database))} SET {session.dialect.quote('mine')} = 7")
     assert merge(database, thing("a", "2", 1), thing("b", "1")) == Counts(inserted=1, updated=1)
-    assert stored(database, "id, mine") == [("a", {"x": 1, "y": ["z"]}), ("b", None)]
+    assert stored(database, "id, mine") == [("a", 7), ("b", None)]
+
+
+def test_a_name_that_is_too_long_is_refused_and_nothing_is_made(database: Database) -> None:
+    long = "é" * 65
+    with pytest.raises(TargetError, match=f"{long}.* is longer than the"):
+        merge(database, {**thing("a", "1"), long: "x"}, columns={**COLUMNS, long: "text"})
+    with database.transaction() as session:
+        assert not session.column_types(things(database))
+
+
+def test_a_view_is_refused(database: Database) -> None:
+    merge(database, thing("a", "1"))
+    view = Table(database.default_schema, "seen")
+    with database.transaction() as session:
+        session.execute(f"CREATE VIEW {session.full(view)} AS SELECT * FROM {session.full(things(database))}")
+    with database.transaction() as session, pytest.raises(TargetError, match="is a view: name"):
+        session.column_types(view)
 
 
 def test_without_a_clock_the_last_row_wins_and_only_differences_are_written(database: Database) -> None:
@@ -193,6 +214,33 @@ def test_without_a_clock_the_last_row_wins_and_only_differences_are_written(data
     assert merge(database, thing("a", "1", 9), thing("b", "1"), thing("b", "2"), keys=keys) == Counts(1, 0, 1)
     assert merge(database, thing("a", "2", 0), keys=keys) == Counts(updated=1)
     assert values(database) == {"a": "2", "b": "2"}
+
+
+def test_rows_without_a_clock_are_the_oldest(database: Database) -> None:
+    without = {**thing("a", "no time"), "seen_at": None}
+    assert merge(database, without, thing("a", "1", 1), without) == Counts(inserted=1)
+    assert merge(database, without) == Counts(unchanged=1)
+    assert values(database) == {"a": "1"}
+
+
+def test_names_that_differ_in_case_or_spaces_only_are_different_keys(database: Database) -> None:
+    keys = ["a", "A", "ä", "a ", " a", ""]
+    assert merge(database, *(thing(key, "1") for key in keys)) == Counts(inserted=len(keys))
+    assert merge(database, *(thing(key, "2") for key in keys)) == Counts(updated=len(keys))
+    assert {key for key, _ in values(database).items()} == set(keys)
+
+
+# DuckDB's own
+
+
+def test_exotic_columns_of_the_user_survive_in_duckdb(tmp_path: Path) -> None:
+    database = DuckDB(str(tmp_path / "exotic.duckdb"))
+    merge(database, thing("a", "1"))
+    with database.transaction() as session:
+        session.execute(f"ALTER TABLE {session.full(things(database))} ADD COLUMN mine STRUCT(x INTEGER, y VARCHAR[])")
+        session.execute(f"UPDATE {session.full(things(database))} SET mine = {{'x': 1, 'y': ['z']}}")
+    assert merge(database, thing("a", "2", 1), thing("b", "1")) == Counts(inserted=1, updated=1)
+    assert stored(database, "id, mine") == [("a", {"x": 1, "y": ["z"]}), ("b", None)]
 
 
 def test_a_file_that_another_process_filled_meanwhile_is_not_removed(
@@ -207,29 +255,37 @@ def test_a_file_that_another_process_filled_meanwhile_is_not_removed(
     assert values(DuckDB(str(file))) == {"a": "1"}
 
 
+# Against a model
+
 ROWS = st.builds(thing, st.sampled_from("abcd"), st.sampled_from(["", "x", "y", None]), st.integers(0, 4))
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 @settings(max_examples=15, deadline=None)
 @given(batches=st.lists(st.lists(ROWS, max_size=6), max_size=3))
-def test_any_sequence_of_batches_equals_a_plain_model(batches: list[list[dict[str, Any]]]) -> None:
-    model: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        database = DuckDB(str(Path(folder, "model.duckdb")))
+def test_any_sequence_of_batches_equals_a_plain_model(family: str, batches: list[list[dict[str, Any]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder, FAMILIES[family](Path(folder)) as database:
+        model: dict[str, dict[str, Any]] = {}
         with database.transaction() as session:
-            session.prepare(TABLE, table_of([], COLUMNS).schema)
+            session.prepare(things(database), table_of([], COLUMNS).schema, KEYS.columns)
             for rows in batches:
-                newest: dict[str, dict[str, Any]] = {}
-                for row in rows:
-                    if row["id"] not in newest or row["seen_at"] >= newest[row["id"]]["seen_at"]:
-                        newest[row["id"]] = row
-                counts = {"inserted": 0, "updated": 0, "unchanged": 0}
-                for key, row in newest.items():
-                    old = model.get(key)
-                    is_newer = old is None or row["seen_at"] >= old["seen_at"]
-                    differs = old is None or row["value"] != old["value"]
-                    counts["inserted" if old is None else "updated" if is_newer and differs else "unchanged"] += 1
-                    model[key] = row if is_newer else model[key]
-                assert session.upsert(TABLE, table_of(rows, COLUMNS), KEYS) == Counts(**counts)
-            found = session.rows(f"SELECT account, id, value, seen_at FROM {session.full(TABLE)}")
+                expected = merge_into(model, rows)
+                assert session.upsert(things(database), table_of(rows, COLUMNS), KEYS) == expected
+            found = session.rows(f"SELECT account, id, value, seen_at FROM {session.full(things(database))}")
     assert sorted(found, key=str) == sorted((tuple(row.values()) for row in model.values()), key=str)
+
+
+def merge_into(model: dict[str, dict[str, Any]], rows: list[dict[str, Any]]) -> Counts:
+    """Merge rows into a dictionary, as the database must."""
+    newest: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["id"] not in newest or row["seen_at"] >= newest[row["id"]]["seen_at"]:
+            newest[row["id"]] = row
+    counts = {"inserted": 0, "updated": 0, "unchanged": 0}
+    for key, row in newest.items():
+        old = model.get(key)
+        is_newer = old is None or row["seen_at"] >= old["seen_at"]
+        differs = old is None or row["value"] != old["value"]
+        counts["inserted" if old is None else "updated" if is_newer and differs else "unchanged"] += 1
+        model[key] = row if is_newer else model[key]
+    return Counts(**counts)

@@ -108,9 +108,17 @@ def test_what_cannot_be_synced_is_refused_before_anything_is_sent(
     assert str(error.value).splitlines()[0].endswith((".", "?")), "the first line says it all"
 
 
-@pytest.mark.parametrize("to", ["rows.csv", "postgresql://host/db", "duckdb://stripe.duckdb", ":memory:"])
-def test_a_target_that_cannot_be_synced_into_is_refused(to: str, nowhere: Stripe) -> None:
-    with pytest.raises(UsageError, match="DuckDB"):
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        ("rows.csv", "is no database"),
+        (":memory:", "is no database"),
+        ("duckdb://stripe.duckdb", "A DuckDB file is written"),
+        ("ducdb:///stripe.duckdb", "Did you mean duckdb"),
+    ],
+)
+def test_a_target_that_cannot_be_synced_into_is_refused(to: str, said: str, nowhere: Stripe) -> None:
+    with pytest.raises(UsageError, match=said):
         nowhere.sync(["customers"], to=to)
 
 

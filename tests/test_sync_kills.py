@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from connector.sandbox import Sandbox
 from tests.accounts import account
-from tests.synced import ENDPOINTS, assert_equal_to_stripe, expected_rows, query, rows_of
+from tests.synced import ENDPOINTS, Key, Place, assert_equal_to_stripe, expected_rows, query, rows_of
 
 NAMES = ["customers", "subscriptions", "subscription_items"]
 SEED = 11
@@ -22,9 +23,9 @@ KILLS, THOROUGH_KILLS = 25, 300
 FRESH_EVERY = 3  # each third kill falls into a first load, the others into later runs
 
 
-def start(sandbox: Sandbox, file: Path, log: Path) -> subprocess.Popen[str]:
+def start(sandbox: Sandbox, place: Place, log: Path) -> subprocess.Popen[str]:
     """Start the process that will sync; it is ready when this returns, and waits for a line."""
-    command = [sys.executable, "-m", "tests.sync_process", sandbox.url, str(file), str(log), *NAMES]
+    command = [sys.executable, "-m", "tests.sync_process", sandbox.url, str(place), str(log), *NAMES]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -63,9 +64,16 @@ def test_killed_anywhere_and_run_again_the_tables_equal_stripe(
     sandbox: Sandbox, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     kills = THOROUGH_KILLS if request.config.getoption("--thorough") else KILLS
+    landed = kill_and_run_again(sandbox, tmp_path, kills, lambda number: tmp_path / f"{number}.duckdb")
+    assert landed["inside a commit"] >= kills // 4
+    assert landed["after its end"] <= kills // 4, "too many kills missed their run"
+
+
+def kill_and_run_again(sandbox: Sandbox, folder: Path, kills: int, fresh: Callable[[int | str], Place]) -> Counter[str]:
+    """Kill runs by chance, check what the next one leaves, and return where the kills fell; `fresh` is a new place."""
     chance, landed = random.Random(SEED), Counter[str]()
-    log, file = tmp_path / "log", tmp_path / "first.duckdb"
-    whole_run = start(sandbox, file, log)
+    log, place = folder / "log", fresh("first")
+    whole_run = start(sandbox, place, log)
     began = time.monotonic()
     go(whole_run)
     end(whole_run)
@@ -75,9 +83,9 @@ def test_killed_anywhere_and_run_again_the_tables_equal_stripe(
     there = {name: set(expected_rows(sandbox, name)) for name in NAMES}
     for number in range(kills):
         if number % FRESH_EVERY == 0:
-            file = tmp_path / f"{number}.duckdb"
+            place = fresh(number)
             there = {name: set() for name in NAMES}
-        process = start(sandbox, file, log)
+        process = start(sandbox, place, log)
         go(process)
         if number % 2:
             kill_after(process, seconds * chance.random())
@@ -86,19 +94,23 @@ def test_killed_anywhere_and_run_again_the_tables_equal_stripe(
         end(process)
         landed[died_in(log)] += 1
         change(sandbox, chance)
-        expected = {name: set(expected_rows(sandbox, name)) for name in NAMES}
-        with account(sandbox) as stripe:
-            report = stripe.sync(NAMES, to=str(file))
-        assert not report.failed
-        assert_equal_to_stripe(file, sandbox, NAMES)
-        for name in NAMES:
-            missed = (there[name] - expected[name]) if ENDPOINTS[name].deletes != "never" else set()
-            assert missed <= set(rows_of(file, name, deleted=True)), "what was there and is gone is marked"
-        assert not query(file, "select * from _sync_runs where status = 'running'")
-        there = expected
+        there = converged(sandbox, place, there)
     sys.stdout.write(f"{kills} kills in runs of {seconds:.2f} s, seed {SEED}: {dict(landed)}\n")
-    assert landed["inside a commit"] >= kills // 4
-    assert landed["after its end"] <= kills // 4, "too many kills missed their run"
+    return landed
+
+
+def converged(sandbox: Sandbox, place: Place, there: dict[str, set[Key]]) -> dict[str, set[Key]]:
+    """Run a sync to its end, check that the tables equal Stripe, and return the keys that are there now."""
+    expected = {name: set(expected_rows(sandbox, name)) for name in NAMES}
+    with account(sandbox) as stripe:
+        report = stripe.sync(NAMES, to=str(place))
+    assert not report.failed
+    assert_equal_to_stripe(place, sandbox, NAMES)
+    for name in NAMES:
+        missed = (there[name] - expected[name]) if ENDPOINTS[name].deletes != "never" else set()
+        assert missed <= set(rows_of(place, name, deleted=True)), "what was there and is gone is marked"
+    assert not query(place, "select * from _sync_runs where status = 'running'")
+    return expected
 
 
 def kill_after(process: subprocess.Popen[str], seconds: float) -> None:

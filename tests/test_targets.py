@@ -343,8 +343,8 @@ def test_killed_in_the_middle_the_old_rows_are_whole_and_the_next_run_works(
 @pytest.mark.parametrize(
     ("to", "options", "message"),
     [
-        ("postgresql://me:secret@db/crm", WriteOptions(), "postgresql:// cannot be written to"),
-        ("mssql://sa:secret@server/db?table=x", WriteOptions(), "files, - (standard output) and DuckDB"),
+        ("postgresql://me:secret@db/crm", WriteOptions(), "Name the table: --table crm.leads"),
+        ("postgresql://me:secret@db/crm", WriteOptions(format="csv"), "postgresql://… is a database"),
         ("ducdb:///a.duckdb", WriteOptions(), "Did you mean duckdb?"),
         ("duckdb://a.duckdb", WriteOptions(table="t"), "duckdb:///stripe.duckdb"),
         ("duckdb:///", WriteOptions(table="t"), "duckdb:///stripe.duckdb"),

@@ -179,9 +179,8 @@ def test_full_disk_is_one_line_each_and_leaves_nothing(tmp_path: Path) -> None:
     done = subprocess.run(command, check=False, capture_output=True, timeout=60)
     assert done.stderr == b""
     lines = done.stdout.decode().splitlines()
-    assert lines[:4] == [f"{tmp_path / name} could not be written: the disk is full." for name in names[:4]]
-    assert lines[4].startswith(f"table t in {tmp_path / 'a.duckdb'}: ")
-    assert len(lines) == 5
+    places = [str(tmp_path / name) for name in names[:4]] + [f"table t in {tmp_path / 'a.duckdb'}"]
+    assert lines == [f"{place} could not be written: the disk is full." for place in places]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from connector.errors import UsageError, did_you_mean
 from connector.files import WriteOptions
-from connector.targets.base import Database
+from connector.targets.base import Database, Table
 
-__all__ = ["Database", "Target", "WriteOptions", "open_database", "open_target"]
+__all__ = ["Database", "Table", "Target", "WriteOptions", "is_database", "open_database", "open_table", "open_target"]
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _SETTINGS = ("table",)
@@ -41,13 +41,43 @@ def open_target(to: str, options: WriteOptions | None = None) -> Target:
         from connector.targets.files import StdoutTarget
 
         return StdoutTarget(options)
-    if url := _URL.fullmatch(to):
-        return _open_database(url["scheme"].lower(), url["rest"], options)
-    if PurePath(to).suffix.lower() == ".duckdb":
-        return _open_duckdb(to, options)
+    if is_database(to):
+        return _open_table_target(to, options)
     from connector.targets.files import FileTarget
 
     return FileTarget(to, options)
+
+
+def is_database(to: str) -> bool:
+    """Say whether a name means a database: it is a URL or a DuckDB file."""
+    return _URL.fullmatch(to) is not None or PurePath(to).suffix.lower() == ".duckdb"
+
+
+def open_table(to: str, name: str | None) -> tuple[Database, Table]:
+    """Return the database that a URL or a file name means, and its table of that name, else of the URL's ?table=."""
+    where, settings = _split(to)
+    wanted, database = name or settings.get("table"), open_database(where)
+    if not wanted:
+        raise UsageError("Name the table: --table crm.leads, or ?table=crm.leads in the URL.")
+    return database, Table.parse(wanted, database.default_schema)
+
+
+def _split(to: str) -> tuple[str, dict[str, str]]:
+    """Return a database's name or URL without our own settings, and those."""
+    url = _URL.fullmatch(to)
+    if url is None:
+        return to, {}
+    if url["scheme"].lower() != "duckdb":
+        from connector.targets.urls import split_url
+
+        return split_url(to)
+    path, _, query = url["rest"].partition("?")
+    settings = dict(parse_qsl(query, keep_blank_values=True))
+    for name in settings.keys() - set(_SETTINGS):
+        raise UsageError(
+            f'A duckdb:// URL has no setting "{name}".{did_you_mean(name, _SETTINGS) or " It has: table."}'
+        )
+    return f"duckdb://{path}", settings
 
 
 def open_database(to: str) -> Database:
@@ -59,49 +89,75 @@ def open_database(to: str) -> Database:
         return DuckDB(to)
     if url is None:
         raise UsageError(f'"{to}" is no database: name one by its URL, as in duckdb:///stripe.duckdb.')
-    if url["scheme"].lower() not in _FAMILIES:
-        raise UsageError(f"{url['scheme']}:// is no database that this version can merge rows into.")
-    return _FAMILIES[url["scheme"].lower()](to)
+    scheme = url["scheme"].lower()
+    return _FAMILIES.get(scheme, _FAMILIES.get(scheme.partition("+")[0], _open_portable))(to)
 
 
 def _open_duckdb_url(to: str) -> Database:
     from connector.targets.duckdb import DuckDB
 
-    path = to.partition("://")[2]
+    return DuckDB(_duckdb_path(to))
+
+
+def _open_postgres(to: str) -> Database:
+    from connector.targets.postgres import Postgres
+
+    return Postgres(to)
+
+
+def _open_sqlserver(to: str) -> Database:
+    from connector.targets.sqlserver import SQLServer
+
+    return SQLServer(to)
+
+
+def _open_redshift(to: str) -> Database:
+    from connector.targets.redshift import Redshift
+
+    return Redshift(to)
+
+
+def _open_portable(to: str) -> Database:
+    from connector.targets.portable import Portable
+
+    return Portable(to)
+
+
+def _duckdb_path(to: str) -> str:
+    """Return the path of a DuckDB file that is given as one or as a URL."""
+    scheme, slashes, path = to.partition("://")
+    if not slashes:
+        return scheme
     if not path.startswith("/") or path == "/" or "?" in path:
         raise UsageError("A DuckDB file is written duckdb:///stripe.duckdb; an absolute path has one slash more.")
-    return DuckDB(unquote(path[1:]))
+    return unquote(path[1:])
 
 
 _FAMILIES = {
     "duckdb": _open_duckdb_url,
+    "postgres": _open_postgres,
+    "postgresql": _open_postgres,
+    "redshift": _open_redshift,
+    "mssql": _open_sqlserver,
+    "mssql+mssqlpython": _open_sqlserver,
+    "mssql+pymssql": _open_sqlserver,
 }
 
 
-def _open_database(scheme: str, rest: str, options: WriteOptions) -> Target:
-    """Open what a URL names; `rest` may hold a password and stays out of messages, but for DuckDB's."""
-    if scheme != "duckdb":
-        raise UsageError(
-            f"{scheme}:// cannot be written to: this version writes files, - (standard output) and DuckDB, "
-            f"as in duckdb:///stripe.duckdb.{did_you_mean(scheme, ['duckdb'])}"
-        )
-    path, _, query = rest.partition("?")
-    if not path.startswith("/") or path == "/":
-        raise UsageError("A DuckDB file is written duckdb:///stripe.duckdb; an absolute path has one slash more.")
-    settings = dict(parse_qsl(query, keep_blank_values=True))
-    for name in settings.keys() - set(_SETTINGS):
-        raise UsageError(
-            f'A duckdb:// URL has no setting "{name}".{did_you_mean(name, _SETTINGS) or " It has: table."}'
-        )
-    table = settings.get("table", options.table)
-    return _open_duckdb(unquote(path[1:]), WriteOptions(options.format, options.excel_csv, options.time_zone, table))
-
-
-def _open_duckdb(path: str, options: WriteOptions) -> Target:
-    from connector.targets.duckdb import DuckDBTarget
-
+def _open_table_target(to: str, options: WriteOptions) -> Target:
+    """Open a table as a target; a URL of a server may hold a password and stays out of messages."""
+    where, settings = _split(to)
+    is_duckdb = not _URL.fullmatch(where) or where.lower().startswith("duckdb:")
     if options.format or options.excel_csv:
-        raise UsageError(f"{path} is a database: --format and --csv-excel are for files.")
-    if not options.table:
-        raise UsageError(f"Name the table to write: duckdb:///{path}?table=invoices, or --table invoices.")
-    return DuckDBTarget(path, options.table)
+        shown = where if is_duckdb else f"{where.partition('://')[0]}://…"
+        raise UsageError(f"{shown} is a database: --format and --csv-excel are for files.")
+    if is_duckdb:
+        from connector.targets.duckdb import DuckDBTarget
+
+        path, name = _duckdb_path(where), settings.get("table", options.table)
+        if not name:
+            raise UsageError(f"Name the table to write: duckdb:///{path}?table=invoices, or --table invoices.")
+        return DuckDBTarget(path, name)
+    from connector.targets.table import TableTarget
+
+    return TableTarget(*open_table(where, settings.get("table", options.table)))

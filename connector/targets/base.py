@@ -9,22 +9,36 @@ its way to fill the stage, transactions and locks.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from types import TracebackType
-from typing import ClassVar, Self, cast
+from typing import Self, TypeVar, cast
 
 import pyarrow as pa
 
 from connector.errors import TargetError
 from connector.targets.statements import Dialect, Keys, Merge, Table, place_column, quoted
 
-__all__ = ["Counts", "Database", "Deletion", "Keys", "Session", "Staged", "Table", "Unseen", "quoted"]
+__all__ = [
+    "Conflict",
+    "Counts",
+    "Database",
+    "Deletion",
+    "How",
+    "Keys",
+    "RefusedValue",
+    "Session",
+    "Staged",
+    "Table",
+    "Unseen",
+    "quoted",
+]
 
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 _SHOWN_PLACES = 10
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,7 @@ class How:
 class Session(ABC):
     """One open transaction on a database."""
 
-    dialect: ClassVar[Dialect] = Dialect()
+    dialect: Dialect = Dialect()
 
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
@@ -115,6 +129,11 @@ class Session(ABC):
         existing = self.column_types(table)
         wanted = {field.name: self.type_of(field, is_key=field.name in keys) for field in schema}
         if not existing:
+            self.lock(table)
+            existing = self.column_types(table)  # another may have made it meanwhile
+        self._check_names([name for name in wanted if name not in existing])
+        if not existing:
+            self._check_names([table.schema, table.name])
             self.create(table, wanted, keys)
             return []
         changes = []
@@ -122,15 +141,28 @@ class Session(ABC):
             if name not in existing:
                 self.execute(self.dialect.add_column(table, name, kind))
                 changes.append(f"{table.name}: the column {name} is new")
-            elif existing[name] != kind and not self.can_widen(kind, existing[name]):  # else it is wider already
+            elif not self._takes(existing[name], kind):
                 changes.append(self._widen(table, name, existing[name], kind))
         return changes
 
+    def _check_names(self, names: Iterable[str]) -> None:
+        limit = self.dialect.name_limit_bytes
+        if long := next((name for name in names if len(name.encode()) > limit), None):
+            raise TargetError(f'The name "{long}" is longer than the {limit} bytes that it may have here: shorten it.')
+
     def create(self, table: Table, columns: Mapping[str, str], keys: Sequence[str] = ()) -> None:
         """Create a table, in a schema that need not be there, with columns of these types."""
-        self.execute(self.dialect.create_schema(table.schema))
+        self.create_schema(table.schema)
         for statement in self.dialect.create_table(table, columns, keys):
             self.execute(statement)
+
+    def create_schema(self, name: str) -> None:
+        """Create a schema where there is none."""
+        self.execute(self.dialect.create_schema(name))
+
+    def _takes(self, existing: str, kind: str) -> bool:
+        """Say whether a column takes values of a type as it is: it has it, is wider, or reads the text of anything."""
+        return existing == kind or self.can_widen(kind, existing) or self.field_of("", existing) is None
 
     def _widen(self, table: Table, name: str, old: str, new: str) -> str:
         if not self.can_widen(old, new):
@@ -138,8 +170,12 @@ class Session(ABC):
                 f"{table.schema}.{table.name}: the column {name} is {old} and would have to be {new}, which does not "
                 "hold all its values. Rename the column or the table, and run again."
             )
-        self.execute(self.dialect.widen(table, name, new))
+        self.widen(table, name, new)
         return f"{table.name}: the column {name} was widened from {old} to {new}"
+
+    def widen(self, table: Table, name: str, kind: str) -> None:
+        """Give a column another type, which holds all of its values."""
+        self.execute(self.dialect.widen(table, name, kind))
 
     # Rows
 
@@ -149,7 +185,10 @@ class Session(ABC):
         name = self.create_stage(table, columns, place)
         for rows in batches:
             places = pa.array(range(count, count + rows.num_rows), pa.int64())
-            self.append(name, rows.select(columns).append_column(place, places))
+            try:
+                self.append(name, rows.select(columns).append_column(place, places))
+            except RefusedValue as refused:
+                raise RefusedValue(refused.column, count + refused.place, refused.reason) from refused
             count += rows.num_rows
         return Staged(name, tuple(columns), count)
 
@@ -198,7 +237,7 @@ class Session(ABC):
         if how.mode == "delete":
             deleted = 0 if is_empty else self.execute(merge.delete())
             return Counts(deleted=deleted, skipped=max(rows - deleted, 0))
-        updated = 0 if is_empty or how.mode == "insert" else self._update(merge)
+        updated = 0 if is_empty or how.mode == "insert" else self._update(merge, rows)
         if how.mode == "update":
             matched = int(str(self.rows(merge.matched())[0][0]))
             return Counts(updated=updated, unchanged=max(matched - updated, 0), skipped=rows - matched)
@@ -225,10 +264,10 @@ class Session(ABC):
     def _has_rows(self, target: str) -> bool:
         return bool(self.rows(f"SELECT CASE WHEN EXISTS (SELECT 1 FROM {target}) THEN 1 ELSE 0 END")[0][0])
 
-    def _update(self, merge: Merge) -> int:
+    def _update(self, merge: Merge, rows: int) -> int:
         update, touch = merge.update(), merge.touch()
         updated = self.execute(update) if update else 0
-        if touch:
+        if touch and updated < rows:  # else all are written already
             self.execute(touch)
         return updated
 
@@ -286,6 +325,21 @@ class DoubledKeys(TargetError):
         self.count = count
 
 
+class RefusedValue(TargetError):
+    """A value that its column does not take: the column, the place of the row in what was staged, and why."""
+
+    def __init__(self, column: str, place: int, reason: str) -> None:
+        where = f'column "{column}"' if column else "one of its columns"
+        super().__init__(f"Row {place + 1:,}, {where}: {reason}. Nothing was changed.")
+        self.column = column
+        self.place = place
+        self.reason = reason
+
+
+class Conflict(TargetError):
+    """Another writer was in the way and the transaction was taken back: done again as it was, it may succeed."""
+
+
 @dataclass(frozen=True)
 class Unseen:
     """The rows of an account that a pass, whose rows are all synced at `began_at` or later, should have seen.
@@ -334,3 +388,12 @@ class Database(ABC):
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Session]:
         """Open a transaction; it is committed when the block ends well, taken back otherwise."""
+
+    def repeated(self, work: Callable[[Session], Result]) -> Result:
+        """Do work in a transaction of its own and return its result; once more where another writer was in its way."""
+        try:
+            with self.transaction() as session:
+                return work(session)
+        except Conflict:
+            with self.transaction() as session:
+                return work(session)

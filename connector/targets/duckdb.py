@@ -16,8 +16,10 @@ from connector.rendering import is_json
 from connector.tables import arrow_field
 from connector.targets.base import Database, Session, Table, quoted
 from connector.targets.files import find_place
+from connector.targets.statements import Dialect
 
 _HOLDER = re.compile(r"(?:held in|already open in)\s+(?P<program>.+?) \(PID (?P<number>\d+)\)")
+_FULL = re.compile(r"No space left|File too large|quota exceeded", re.IGNORECASE)
 _STAGE = "incoming"
 _WAIT_SECONDS = 30.0  # how long a file that another program holds is waited for
 _RETRY_SECONDS = 0.1
@@ -64,6 +66,8 @@ class _File:
         text = str(error)
         if holder := _HOLDER.search(text):
             return f"{self._path.name} is open in {holder['program']} (process {holder['number']}): close it there."
+        if _FULL.search(text):
+            return f"{self.label} could not be written: the disk is full."
         if isinstance(error, duckdb.DataError):
             return f"{self.label}: a value does not fit its column, such as text that is not JSON."  # it stays unsaid
         return f"{self.label}: {text.splitlines()[0].partition(': ')[2]}"
@@ -78,7 +82,7 @@ class DuckDBTarget(_File):
 
     def __init__(self, path: str, table: str) -> None:
         super().__init__(path, f"table {table} in {path}")
-        self._table = _split(table)
+        self._table = Table.parse(table, default_schema="")
 
     def replace(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
         """Create the table anew with these rows and return their number; after an error all is as before."""
@@ -102,11 +106,10 @@ class DuckDBTarget(_File):
         with self._explained():
             # The database is named too: in crm.duckdb, crm.invoices would have two meanings.
             database, default_schema = connection.execute("SELECT current_database(), current_schema()").fetchall()[0]
-            schema_name, table_name = self._table
-            namespace = f"{quoted(database)}.{quoted(schema_name or default_schema)}"
+            namespace = f"{quoted(database)}.{quoted(self._table.schema or default_schema)}"
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {namespace}")
             connection.register(_STAGE, schema.empty_table())
-            table = f"{namespace}.{quoted(table_name)}"
+            table = f"{namespace}.{quoted(self._table.name)}"
             connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(columns)} FROM {_STAGE}")
         return table
 
@@ -139,10 +142,25 @@ class DuckDB(_File, Database):
         return duckdb.connect(self._path)
 
 
+class _Dialect(Dialect):
+    """DuckDB's own: names begin with the database's, since in crm.duckdb crm.invoices has two meanings."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+
+    def full(self, table: Table) -> str:
+        return f"{self.quote(self._database)}.{super().full(table)}"
+
+    def create_schema(self, name: str) -> str:
+        return f"CREATE SCHEMA IF NOT EXISTS {self.quote(self._database)}.{self.quote(name)}"
+
+
 class _Session(Session):
     def __init__(self, connection: duckdb.DuckDBPyConnection, label: str) -> None:
         self._connection = connection
         self._label = label
+        ((database,),) = connection.execute("SELECT current_database()").fetchall()
+        self.dialect = _Dialect(database)
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         found = self._connection.execute(sql, list(parameters)).fetchone()
@@ -180,7 +198,7 @@ class _Session(Session):
         return _field_of(name, kind)
 
     def can_widen(self, old: str, new: str) -> bool:
-        return new in _WIDER.get(old, ())
+        return _can_widen(old, new)
 
     def lock(self, table: Table, wait_seconds: float = 60.0) -> None:
         """Do nothing: who has opened the file for writing has it alone."""
@@ -207,15 +225,32 @@ _FIELDS = {name: kind for kind, name in _TYPES.items()} | {
     "FLOAT": pa.float32(),
 }
 _DECIMAL = re.compile(r"DECIMAL\((?P<digits>\d+),(?P<scale>\d+)\)")
+_DIGITS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "HUGEINT": 39}
 _WIDER = {
-    "BIGINT": ("DECIMAL(38,12)", "VARCHAR", "JSON"),
     "DOUBLE": ("VARCHAR", "JSON"),
-    "DECIMAL(38,12)": ("VARCHAR",),
+    "FLOAT": ("DOUBLE", "VARCHAR", "JSON"),
     "BOOLEAN": ("VARCHAR", "JSON"),
-    "DATE": ("TIMESTAMP WITH TIME ZONE", "VARCHAR"),
+    "DATE": ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "VARCHAR"),
+    "TIMESTAMP": ("TIMESTAMP WITH TIME ZONE", "VARCHAR"),
     "TIMESTAMP WITH TIME ZONE": ("VARCHAR",),
     "JSON": ("VARCHAR",),
 }
+
+
+def _digits(kind: str) -> tuple[int, int] | None:
+    """Return how many digits an exact number has before and after its point; None for other types."""
+    if decimal := _DECIMAL.fullmatch(kind):
+        return int(decimal["digits"]) - int(decimal["scale"]), int(decimal["scale"])
+    return (_DIGITS[kind], 0) if kind in _DIGITS else None
+
+
+def _can_widen(old: str, new: str) -> bool:
+    old_digits, new_digits = _digits(old), _digits(new)
+    if old_digits and new_digits:
+        return all(before <= after for before, after in zip(old_digits, new_digits, strict=True))
+    if old_digits:
+        return new == "VARCHAR" or (new == "JSON" and old in _DIGITS)
+    return new in _WIDER.get(old, ())
 
 
 def _type_of(field: pa.Field) -> str:
@@ -232,11 +267,3 @@ def _field_of(name: str, kind: str) -> pa.Field | None:
     if decimal := _DECIMAL.fullmatch(kind):
         return pa.field(name, pa.decimal128(int(decimal["digits"]), int(decimal["scale"])))
     return pa.field(name, _FIELDS[kind]) if kind in _FIELDS else None
-
-
-def _split(table: str) -> tuple[str, str]:
-    """Return schema and name of "crm.invoices"; the schema of "invoices" is "", the default one."""
-    schema_name, dot, name = table.rpartition(".")
-    if not name or "." in schema_name or (dot and not schema_name):
-        raise UsageError(f'"{table}" is not a table: write NAME or SCHEMA.NAME.')
-    return schema_name, name

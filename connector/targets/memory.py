@@ -45,7 +45,8 @@ class Memory:
         self._lease = Table(schema, "_sync_lease")
 
     def prepare(self) -> None:
-        """Create the tables where they are missing."""
+        """Create the tables where they are missing; of two runs that begin at once, one waits here."""
+        self._session.lock(self._lease)
         for table, columns, keys in (
             (self._progress, _PROGRESS, _PROGRESS_KEYS),
             (self._runs, _RUNS, _RUNS_KEYS),

@@ -6,9 +6,14 @@ In all of them t is the target and s the stage.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from connector.errors import UsageError
+
+# "a ""quoted"" part", [a bracketed one], or plain text up to the next dot; each ends at a dot or at the end.
+_PART = re.compile(r"""(?:^|(?<=\.))("(?:[^"]|"")*"(?=\.|$)|\[(?:[^\]]|\]\])*\](?=\.|$)|[^.]*)(?:\.|$)""", re.DOTALL)
 _PLACE = "_place"
 _RANK = "_rank"
 
@@ -19,6 +24,14 @@ class Table:
 
     schema: str
     name: str
+
+    @classmethod
+    def parse(cls, text: str, default_schema: str) -> Table:
+        """Return the table of NAME or SCHEMA.NAME; a part that has a dot stands in quotes or brackets."""
+        *schemas, name = [_unquoted(part) for part in _PART.findall(text)]
+        if not name or len(schemas) > 1 or "" in schemas:
+            raise UsageError(f'"{text}" is not a table: write NAME or SCHEMA.NAME.')
+        return cls(schemas[0] if schemas else default_schema, name)
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,10 @@ class Dialect:
     def same(self, column: str, kind: str) -> str:  # noqa: ARG002 - for databases where equality depends on the type
         """Return the condition that a key column of the target equals the stage's."""
         return f"t.{self.quote(column)} = s.{self.quote(column)}"
+
+    def grouped(self, column: str, kind: str) -> Sequence[str]:  # noqa: ARG002 - as above
+        """Return what rows are grouped by to find those that have the same value in a key column."""
+        return (self.quote(column),)
 
     def compared(self, expression: str, kind: str) -> Sequence[str]:  # noqa: ARG002 - as above
         """Return what is compared to tell whether a value of this type has changed."""
@@ -133,16 +150,17 @@ class Merge:
 
     def is_doubled(self) -> str:
         """Return the query that says 1 when a key stands more than once in the stage, else 0."""
-        keys = ", ".join(map(self.dialect.quote, self.keys.columns))
-        doubled = f"SELECT 1 AS one FROM {self.stage} GROUP BY {keys} HAVING count(*) > 1"
+        doubled = f"SELECT 1 AS one FROM {self.stage} GROUP BY {self._grouped_key} HAVING count(*) > 1"
         return f"SELECT CASE WHEN EXISTS ({doubled}) THEN 1 ELSE 0 END"
 
     def older(self) -> str:
         """Return the query for the places of rows of which the stage has a newer one, else a later one."""
         quote, place = self.dialect.quote, self.dialect.quote(self.place)
-        order = [*([quote(self.keys.clock)] if self.keys.clock else []), place]
-        newest = ", ".join(f"{name} DESC" for name in order)
-        rank = f"row_number() OVER (PARTITION BY {', '.join(map(quote, self.keys.columns))} ORDER BY {newest})"
+        newest = f"{place} DESC"
+        if self.keys.clock:  # a row without a time is the oldest; databases disagree on where nulls stand
+            clock = quote(self.keys.clock)
+            newest = f"CASE WHEN {clock} IS NULL THEN 1 ELSE 0 END, {clock} DESC, {newest}"
+        rank = f"row_number() OVER (PARTITION BY {self._grouped_key} ORDER BY {newest})"
         return f"SELECT {place} FROM (SELECT {place}, {rank} AS {_RANK} FROM {self.stage}) AS ranked WHERE {_RANK} > 1"
 
     def keep_newest(self) -> str:
@@ -200,6 +218,10 @@ class Merge:
         return " AND ".join(self.dialect.same(name, self.columns[name]) for name in self.keys.columns)
 
     @property
+    def _grouped_key(self) -> str:
+        return ", ".join(part for name in self.keys.columns for part in self.dialect.grouped(name, self.columns[name]))
+
+    @property
     def _not_older(self) -> str:
         if self.keys.clock is None:
             return "1 = 1"
@@ -213,6 +235,14 @@ def place_column(columns: Mapping[str, object] | Sequence[str]) -> str:
     while name in columns:
         name += "_"
     return name
+
+
+def _unquoted(part: str) -> str:
+    if len(part) > 1 and part[0] + part[-1] == '""':
+        return part[1:-1].replace('""', '"')
+    if len(part) > 1 and part[0] + part[-1] == "[]":
+        return part[1:-1].replace("]]", "]")
+    return part
 
 
 def quoted(name: str) -> str:

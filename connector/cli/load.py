@@ -1,0 +1,110 @@
+"""The command that brings any source's rows into a database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from connector.cli.options import say
+
+MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
+
+
+@click.command()
+@click.argument("source")
+@click.option(
+    "--to", required=True, metavar="URL|FILE", help="postgresql://…, mssql://…, duckdb:///crm.duckdb, a file."
+)
+@click.option("--table", metavar="NAME", help="Where it goes: NAME or SCHEMA.NAME.")
+@click.option("--key", multiple=True, metavar="COLUMN", help="What tells rows apart; again, or A,B, for several.")
+@click.option("--mode", type=click.Choice(MODES), default="upsert", show_default=True, help="What becomes of the rows.")
+@click.option("--map", "pairs", multiple=True, metavar="TARGET=SOURCE", help="Names that differ; again for more.")
+@click.option("--columns", metavar="A,B", help="Only these columns of the table, beside the key.")
+@click.option("--create/--no-create", default=True, help="Make the table where there is none. [--create]")
+@click.option(
+    "--on-new-column", type=click.Choice(["add", "ignore", "fail"]), default="fail", show_default=True,
+    help="What becomes of columns that the table lacks.",
+)  # fmt: skip
+@click.option(
+    "--duplicates", type=click.Choice(["last", "error"]), default="last", show_default=True,
+    help="What it means when a key stands twice in the source.",
+)  # fmt: skip
+@click.option("--scope", multiple=True, metavar="COLUMN=VALUE", help="Let mirror delete only such rows.")
+@click.option("--swap", is_flag=True, help="Let replace put a new table in the place of the old one.")
+@click.option("--allow-empty", is_flag=True, help="Let replace and mirror empty the table when the source is empty.")
+@click.option(
+    "--lock-wait", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait for other loads."
+)
+@click.option("--format", "form", metavar="NAME", help="Of a source file whose name does not say it.")
+@click.option("--encoding", metavar="NAME", help="Of a text file, as cp1252. [UTF-8]")
+@click.option("--delimiter", metavar="C", help="Between the fields of a CSV file. [,]")
+@click.option("--sheet", metavar="NAME", help="Of an Excel file. [the first]")
+@click.option("--query", metavar="SELECT", help="What to read from a source database, instead of a table.")
+@click.option("--source-table", metavar="NAME", help="The table of a source database, where its URL names none.")
+def load(source: str, to: str, **options: Any) -> int:
+    """Merge any table into a database, by key: insert what is new, update what differs, all or nothing.
+
+    \b
+    connector load leads.csv --to '${PG_URL}' --table crm.leads --key email
+    connector load 'duckdb:///stripe.duckdb?table=customers' --to '${MSSQL_URL}' --table dbo.customers --key id
+    connector load orders.xlsx --to duckdb:///crm.duckdb --table orders --key id --mode mirror --scope region=eu
+    connector load prices.parquet --to '${PG_URL}' --table prices --mode replace
+    connector load leads.csv --to leads.parquet --mode replace
+    """
+    from connector.load import Loading
+    from connector.load import load as load_rows
+    from connector.progress import LoadProgress
+    from connector.sources import ReadOptions
+
+    loading = Loading(
+        mode=options["mode"],
+        key=_names(options["key"]),
+        columns=_names([options["columns"]]) if options["columns"] else None,
+        mapping=_pairs("--map", options["pairs"]),
+        create=options["create"],
+        on_new_column=options["on_new_column"],
+        doubles=options["duplicates"],
+        scope=_pairs("--scope", options["scope"]),
+        swap=options["swap"],
+        allow_empty=options["allow_empty"],
+        lock_wait_seconds=options["lock_wait"],
+    )
+    reading = ReadOptions(
+        format=options["form"],
+        encoding=options["encoding"],
+        delimiter=options["delimiter"],
+        sheet=options["sheet"],
+        table=options["source_table"],
+        query=options["query"],
+    )
+    with LoadProgress("load") as progress:
+        report = load_rows(
+            _expanded("SOURCE", source), _expanded("--to", to), options["table"], loading,
+            reading=reading, progress=progress,
+        )  # fmt: skip
+    say(report.lines())
+    return 1 if report.counts.rejected else 0
+
+
+def _expanded(where: str, text: str) -> str:
+    """Return the text with ${NAME} replaced from the environment, so that passwords stay out of the process list."""
+    from connector.config import expand
+
+    return str(expand(text, where, os.environ))
+
+
+def _names(texts: Sequence[str]) -> list[str]:
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
+
+
+def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not (name.strip() and sign):
+            raise click.UsageError(f"{option} {text}: write it as NAME=VALUE.")
+        pairs[name.strip()] = value.strip()
+    return pairs

@@ -1,0 +1,137 @@
+"""What several commands take: which account is meant, and where rows go. And how they print."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from connector.result import Result
+    from connector.targets import WriteOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+FORMATS = ("table", "csv", "jsonl", "parquet", "xlsx")
+PREVIEW_ROWS = 20
+
+
+def connection_options(command: Command) -> Command:
+    """Add the options that say which account is meant, and hand the command a `stripe` made from them."""
+
+    @click.option("--connection", metavar="NAME", help="A connection of connector.toml, instead of STRIPE_API_KEY.")
+    @click.option("--config", type=click.Path(), metavar="FILE", help="Where connections stand. [connector.toml]")
+    @click.option("--account", metavar="acct_…", help="Act for a connected account.")
+    @click.option("--api-base", metavar="URL", help="Another host: https, or loopback (a sandbox).")
+    @click.option("--time-zone", metavar="ZONE", help="The zone that days are meant in, as Europe/Berlin. [UTC]")
+    @click.option("--week-start", default="monday", metavar="DAY", help="The first day of the week. [monday]")
+    @click.option(
+        "--definitions", multiple=True, type=click.Path(), metavar="FOLDER",
+        help="A folder of endpoint files of your own; again for more.",
+    )  # fmt: skip
+    @functools.wraps(command)
+    def with_stripe(
+        connection: str | None, config: str | None, week_start: str, definitions: tuple[str, ...], **options: Any
+    ) -> Any:
+        from connector.stripe import Stripe
+
+        settings = {name: options.pop(name) for name in ("account", "api_base", "time_zone")}
+        with Stripe(connection, config=config, definitions=definitions, week_start=week_start, **settings) as stripe:
+            return command(stripe=stripe, **options)
+
+    return with_stripe  # type: ignore[return-value]
+
+
+def output_options(command: Command) -> Command:
+    """Add the options that say where rows go and in which form; the command hands them to `Output`."""
+
+    @click.option(
+        "--to", metavar="FILE|URL", help="invoices.csv, .parquet, .jsonl, .xlsx, duckdb:///file.duckdb, - (stdout)."
+    )
+    @click.option(
+        "--format", "file_format", type=click.Choice(FORMATS), help="Where the name of the file does not say it."
+    )
+    @click.option("--table", metavar="NAME", help="The table to fill in a database. [the name of what is read]")
+    @click.option("--csv-excel", is_flag=True, help="CSV that Excel opens well: a byte order mark, formulas defused.")
+    @functools.wraps(command)
+    def with_output(*, csv_excel: bool, **options: Any) -> Any:
+        to, file_format, table = (options.pop(name) for name in ("to", "file_format", "table"))
+        return command(output=Output(to, file_format, table, csv_excel), **options)
+
+    return with_output  # type: ignore[return-value]
+
+
+class Output:
+    """Where the rows of a command go: shown on a terminal when nothing else is said, else written."""
+
+    def __init__(self, to: str | None, form: str | None, table: str | None, csv_excel: bool) -> None:
+        self.to = to
+        self.table = table
+        self._form = form
+        self._csv_excel = csv_excel
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the rows are for people to look at, not for a file or a program."""
+        return self.to is None and (self._form or ("table" if sys.stdout.isatty() else "csv")) == "table"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the rows go to a file or to standard output, not to a database."""
+        from connector.targets import is_database
+
+        return self.to is not None and not is_database(self.to)
+
+    def check(self, table: str | None) -> None:
+        """Refuse a place that rows cannot go to, before anything is sent; nothing is written yet."""
+        from connector.targets import open_target
+
+        if not self.is_shown:
+            open_target(self.to or "-", self._options(table, "UTC"))
+
+    def limit(self, wanted: int | None) -> int | None:
+        """Return how many rows to read: as many as are wanted, a few where they are only looked at."""
+        return PREVIEW_ROWS if self.is_shown and wanted is None else wanted
+
+    def read_or_write(self, result: Result, table: str | None, time_zone: str) -> None:
+        """Write the rows; where they are to be shown, read them all, so that progress ends before they are."""
+        if self.is_shown:
+            result.to_arrow()
+        else:
+            result.to(self.to or "-", self._options(table, time_zone))
+
+    def show(self, result: Result, wanted: int | None, more_columns: str = "--to FILE writes them all") -> None:
+        """Show the rows, if that is what they are for; `wanted` is how many were asked for, if anybody said."""
+        if not self.is_shown:
+            return
+        from connector.show import preview
+
+        rows = result.to_arrow()
+        hidden = preview(rows, result.name)
+        if hidden:
+            click.echo(f"{hidden} more columns: {more_columns}.", err=True)
+        if wanted is None and rows.num_rows == PREVIEW_ROWS:
+            click.echo(f"The first {PREVIEW_ROWS} rows: --limit N shows more, --to FILE writes them all.", err=True)
+
+    def _options(self, table: str | None, time_zone: str) -> WriteOptions:
+        from connector.targets import WriteOptions
+
+        if self._form == "table":
+            raise click.UsageError("A table is for the terminal: leave --to out, or choose another --format.")
+        form = self._form or ("csv" if self.to in (None, "-") else None)
+        return WriteOptions(format=form, excel_csv=self._csv_excel, time_zone=time_zone, table=self.table or table)
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines beside the data, on stderr."""
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def progress(name: str) -> Any:
+    """Return what shows how far the reading of `name` has come."""
+    from connector.progress import Progress
+
+    return Progress(name)

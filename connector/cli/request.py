@@ -1,0 +1,164 @@
+"""The command for any other call."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connector.cli.options import Command, Output, connection_options, output_options, progress, say
+from connector.errors import ConnectorError, TargetError
+
+if TYPE_CHECKING:
+    from connector.request import RequestResult
+    from connector.result import Result
+    from connector.stripe import Stripe
+
+_SAYS_WHAT_TO_SEND = (
+    click.option("--query", multiple=True, metavar="KEY=VALUE", help="A parameter of the address; again for more."),
+    click.option(
+        "-H",
+        "--header",
+        "headers",
+        multiple=True,
+        metavar="'NAME: VALUE'",
+        help="A header; again for more, or several in one text with || between them.",
+    ),
+    click.option("--body", metavar="TEXT|@FILE", help="The body: JSON, pairs or text, its type guessed; or a file."),
+    click.option("--form", multiple=True, metavar="KEY=VALUE", help="A pair of the body; again for more."),
+    click.option("--multipart", is_flag=True, help="Send --form as form data, where KEY=@FILE sends a file."),
+    click.option("--stripe-version", metavar="VERSION", help="Another API version, for this request."),
+    click.option("--idempotency-key", metavar="KEY", help="The key under which Stripe does this once."),
+    click.option("--no-auth", is_flag=True, help="Send it without the key; any host will do then."),
+    click.option(
+        "--from",
+        "source",
+        metavar="FILE",
+        help="Send a GET for each row of a CSV, Parquet … file, with {column} in URL, query and headers filled in.",
+    ),
+)
+_ALLOWS_IT = (
+    click.option("--apply", is_flag=True, help="Send it: anything but a GET is only shown without."),
+    click.option("--allow", multiple=True, metavar="money,delete", help="What it may do besides."),
+    click.option("--allow-live", is_flag=True, help="Send it with a live key."),
+)
+_SAYS_WHAT_TO_KEEP = (
+    click.option("--filter", metavar="JSONPATH", help="Which objects of the answer are rows, as '$.data[*]'."),
+    click.option("--explode", metavar="PATH", help="A row for each item of an array in the records, as lines.data."),
+    click.option("--paginate", is_flag=True, help="Read the pages that follow, too."),
+    click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N rows."),
+    click.option("--raw", is_flag=True, help="The body as it came, not as rows."),
+    click.option("--save", metavar="NAME", help="Keep the request as a table of yours, by an endpoint file."),
+    click.option("--key", metavar="A,B", help="The columns that tell rows apart: of --save, or to merge by in --to."),
+    click.option("--replace", is_flag=True, help="Let --save take the place of a table of that name."),
+)
+
+
+def _with(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+@click.command()
+@click.argument("method")
+@click.argument("url")
+@_with(*_SAYS_WHAT_TO_SEND, *_ALLOWS_IT, *_SAYS_WHAT_TO_KEEP)
+@output_options
+@connection_options
+def request(stripe: Stripe, output: Output, **options: Any) -> int:
+    """Send any call: a path of the API, or a full URL. What answers it is flattened into typed columns.
+
+    A GET is sent at once. Anything else is shown first, and sent with --apply: a DELETE also needs --allow delete, a
+    POST --allow money unless it is known to move none.
+
+    \b
+    connector request GET /v1/events --query type=invoice.paid --filter '$.data[*]' --paginate --to events.parquet
+    connector request GET customers --query 'created[gte]=1790812800' --limit 3
+    connector request GET /v1/balance --raw
+    connector request POST /v1/customers/cus_123 --form 'metadata[team]=blue'
+    """
+    raw, limit, key = options.pop("raw"), options.pop("limit"), _words(options.pop("key"))
+    _check(output, options, key, raw=raw)
+    table = output.table or options["save"]
+    if options["method"].upper() != "GET":
+        output.check(table)  # a write is not sent for rows that have no place to go
+    wanted = limit if raw or options["save"] else output.limit(limit)
+    name = f"{options['method'].upper()} {options['url']}"
+    with progress(name) as watch:
+        asked = {**options, "authenticate": not options["no_auth"], "limit": wanted, "progress": watch}
+        asked |= {"key": key if options["save"] else ()}
+        del asked["no_auth"]
+        result = stripe.request(asked.pop("method"), asked.pop("url"), **asked)
+        has_rows = not (result.plan or raw or result.is_binary)
+        if has_rows:
+            _give_rows(result, output, table, key, stripe.connection.time_zone)
+    if result.plan:
+        click.echo(result.plan)
+        return 0
+    if not has_rows:
+        _give_raw(result, output, is_wanted_raw=raw)
+        return 0
+    output.show(result, limit)
+    say(result.report.lines())
+    return 1 if result.report.failures else 0
+
+
+def merge_rows(result: Result, to: str, table: str | None, key: list[str]) -> None:
+    """Merge the rows into a table of a database, by these columns, and say what became of them."""
+    from connector.load import Loading, load
+
+    say(load(result, to, table, Loading(key=key, on_new_column="add")).lines())
+
+
+def _give_rows(result: RequestResult, output: Output, table: str | None, key: list[str], time_zone: str) -> None:
+    try:
+        if key and output.to and not output.is_file:
+            merge_rows(result, output.to, table, key)
+        else:
+            output.read_or_write(result, table, time_zone)
+    except ConnectorError:
+        say(result.report.failed())
+        raise
+
+
+def _check(output: Output, options: dict[str, Any], key: list[str], *, raw: bool) -> None:
+    """Refuse what cannot go together, before anything is sent."""
+    if raw and (options["paginate"] or options["source"] or options["filter"] or options["explode"] or options["save"]):
+        raise click.UsageError("--raw is one answer as it came: leave out what is about rows.")
+    if key and not options["save"] and (output.to is None or output.is_file):
+        raise click.UsageError("--key is for --save, or for merging into a table with --to DATABASE.")
+    if options["replace"] and not options["save"]:
+        raise click.UsageError("--replace is for --save.")
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in text.split(",")] if text else []
+
+
+def _give_raw(result: RequestResult, output: Output, *, is_wanted_raw: bool) -> None:
+    """Write the body to a file or a pipe; a file is never written to a terminal."""
+    is_piped = not sys.stdout.isatty() and (is_wanted_raw or output.to == "-")
+    if output.to in (None, "-") and (is_piped or not result.is_binary):
+        _print_raw(result.raw)
+        return
+    to = None if output.to in (None, "-") else output.to
+    if to and not output.is_file:
+        raise click.UsageError(f"The answer is a file, of {len(result.raw):,} bytes; --to must name a file for it.")
+    path = result.download(Path(to) if to else None)
+    kind = result.headers.get("Content-Type", "unknown type")
+    say([f"{result.name}: {len(result.raw):,} bytes of {kind} saved as {path}"])
+
+
+def _print_raw(content: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise TargetError(f"Standard output could not be written: {error.strerror or error}.") from None

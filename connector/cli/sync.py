@@ -1,0 +1,70 @@
+"""Commands that keep a database equal to Stripe, and tell how far that has come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connector.cli.options import say
+
+
+@click.command()
+@click.argument("config", type=click.Path())
+@click.option("--only", multiple=True, metavar="ENDPOINT", help="Sync this one; again for more.")
+@click.option("--full", is_flag=True, help="Begin anew, also where the last run was stopped in the middle.")
+@click.option("--dry-run", is_flag=True, help="Say what would be read; move no data.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="JSON for machines. [text]")
+@click.option("--connection", metavar="NAME", help="Another connection than the config names.")
+@click.option("--api-base", metavar="URL", help="Another host: https, or loopback (a sandbox).")
+def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_format: str, **given: Any) -> int:
+    """Keep a database equal to Stripe: merge what has changed, mark what is gone.
+
+    \b
+    connector sync sample_configs/duckdb.toml
+    connector sync sample_configs/duckdb.toml --only customers --only invoices
+    connector sync sample_configs/duckdb.toml --dry-run
+    """
+    from connector.progress import SyncProgress
+    from connector.show import show_forecasts, show_sync
+    from connector.stripe import forget, of_runfile
+
+    run, stripe = of_runfile(config, only, given)
+    with stripe:
+        if dry_run:
+            forecasts, notes = stripe.forecast(run)
+            show_forecasts(forecasts)
+            say(notes)
+            return 0
+        if full:
+            forget(run.to, [task.name for task in stripe.tasks(run)[0]], run.schema)
+        with SyncProgress(stripe, log_format) as watch:
+            report = stripe.sync_by(run, watch)
+    if log_format == "text":
+        show_sync(report.runs)
+    say(report.notes)
+    return 1 if report.failed else 0
+
+
+@click.command()
+@click.argument("config", type=click.Path())
+@click.option("--reset", multiple=True, metavar="ENDPOINT", help="Forget how far this one has come; its rows stay.")
+def state(config: str, reset: tuple[str, ...]) -> None:
+    """Show the last run of each endpoint that a config syncs.
+
+    \b
+    connector state sample_configs/duckdb.toml
+    connector state sample_configs/duckdb.toml --reset invoices
+    """
+    from connector.runfile import read_runfile
+    from connector.show import show_sync
+    from connector.stripe import forget, history
+
+    run = read_runfile(Path(config))
+    runs = history(run.to, run.schema)
+    for name in reset:
+        if name not in [each.endpoint for each in runs]:
+            raise click.UsageError(f"{name} has never been synced into {run.to}.")
+    forget(run.to, reset, run.schema)
+    show_sync(runs)

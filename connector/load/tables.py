@@ -1,0 +1,265 @@
+"""Any source → a table of a database, by key and in one transaction: all of it, or nothing.
+
+    source ─► columns named and typed as the table has them ─► stage ─► the one merge (targets/base.py)
+
+A table that is not there is made from the source's columns. A value that its column cannot hold widens the column
+where that loses nothing; else the load ends with the column, the row and the type, and the table is as it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from connector.casting import Misfit, cast, guess_types, plain_schema
+from connector.errors import TargetError, UsageError, did_you_mean
+from connector.files import refuse_repeated, regroup
+from connector.load import Loading, LoadReport, Progress
+from connector.names import shorten
+from connector.sources import Source
+from connector.targets.base import Database, DoubledKeys, How, Keys, RefusedValue, Session, Staged, Table
+
+_WIDEST = pa.decimal128(38, 12)
+_EMPTYING = {"replace", "mirror"}
+_FILLING = {"upsert", "insert", "append", "replace", "mirror"}
+
+
+def load_table(source: Source, database: Database, table: Table, loading: Loading, progress: Progress) -> LoadReport:
+    """Bring a source's rows into a table, in one transaction; after an error the table is as it was."""
+    began = time.monotonic()
+
+    def work(session: Session) -> LoadReport:
+        report = LoadReport(f"{table.schema}.{table.name} in {database.label}")
+        session.lock(table, loading.lock_wait_seconds)
+        _Load(session, source, table, loading, report, progress).run()
+        return report
+
+    report = database.repeated(work)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+@dataclass
+class _Load:
+    """One load while its transaction is open; `taken` are the target's columns with the source's for each."""
+
+    session: Session
+    source: Source
+    table: Table
+    loading: Loading
+    report: LoadReport
+    progress: Progress
+    taken: dict[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+
+    def run(self) -> None:
+        existing = self.session.column_types(self.table)
+        if not existing and (not self.loading.create or self.loading.mode not in _FILLING):
+            raise TargetError(f"There is no table {self._name}, and {self._why_not_created()}.")
+        self._match(existing)
+        if not existing:
+            self._create(self.table)
+            self.report.notes.append(f"The table {self._name} was not there and has been made.")
+        target = self._fresh() if self.loading.swap and existing else self.table
+        staged = self._staged(target)
+        self._merge(target, staged)
+        if target is not self.table:
+            for statement in self.session.dialect.swap(target, self.table):
+                self.session.execute(statement)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.table.schema}.{self.table.name}"
+
+    def _why_not_created(self) -> str:
+        return "none is to be made" if not self.loading.create else f"{self.loading.mode} makes none"
+
+    # Which columns
+
+    def _match(self, existing: Mapping[str, str]) -> None:
+        """Find the target's column for each of the source's, and the key among them."""
+        loading, given = self.loading, self.source.schema.names
+        refuse_repeated(given)
+        for target, origin in loading.mapping.items():
+            if origin not in given:
+                raise UsageError(
+                    f'{self.source.label} has no column "{origin}" for {target}.{did_you_mean(origin, given)}'
+                )
+        mapped = set(loading.mapping.values())
+        wanted = {name: name for name in given if name not in mapped} | dict(loading.mapping)
+        spelled = _Spelling(existing)
+        self.taken = {}
+        for name, origin in self._chosen(wanted).items():
+            if other := self.taken.get(spelled(name)):
+                raise UsageError(f'"{other}" and "{origin}" would both go to the column {spelled(name)}.')
+            self.taken[spelled(name)] = origin
+        self.key = tuple(spelled(name) for name in loading.key)
+        for name in self.key:
+            if name not in self.taken:
+                raise UsageError(
+                    f'The key column "{name}" does not come from {self.source.label}.{did_you_mean(name, self.taken)}'
+                )
+            if existing and name not in existing:
+                raise TargetError(f'{self._name} has no key column "{name}".{did_you_mean(name, existing)}')
+        self._settle_new(existing)
+
+    def _chosen(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        if self.loading.mode == "delete":
+            return {name: wanted[name] for name in self.loading.key if name in wanted}
+        if self.loading.columns is None:
+            return dict(wanted)
+        for name in self.loading.columns:
+            if name not in wanted:
+                raise UsageError(f'{self.source.label} has no column "{name}".{did_you_mean(name, wanted)}')
+        return {
+            name: wanted[name] for name in dict.fromkeys([*self.loading.key, *self.loading.columns]) if name in wanted
+        }
+
+    def _settle_new(self, existing: Mapping[str, str]) -> None:
+        """Add, leave out or refuse the columns that the table does not have."""
+        new = [name for name in self.taken if name not in existing] if existing and not self.loading.swap else []
+        if not new:
+            return
+        if self.loading.on_new_column == "fail":
+            raise TargetError(
+                f'{self._name} has no column "{new[0]}".{did_you_mean(new[0], existing)} Choose columns by --columns, '
+                "name them by --map, or say what becomes of new ones: --on-new-column add, or ignore."
+            )
+        if self.loading.on_new_column == "ignore":
+            self.report.notes.append(f"Left out, since {self._name} lacks them: {', '.join(new)}.")
+            self.taken = {name: origin for name, origin in self.taken.items() if name in existing}
+            return
+        fields = {each.name: each for each in self._typed()}
+        self.report.notes += self.session.prepare(self.table, pa.schema([fields[name] for name in new]))
+
+    # Types
+
+    def _typed(self) -> pa.Schema:
+        """Return the source's columns under the target's names, with the types that a new column for them has."""
+        schema = plain_schema(guess_types(self.source))
+        return pa.schema([schema.field(origin).with_name(name) for name, origin in self.taken.items()])
+
+    def _create(self, table: Table) -> None:
+        limit = self.session.dialect.name_limit_bytes
+        self.taken = {shorten(name, limit): origin for name, origin in self.taken.items()}
+        self.key = tuple(shorten(name, limit) for name in self.key)
+        types = {each.name: self.session.type_of(each, is_key=each.name in self.key) for each in self._typed()}
+        self.session.create(table, types, self.key)
+
+    def _fresh(self) -> Table:
+        """Create the empty table that will stand in the place of the one that is there."""
+        limit = self.session.dialect.name_limit_bytes
+        fresh = Table(self.table.schema, shorten(f"{self.table.name} (new)", limit))
+        self._create(fresh)
+        return fresh
+
+    def _fields(self, table: Table) -> pa.Schema:
+        """Return what the rows are cast to before they go to the table's columns."""
+        types = self.session.column_types(table)
+        given = ((name, self.session.field_of(name, types[name])) for name in self.taken)
+        return pa.schema([each or pa.field(name, pa.string()) for name, each in given])
+
+    # Rows
+
+    def _staged(self, table: Table) -> Staged:
+        """Fill the stage; where a value does not fit, widen its column if that loses nothing, and begin again."""
+        while True:
+            try:
+                return self.session.stage(table, self._rows(self._fields(table)), list(self.taken))
+            except Misfit as misfit:
+                if not self._widened(table, misfit.column):
+                    raise
+            except RefusedValue as refused:
+                where = f'{self.source.row_label(refused.place)}, column "{refused.column}"'
+                raise TargetError(f"{self.source.label}, {where}: {refused.reason}. Nothing was loaded.") from refused
+
+    def _widened(self, table: Table, name: str) -> bool:
+        """Widen a column to what the source's column needs; text never turns a column of numbers into one of text."""
+        old, field = self.session.column_types(table)[name], self._typed().field(name)
+        if name in self.key or pa.types.is_string(field.type):
+            return False
+        wanted = [field, field.with_type(_WIDEST)] if pa.types.is_decimal(field.type) else [field]
+        for new in map(self.session.type_of, wanted):
+            if old != new and self.session.can_widen(old, new):
+                self.session.widen(table, name, new)
+                self.report.notes.append(f"{table.name}: the column {name} was widened from {old} to {new}")
+                return True
+        return False
+
+    def _rows(self, fields: pa.Schema) -> Iterator[pa.Table]:
+        """Yield the rows under the target's names, in these types."""
+        self.report.rows_read = 0
+        yield from regroup(self._cast(fields), fields)
+
+    def _cast(self, fields: pa.Schema) -> Iterator[pa.RecordBatch]:
+        origins = list(self.taken.values())
+        for batch in self.source.batches():
+            named = batch.select(origins).rename_columns(list(self.taken))
+            yield cast(named, fields, self.report.rows_read, self.source.row_label)
+            self.report.rows_read += batch.num_rows
+            self.progress(self.report.rows_read)
+
+    def _merge(self, table: Table, staged: Staged) -> None:
+        """Merge what is staged, but for rows without a whole key, and count."""
+        if staged.rows == 0 and self.loading.mode in _EMPTYING and not self.loading.allow_empty:
+            self.report.notes.append(
+                f"{self.source.label} has no rows, so nothing was deleted; --allow-empty empties the table."
+            )
+            return
+        keys = Keys(self.key)
+        rejected = self._reject(table, staged, keys) if self.key else 0
+        how = How(self.loading.mode, self.loading.doubles, self._scope(table))
+        try:
+            counts = self.session.merge(table, replace(staged, rows=staged.rows - rejected), keys, how)
+        except DoubledKeys as doubled:
+            places = ", ".join(map(self.source.row_label, doubled.places))
+            raise TargetError(
+                f"{self.source.label}: {doubled.count:,} rows have a key that a later row has, too: {places}"
+                f"{' …' if doubled.count > len(doubled.places) else ''}. Nothing was loaded."
+            ) from None
+        self.report.counts = replace(counts, rejected=rejected)
+
+    def _reject(self, table: Table, staged: Staged, keys: Keys) -> int:
+        rejected, places = self.session.reject_without_key(table, staged, keys)
+        if rejected:
+            where = ", ".join(map(self.source.row_label, places))
+            self.report.notes.append(
+                f"{rejected:,} rows were rejected, since {' or '.join(self.key)} is empty: {where}"
+                f"{' …' if rejected > len(places) else ''}."
+            )
+        return rejected
+
+    def _scope(self, table: Table) -> dict[str, object]:
+        """Return the scope with the table's own columns, its values in their types."""
+        types = self.session.column_types(table)
+        spelled = _Spelling(types)
+        scope: dict[str, object] = {}
+        for name, text in self.loading.scope.items():
+            column = spelled(name)
+            if column not in types:
+                raise UsageError(f'{self._name} has no column "{name}" for the scope.{did_you_mean(name, types)}')
+            scope[column] = self._value(column, types[column], text)
+        return scope
+
+    def _value(self, column: str, kind: str, text: str) -> object:
+        """Return a text as a value of a column's type."""
+        given = pa.RecordBatch.from_pydict({column: pa.array([text], pa.string())})
+        wanted = self.session.field_of(column, kind) or pa.field(column, pa.string())
+        return cast(given, pa.schema([wanted]), 0, lambda _: "the scope").column(0)[0].as_py()
+
+
+class _Spelling:
+    """The target's own spelling of a column: its very name, else the one name that differs in case only."""
+
+    def __init__(self, existing: Mapping[str, str]) -> None:
+        self._existing = existing
+        self._folded: dict[str, list[str]] = {}
+        for name in existing:
+            self._folded.setdefault(name.casefold(), []).append(name)
+
+    def __call__(self, name: str) -> str:
+        alike = self._folded.get(name.casefold(), [])
+        return name if name in self._existing or len(alike) != 1 else alike[0]

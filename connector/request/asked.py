@@ -1,0 +1,268 @@
+"""What a generic request may say, and the call that it becomes.
+
+Headers, query and body are taken as people write them: `Name: value`, `key=value`, text or @file. Placeholders such
+as {customer} take their values from a row, escaped for where they stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
+
+from connector.calls import Call
+from connector.config import CHECKS
+from connector.encoding import form_encode
+from connector.errors import UsageError
+from connector.records import path_part
+from connector.request.multipart import form_data, parse_headers, raw_body
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_FULL = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
+_VERSIONED = re.compile(r"/v\d+(?=[/?]|$)")
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_FORM = "application/x-www-form-urlencoded"
+
+Pairs = Sequence[str] | Mapping[str, object]
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One generic request, as people say it; what is left out is decided by the rest.
+
+    `query` and `form` are key=value pairs or a mapping, `headers` 'Name: value' texts or a mapping. `body` is text or
+    "@file", `json` what becomes JSON. `filter` is the JSONPath of the rows, `source` the rows whose values fill
+    {placeholders}. `apply`, `allow` and `allow_live` are what a write needs before it is sent. `save` is the name
+    under which the request becomes a table, `key` its columns that tell rows apart, `replace` lets another one go.
+    """
+
+    method: str
+    url: str
+    query: Pairs = ()
+    headers: Pairs | str = ()
+    body: str | bytes | None = None
+    form: Pairs = ()
+    json: object = None
+    multipart: bool = False
+    filter: str | None = None
+    explode: str | None = None
+    paginate: bool = False
+    limit: int | None = None
+    source: object = None
+    authenticate: bool = True
+    idempotency_key: str | None = None
+    stripe_version: str | None = None
+    stripe_account: str | None = None
+    apply: bool = False
+    allow: Iterable[str] = ()
+    allow_live: bool = False
+    save: str | None = None
+    key: Sequence[str] = ()
+    replace: bool = False
+
+    @property
+    def verb(self) -> str:
+        """The method in capitals."""
+        return self.method.upper()
+
+    @property
+    def name(self) -> str:
+        """What the request is called in reports: its method and path."""
+        return f"{self.verb} {address(self.url).partition('?')[0]}"
+
+    def check(self) -> None:
+        """Raise a UsageError for what cannot be meant, before anything is sent."""
+        if self.verb not in METHODS:
+            raise UsageError(f'There is no method "{self.method}": take {", ".join(METHODS)}.')
+        if not self.url.strip():
+            raise UsageError("The URL is empty: give a path such as /v1/events, or a full URL.")
+        has_body = self.body is not None or self.json is not None or self.form
+        if self.verb == "GET" and (has_body or self.multipart):
+            raise UsageError("A GET carries no body: --query adds parameters to its address.")
+        if self.multipart and not has_body:
+            raise UsageError("--multipart needs what to send: --form key=value, --form file=@path, or --body @path.")
+        if self.verb != "GET" and self.paginate:
+            raise UsageError(f"--paginate follows the pages of a GET; a {self.verb} has none.")
+        if self.verb != "GET" and self.source is not None:
+            raise UsageError(f"--from sends a GET for each row; a {self.verb} for each row is not in this version.")
+        if self.limit is not None and self.limit < 0:
+            raise UsageError(f"A limit of {self.limit} rows cannot be met; it must be 0 or more.")
+
+
+def placeholders(asked: Asked) -> list[str]:
+    """Return the names in braces in the URL, the query and the headers, in their order; none without a source."""
+    if asked.source is None:
+        return []
+    texts = [asked.url, *(value for _, value in pairs(asked.query)), *_headers(asked.headers).values()]
+    return list(dict.fromkeys(name for text in texts for name in _PLACEHOLDER.findall(text)))
+
+
+def address(url: str) -> str:
+    """Return a full URL as it is, and a path with its slash and version: customers is /v1/customers."""
+    url = url.strip()
+    if _FULL.match(url):
+        return url
+    path = "/" + url.lstrip("/")
+    return path if _VERSIONED.match(path) else f"/v1{path}"
+
+
+def call_of(asked: Asked, row: Row | None = None) -> Call:
+    """Return the call that a request means, its placeholders filled from `row` if there is one."""
+    url = _filled_url(address(asked.url), row)
+    query = _encoded([(key, _filled(value, row)) for key, value in pairs(asked.query)])
+    if query:
+        url += ("&" if "?" in url else "?") + query
+    is_v2 = _FULL.sub("", url).startswith("/v2/")
+    headers = {name: _filled(value, row) for name, value in _headers(asked.headers).items()}
+    typed = next((name for name in headers if name.lower() == "content-type"), None)
+    body, content_type = _body(asked, headers.get(typed or ""), is_v2=is_v2)
+    if content_type and (typed is None or content_type.startswith("multipart/")):
+        headers = {**{name: value for name, value in headers.items() if name != typed}, "Content-Type": content_type}
+    headers = {**_stripe_headers(asked), **headers}
+    key = asked.idempotency_key
+    return Call(asked.verb, url, **body, headers=headers, idempotency_key=key, authenticate=asked.authenticate)
+
+
+def said(asked: Asked) -> str | None:
+    """Return the body as the user said it, where the bytes that are sent are not what people read."""
+    if not asked.multipart:
+        return None
+    form = [f"{key}={value}" for key, value in pairs(asked.form)] if isinstance(asked.form, Mapping) else asked.form
+    return "\n".join([*form, *([asked.body] if isinstance(asked.body, str) else [])])
+
+
+def pairs(given: Pairs) -> list[tuple[str, str]]:
+    """Return key=value texts, or a mapping in Stripe's form encoding, as pairs."""
+    if isinstance(given, Mapping):
+        return parse_qsl(form_encode(given), keep_blank_values=True)
+    split = [text.partition("=") for text in given]
+    for key, sign, _ in split:
+        if not sign or not key.strip():
+            raise UsageError(f'"{key}" is no pair: write key=value, as in type=invoice.paid.')
+    return [(key.strip(), value) for key, _, value in split]
+
+
+def _encoded(split: Sequence[tuple[str, str]]) -> str:
+    """Return pairs in form encoding; unlike those of a mapping, a name may stand there more than once."""
+    try:
+        return urlencode(split).replace("%5B", "[").replace("%5D", "]")
+    except UnicodeEncodeError:
+        raise UsageError("A parameter holds half of a surrogate pair, which is no text that can be sent.") from None
+
+
+# Headers
+
+
+def _headers(given: Pairs | str) -> dict[str, str]:
+    if isinstance(given, Mapping):
+        return {name: str(value) for name, value in given.items()}
+    return parse_headers([given] if isinstance(given, str) else given)
+
+
+def _stripe_headers(asked: Asked) -> dict[str, str]:
+    """Return the headers that have options of their own."""
+    said = {"version": asked.stripe_version, "account": asked.stripe_account}
+    return {f"Stripe-{name.title()}": str(CHECKS[name](value, name)) for name, value in said.items() if value}
+
+
+# Bodies
+
+
+def _body(asked: Asked, content_type: str | None, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
+    """Return the one argument of a Call that holds the body, and its type; `content_type` is what the headers say."""
+    given = [name for name in ("body", "form", "json") if getattr(asked, name) not in (None, (), [], {})]
+    if len(given) > 1 and not (asked.multipart and given == ["body", "form"]):
+        raise UsageError(f"A request has one body, not two: {' or '.join(given)}.")
+    if asked.multipart:
+        return _multipart(asked, content_type)
+    if asked.form:
+        return _form(asked.form, is_v2=is_v2)
+    if asked.body is None:
+        return {"json": asked.json}, None
+    if isinstance(asked.body, bytes):
+        return {"content": asked.body}, "application/octet-stream"
+    content, content_type = raw_body(asked.body)
+    if is_v2 and content_type == _FORM:
+        return {"json": nested(parse_qsl(content.decode("utf-8"), keep_blank_values=True))}, None
+    return {"content": content}, content_type
+
+
+def _multipart(asked: Asked, content_type: str | None) -> tuple[dict[str, Any], str | None]:
+    if asked.json is not None or isinstance(asked.body, bytes):
+        raise UsageError("--multipart takes --form key=value and --form file=@path, or --body with such pairs.")
+    if asked.body is not None and asked.body.startswith("@") and not asked.form:
+        content, kind = raw_body(asked.body)
+        return {"content": content}, content_type or kind
+    form = [f"{key}={value}" for key, value in pairs(asked.form)] if isinstance(asked.form, Mapping) else asked.form
+    is_multipart = content_type is not None and content_type.lower().startswith("multipart/")
+    content, kind = form_data(form, asked.body, content_type if is_multipart else None)
+    return {"content": content}, kind
+
+
+def _form(form: Pairs, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
+    if isinstance(form, Mapping):
+        return {"json" if is_v2 else "form": form}, None
+    split = pairs(form)
+    for key, value in split:
+        if value.startswith("@") and Path(value[1:]).expanduser().is_file():
+            raise UsageError(f"{key} names a file: add --multipart to send what is in it.")
+    if is_v2:
+        return {"json": nested(split)}, None
+    return {"content": _encoded(split).encode("ascii")}, _FORM
+
+
+def nested(split: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return pairs as the object that they spell: a[b]=1 is {"a": {"b": "1"}}, a[]=1 and a[0]=1 are {"a": ["1"]}."""
+    root: dict[str, Any] = {}
+    for name, value in split:
+        here = root
+        *above, last = [key.removesuffix("]") for key in name.split("[")]
+        for key in above:
+            below = here.setdefault(key or str(len(here)), {})
+            if not isinstance(below, dict):
+                raise UsageError(f"{name}: {key} has a value already, so nothing can stand in it.")
+            here = below
+        here[last or str(len(here))] = value
+    return {key: _listed(value) for key, value in root.items()}
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    within = {key: _listed(each) for key, each in value.items()}
+    return list(within.values()) if list(within) == [str(place) for place in range(len(within))] else within
+
+
+# Placeholders
+
+
+def _filled(text: str, row: Row | None) -> str:
+    """Return text with the row's values in it."""
+    return text if row is None else _PLACEHOLDER.sub(lambda found: _value(found[1], row), text)
+
+
+def _filled_url(url: str, row: Row | None) -> str:
+    """Return a URL with the row's values in it, escaped so that none of them can lead elsewhere."""
+    if row is None:
+        return url
+    host = _FULL.match(url)
+    if host and _PLACEHOLDER.search(host[0]):
+        raise UsageError("A placeholder cannot stand in the host of a URL: the key goes to hosts that are named.")
+    path, mark, query = url.partition("?")
+    path = _PLACEHOLDER.sub(lambda found: path_part(_value(found[1], row)), path)
+    return path + mark + _PLACEHOLDER.sub(lambda found: quote(_value(found[1], row), safe=""), query)
+
+
+def _value(name: str, row: Row) -> str:
+    """Return a value of a row as Stripe writes it; without one, the request would be another."""
+    value = row[name]
+    if isinstance(value, list | dict):
+        raise UsageError(f"{{{name}}} is not one value in this row, but a list or an object.")
+    text = "" if value is None else unquote_plus(form_encode({"_": value}).partition("=")[2])
+    if not text:
+        raise UsageError(f"{{{name}}} has no value in this row.")
+    return text

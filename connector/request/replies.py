@@ -1,0 +1,146 @@
+"""What came back from a generic request: a document or a file, and what follows it."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import secrets
+from decimal import Decimal
+from email.message import Message
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import msgspec
+
+from connector.answers import Reply
+from connector.calls import same_origin
+from connector.errors import DataError, TargetError
+from connector.records import clean_content
+
+PAGE_ROWS = 100  # Stripe's greatest `limit`
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)  # no digit is lost before the columns are known
+_FILES = ("application/octet-stream", "application/pdf", "application/zip", "application/gzip")
+_FILE_KINDS = ("image", "audio", "video", "font")
+
+
+def document_of(reply: Reply) -> Any:
+    """Return the answer parsed as JSON, None where it is empty; a DataError where it is something else."""
+    if not reply.content.strip():
+        return None
+    try:
+        return _DECODER.decode(clean_content(reply))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        request = f", request {reply.request_id}" if reply.request_id else ""
+        kind = _content_type(reply) or "without a content type"
+        raise DataError(
+            f"The answer to {reply.label} ({reply.status}{request}) is {kind}, not JSON, so it has no rows: {error}. "
+            "--raw gives it as it came."
+        ) from None
+
+
+def is_binary(reply: Reply) -> bool:
+    """Return whether the answer is a file, to be saved, rather than text, to be read."""
+    kind = _content_type(reply)
+    if kind.partition("/")[0] in _FILE_KINDS or kind in _FILES:
+        return True
+    try:
+        return "\0" in reply.content.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+
+
+def write_content(reply: Reply, url: str, to: str | Path | None = None) -> Path:
+    """Write the body as it came; without `to`, under the answer's own name in this folder, over no other file."""
+    path = Path(to).expanduser() if to is not None else Path(_file_name(reply, url))
+    if path.is_dir() or (to is None and path.exists()):
+        what = "is a folder" if path.is_dir() else "is there already"
+        raise TargetError(f"{path} {what}: say --to FILE for where the answer goes.")
+    write_whole(path, reply.content)
+    return path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it when it is whole; a TargetError where that cannot be done."""
+    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise TargetError(f"{path} could not be written: {error.strerror or type(error).__name__}.") from None
+
+
+def goes_on(document: object) -> bool:
+    """Return whether a list says that more of it follows."""
+    return isinstance(document, dict) and (document.get("has_more") is True or bool(document.get("next_page_url")))
+
+
+def following(url: str, document: object) -> str | None:
+    """Return the address of the page after this one: by cursor, by a page's name, or by URL; None at the end."""
+    if not isinstance(document, dict) or not goes_on(document):
+        return None
+    here = httpx.URL(url)
+    named = document.get("next_page_url")
+    if isinstance(named, str) and named:
+        further = _joined(here, named)
+    elif isinstance(document.get("next_page"), str):
+        further = here.copy_set_param("page", document["next_page"])
+    else:
+        further = _behind(here, document.get("data"))
+    if str(further) == url:
+        raise DataError(f"The page after {here.path} is the same page again, so the list would never end.")
+    return str(further)
+
+
+def with_page_size(url: str, wanted: int | None) -> str:
+    """Return the address with as many rows a page as Stripe gives, no more than wanted, unless it says how many."""
+    if re.search(r"[?&]limit=", url):
+        return url
+    rows = PAGE_ROWS if wanted is None else max(1, min(PAGE_ROWS, wanted))
+    return f"{url}{'&' if '?' in url else '?'}limit={rows}"
+
+
+def _joined(here: httpx.URL, named: str) -> httpx.URL:
+    """Return the page that an answer names; never one on another host, which would get what this one was sent."""
+    try:
+        further = here.join(named)
+        is_same = same_origin(str(here), str(further))
+    except (httpx.InvalidURL, ValueError):
+        raise DataError(f"The answer names a next page whose address cannot be read, after {here.path}.") from None
+    if not is_same:
+        raise DataError(
+            f"The answer names a next page on another host, {further.netloc.decode('ascii') or '?'}; it is not asked, "
+            f"since it would get what {here.netloc.decode('ascii')} is sent."
+        )
+    return further
+
+
+def _behind(here: httpx.URL, listed: object) -> httpx.URL:
+    """Return the page behind the last record, or before the first one where the list is walked upwards."""
+    is_upwards = "ending_before" in here.params
+    found = listed[0 if is_upwards else -1] if isinstance(listed, list) and listed else None
+    cursor = found.get("id") if isinstance(found, dict) else None
+    if not isinstance(cursor, str):
+        raise DataError(f"Stripe says that {here.path} has more, but gave no record to go on from.")
+    return here.copy_set_param("ending_before" if is_upwards else "starting_after", cursor)
+
+
+def _content_type(reply: Reply) -> str:
+    return reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _file_name(reply: Reply, url: str) -> str:
+    """Return the name that the answer has for its file, as a name in this folder alone."""
+    said = Message()
+    said["Content-Disposition"] = reply.headers.get("Content-Disposition", "")
+    given = said.get_filename() or _last_part(url)
+    name = re.sub(r"[^\w.()+ -]", "_", re.split(r"[/\\]", given)[-1]).strip(". ") or "answer"
+    return name if "." in name else name + (mimetypes.guess_extension(_content_type(reply)) or ".bin")
+
+
+def _last_part(url: str) -> str:
+    """Return the part of a path that names something: the id of /v1/files/ID/contents."""
+    parts = [unquote(part) for part in url.partition("?")[0].split("/") if part]
+    return parts[-2] if len(parts) > 1 and parts[-1] in ("contents", "pdf", "download") else (parts or ["answer"])[-1]

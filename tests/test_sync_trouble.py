@@ -1,0 +1,118 @@
+"""A sync when the world around it fails: the disk, the account, another program; and tables below odd parents."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from connector import Stripe, sync
+from connector.errors import StripeUnavailable
+from connector.runfile import RunFile, TableRun
+from connector.sandbox import Sandbox
+from connector.state import Run
+from connector.targets.duckdb import DuckDB
+from connector.targets.memory import Memory
+from tests.accounts import account
+from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
+
+FULL_DISK = """
+import resource, sys
+from connector import Stripe, sync
+from connector.cli import run
+
+sync.COMMIT_ROWS = 100
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+sys.exit(run(["sync", "full.toml"]))
+"""
+on_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no limit for the size of files")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "stripe.duckdb"
+
+
+@on_posix
+def test_a_disk_that_is_full_in_a_commit_ends_in_one_line_and_the_next_run_converges(
+    shared_sandbox: Sandbox, file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "full.toml").write_text('to = "stripe.duckdb"\nendpoints = ["invoices", "invoice_lines"]\n')
+    environ = {**os.environ, "STRIPE_API_KEY": shared_sandbox.key, "STRIPE_API_BASE": shared_sandbox.url}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, "1500000"],
+        cwd=tmp_path, env=environ, check=False, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "should not happen" not in done.stderr
+    assert "disk is full" in done.stderr
+    with account(shared_sandbox) as stripe:
+        assert not stripe.sync(["invoices", "invoice_lines"], to=str(file)).failed
+    assert_equal_to_stripe(file, shared_sandbox, ["invoices", "invoice_lines"])
+
+
+def test_another_program_reads_whole_commits_between_them(
+    sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "COMMIT_ROWS", 100)
+    script = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True);"
+        "print(c.execute('select count(*), count(distinct id) from customers').fetchone())"
+    )
+    seen: list[str] = []
+
+    def look(name: str, run: Run) -> None:
+        if name == "customers" and run.inserted and len(seen) < 2:
+            done = subprocess.run([sys.executable, "-c", script, str(file)], check=True, capture_output=True, text=True)
+            seen.append(done.stdout.strip())
+
+    with account(sandbox) as stripe:
+        stripe.sync(["customers"], to=str(file), watch=look)
+    rows, keys = map(int, seen[0].strip("()").split(","))
+    assert rows == keys > 0
+
+
+def test_an_account_that_stripe_cannot_tell_now_is_an_error_and_changes_nothing(sandbox: Sandbox, file: Path) -> None:
+    with account(sandbox) as stripe:
+        stripe.sync(["products"], to=str(file))
+    before = rows_of(file, "products")
+    sandbox.fail("503", "GET /v1/account", nth=1, times=100_000)
+    with (
+        Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=0.5) as stripe,
+        pytest.raises(StripeUnavailable),
+    ):
+        stripe.sync(["products"], to=str(file))
+    assert rows_of(file, "products") == before
+    with DuckDB(str(file)).transaction() as session:
+        assert Memory(session, "main").lease() is None
+
+
+def test_the_child_of_two_parents_is_synced_within_its_window(shared_sandbox: Sandbox, file: Path) -> None:
+    window = TableRun(where={"start_time": {"gte": "2026-09-01", "lt": "2026-10-01"}})
+    said = RunFile(
+        to=str(file),
+        endpoints=("billing_meters", "customers", "billing_meter_event_summaries"),
+        tables={"billing_meter_event_summaries": window},
+    )
+    with account(shared_sandbox) as stripe:
+        first, second = stripe.sync_by(said), stripe.sync_by(said)
+    assert not first.failed
+    (mine,) = (run for run in second.runs if run.endpoint == "billing_meter_event_summaries")
+    assert (mine.inserted, mine.updated, mine.deleted) == (0, 0, 0)
+    assert mine.unchanged == len(rows_of(file, "billing_meter_event_summaries")) > 0
+    assert len(rows_of(file, "customers")) == len(expected_rows(shared_sandbox, "customers"))
+
+
+def test_a_column_excluded_later_is_not_written_any_more(sandbox: Sandbox, file: Path) -> None:
+    with account(sandbox) as stripe:
+        stripe.sync(["customers"], to=str(file))
+        changed = next(each for each in sandbox.truth("customer") if not each.get("test_clock"))
+        sandbox.put("customer", {**changed, "name": "New", "phone": "+49"})
+        said = RunFile(to=str(file), endpoints=("customers",), tables={"customers": TableRun(exclude=("phone",))})
+        assert not stripe.sync_by(said).failed
+    (row,) = query(file, f"select name, phone from customers where id = '{changed['id']}'")
+    assert row == {"name": "New", "phone": changed["phone"]}
