@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from connector.cli.options import say
+from connector.cli.options import expanded, say
 
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 
@@ -82,18 +81,11 @@ def load(source: str, to: str, **options: Any) -> int:
     )
     with LoadProgress("load") as progress:
         report = load_rows(
-            _expanded("SOURCE", source), _expanded("--to", to), options["table"], loading,
+            expanded(source, "SOURCE"), expanded(to, "--to"), options["table"], loading,
             reading=reading, progress=progress,
         )  # fmt: skip
     say(report.lines())
     return 1 if report.counts.rejected else 0
-
-
-def _expanded(where: str, text: str) -> str:
-    """Return the text with ${NAME} replaced from the environment, so that passwords stay out of the process list."""
-    from connector.config import expand
-
-    return str(expand(text, where, os.environ))
 
 
 def _names(texts: Sequence[str]) -> list[str]:

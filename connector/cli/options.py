@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,7 +59,7 @@ def output_options(command: Command) -> Command:
     @functools.wraps(command)
     def with_output(*, csv_excel: bool, **options: Any) -> Any:
         to, file_format, table = (options.pop(name) for name in ("to", "file_format", "table"))
-        return command(output=Output(to, file_format, table, csv_excel), **options)
+        return command(output=Output(to and expanded(to, "--to"), file_format, table, csv_excel), **options)
 
     return with_output  # type: ignore[return-value]
 
@@ -122,6 +123,13 @@ class Output:
             raise click.UsageError("A table is for the terminal: leave --to out, or choose another --format.")
         form = self._form or ("csv" if self.to in (None, "-") else None)
         return WriteOptions(format=form, excel_csv=self._csv_excel, time_zone=time_zone, table=self.table or table)
+
+
+def expanded(text: str, where: str) -> str:
+    """Return a text with ${NAME} replaced from the environment, so that passwords stay out of the process list."""
+    from connector.config import expand
+
+    return str(expand(text, where, os.environ))
 
 
 def say(lines: Iterable[str]) -> None:
