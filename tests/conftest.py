@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,11 @@ __all__ = ["connector", "postgres_database", "postgres_url"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for tests that repeat what chance decides more often."""
     parser.addoption("--thorough", action="store_true", help="kill a sync 300 times instead of 25")
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as usual also where the tests run in the background, which ignores it: some tests press it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,6 +11,7 @@ import pytest
 
 from connector.sandbox import api
 from connector.sandbox.business import Business
+from connector.sandbox.present import ON_REQUEST
 from tests.small_business import BUSINESSES, DAY, KINDS, NOW, SMALL, Record, by_id, everything
 
 SAMPLES = json.loads((Path(__file__).parent / "data" / "fixtures.json").read_text(encoding="utf-8"))["resources"]
@@ -81,7 +82,8 @@ def test_embedded_lists_are_complete() -> None:
 
 
 def cut(record: Record) -> Record:
-    record = {key: value for key, value in record.items() if key != "line_items"}
+    hidden = ON_REQUEST.get(record["object"], ())
+    record = {key: value for key, value in record.items() if key not in hidden}
     for key, value in record.items():
         if isinstance(value, dict) and value.get("object") == "list" and len(value["data"]) > 10:
             record[key] = {**value, "data": value["data"][:10], "has_more": True}
