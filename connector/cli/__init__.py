@@ -72,6 +72,9 @@ def commands() -> None:
     connector demo                                  try everything, no key needed
     connector check                                 is my key good, and what may it read?
     connector extract invoices --where status=paid --where 'created>=monthstart-1d' --to invoices.csv
+    connector sync sample_configs/duckdb.toml       keep a database equal to Stripe
+    connector load leads.csv --to duckdb:///crm.duckdb --table leads --key email
+    connector request GET /v1/events --filter '$.data[*]' --to events.parquet
     """
 
 

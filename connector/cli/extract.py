@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from connector.stripe import Stripe
 
 
-@click.command()
+@click.command(short_help="Read one endpoint into a flat, typed table.")
 @click.argument("endpoint")
 @click.option(
     "--where", multiple=True, metavar="CONDITION",

@@ -12,7 +12,7 @@ from connector.cli.options import expanded, say
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 
 
-@click.command()
+@click.command(short_help="Merge any table into a database, by key.")
 @click.argument("source")
 @click.option(
     "--to", required=True, metavar="URL|FILE", help="postgresql://…, mssql://…, duckdb:///crm.duckdb, a file."

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from connector.stripe import Stripe
 
 
-@click.command()
+@click.command(short_help="Is the key good, and what may it read?")
 @click.option("--only", multiple=True, metavar="ENDPOINT", help="Try this one; again for more.")
 @connection_options
 def check(stripe: Stripe, only: tuple[str, ...]) -> int:
@@ -31,7 +31,7 @@ def check(stripe: Stripe, only: tuple[str, ...]) -> int:
     return 1 if bad else 0
 
 
-@click.command()
+@click.command(short_help="List the tables, or one table's columns.")
 @click.argument("name", required=False)
 @click.option("--definitions", multiple=True, type=click.Path(), metavar="FOLDER", help="A folder of your own files.")
 def endpoints(name: str | None, definitions: tuple[str, ...]) -> None:
@@ -51,7 +51,7 @@ def endpoints(name: str | None, definitions: tuple[str, ...]) -> None:
         show_endpoint(known[name])
 
 
-@click.command()
+@click.command(short_help="Print what a date token means now.")
 @click.argument("token")
 @click.option("--time-zone", default="UTC", metavar="ZONE", help="The zone that days are meant in. [UTC]")
 @click.option("--week-start", default="monday", metavar="DAY", help="The first day of the week. [monday]")

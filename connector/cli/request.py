@@ -66,7 +66,7 @@ def _with(*options: Callable[[Command], Command]) -> Callable[[Command], Command
     return add
 
 
-@click.command()
+@click.command(short_help="Send any other call.")
 @click.argument("method")
 @click.argument("url")
 @_with(*_SAYS_WHAT_TO_SEND, *_ALLOWS_IT, *_SAYS_WHAT_TO_KEEP)

@@ -10,7 +10,7 @@ import click
 from connector.cli.options import say
 
 
-@click.command()
+@click.command(short_help="Keep a database equal to Stripe.")
 @click.argument("config", type=click.Path())
 @click.option("--only", multiple=True, metavar="ENDPOINT", help="Sync this one; again for more.")
 @click.option("--full", is_flag=True, help="Begin anew, also where the last run was stopped in the middle.")
@@ -47,7 +47,7 @@ def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_form
     return 1 if report.failed else 0
 
 
-@click.command()
+@click.command(short_help="Show how the last runs of a sync went.")
 @click.argument("config", type=click.Path())
 @click.option("--reset", multiple=True, metavar="ENDPOINT", help="Forget how far this one has come; its rows stay.")
 def state(config: str, reset: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 
-@click.command()
+@click.command(short_help="Try everything on a sandbox, without a key.")
 @click.option("--seed", default=1, show_default=True, help="Another seed, another business.")
 def demo(seed: int) -> None:
     """Try the connector on a sandbox of its own: no key, no account, nothing to set up."""
@@ -16,7 +16,7 @@ def demo(seed: int) -> None:
     demo(seed)
 
 
-@click.command()
+@click.command(short_help="Run a local Stripe to try things on.")
 @click.option("--port", default=12111, show_default=True, help="0 takes a free one.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same business.")
 @click.option("--size", default="small", show_default=True, type=click.Choice(["small", "1m"]))
