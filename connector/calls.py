@@ -183,6 +183,8 @@ def _heeds_idempotency_key(method: str, url: httpx.URL) -> bool:
 
 
 def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return headers as they can be sent: spaces around a value mean nothing, and HTTP has no room for them."""
+    headers = {name: value.strip(" ") for name, value in headers.items()}
     for name, value in headers.items():
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
             raise UsageError("A header's name may hold letters, digits and hyphens only.")

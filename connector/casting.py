@@ -100,7 +100,7 @@ def cast(batch: pa.RecordBatch, to: pa.Schema, place: int, row_label: Callable[[
 
     Nothing is rounded or cut: the first row with a value that does not fit raises a Misfit, which names the column,
     the row and the type, never the value. Empty text is null in every column that is not text. Times without a zone
-    are UTC, binary data becomes text in base64.
+    are UTC, binary data becomes text in base64, and is read from it.
     """
     columns, misfits = [], []
     for wanted in to:
@@ -154,7 +154,7 @@ def _plain_field(field: pa.Field) -> pa.Field:
         field = pa.field(field.name, pa.string(), metadata={"type": "json"} if is_marked else None)
         if is_marked or pa.types.is_fixed_size_binary(kind):  # the latter is a UUID
             return field
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         kind = kind.value_type
     if pa.types.is_nested(kind) or is_json(field):
         return pa.field(field.name, pa.string(), metadata={"type": "json"})
@@ -193,6 +193,10 @@ def _decoded(column: pa.Array, field: pa.Field) -> tuple[pa.Array, pa.Field]:
         column = column.dictionary_decode()
     if pa.types.is_string_view(column.type):
         column = column.cast(pa.large_string())
+    if pa.types.is_binary_view(column.type):
+        column = column.cast(pa.large_binary())
+    if pa.types.is_run_end_encoded(column.type):
+        column = pc.run_end_decode(column)
     return column, field.with_type(column.type)
 
 
@@ -231,7 +235,7 @@ def _to_text(column: pa.Array) -> pa.Array:
     kind = column.type
     if pa.types.is_nested(kind):
         return _nested(column)
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+    if _is_bytes(kind):
         return pa.array([None if each is None else base64.b64encode(each).decode() for each in column.to_pylist()])
     if pa.types.is_interval(kind) or pa.types.is_duration(kind):
         return pa.array([None if each is None else str(each) for each in column.to_pylist()])
@@ -298,6 +302,17 @@ def _to_timestamp(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return _clock(column).cast(kind)
 
 
+def _to_binary(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    _refuse_unless(_is_bytes, given=column.type)
+    return column.cast(kind)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return any(
+        is_kind(kind) for is_kind in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    )
+
+
 def _clock(column: pa.Array) -> pa.Array:
     """Return times as their clock in UTC, in microseconds and without a zone."""
     if pa.types.is_timestamp(column.type) and column.type.tz:
@@ -316,4 +331,5 @@ _CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, pa.
     (pa.types.is_decimal, _to_decimal),
     (pa.types.is_date, _to_date),
     (pa.types.is_timestamp, _to_timestamp),
+    (pa.types.is_binary, _to_binary),
 )

@@ -275,7 +275,8 @@ def _asked_seconds(outcome: Reply | Failure, clock: Clock) -> float:
 def _is_cut(response: httpx.Response, content: bytes) -> bool:
     """Whether a successful JSON answer ends in the middle, though the connection counted it whole."""
     is_json = response.status_code == httpx.codes.OK and "json" in response.headers.get("Content-Type", "")
-    return is_json and not content.rstrip().endswith((b"}", b"]"))
+    is_whole = content.rstrip().endswith((b"}", b"]"))
+    return is_json and not is_whole and content.lstrip()[:1] in (b"{", b"[", b"")
 
 
 # What is logged

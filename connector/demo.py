@@ -57,11 +57,12 @@ Everything is in {FILE}, for any tool that speaks SQL:
 
   uvx --from duckdb-cli duckdb {FILE} "select status, count(*) from invoices group by 1"
 
-Run connector demo again to see a second run, or take your own account (a restricted key that may only read is enough):
+A second `uv run connector demo` shows a second run. Or take your own account (a restricted key that may only read is
+enough), in a folder of its own or after deleting {FILE}, so that its rows do not stand beside the demo's:
 
   export STRIPE_API_KEY=rk_test_…
-  connector check
-  connector sync sample_configs/duckdb.toml
+  uv run connector check
+  uv run connector sync sample_configs/duckdb.toml
 """  # noqa: S608
 
 
@@ -130,10 +131,11 @@ def run_sandbox(settings: Mapping[str, Any]) -> None:
 
 
 def _announce(sandbox: Sandbox, webhook: str | None) -> None:
+    secret = sandbox.webhook(webhook) if webhook is not None else None  # first: its address may be refused
     click.echo(
         f"The sandbox answers at {sandbox.url} until Ctrl-C.\n\n"
         f"  export STRIPE_API_KEY={sandbox.key} STRIPE_API_BASE={sandbox.url}\n"
         "  connector check\n"
     )
-    if webhook is not None:
-        click.echo(f"Every event is sent to {webhook}, signed with {sandbox.webhook(webhook)}.\n")
+    if secret is not None:
+        click.echo(f"Every event is sent to {webhook}, signed with {secret}.\n")

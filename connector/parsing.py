@@ -5,6 +5,7 @@ Every function raises a ValueError where some value is not written as its type i
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -22,6 +23,8 @@ _ZONE = "(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
 TIME = f"{DATE}[T ]{_CLOCK}{_ZONE}?"
 _DIGITS = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 _EXPONENT = "(?:[eE][+-]?[0-9]+)?"
+_HEX = r"\\x"  # before bytes in the way of Postgres; no base64 begins so
+_BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 
 
 def looks(text: pa.Array, pattern: str) -> bool:
@@ -105,6 +108,14 @@ def _parse_timestamp(text: pa.Array, kind: pa.DataType) -> pa.Array:
     return clock.cast(kind)
 
 
+def _parse_binary(text: pa.Array, kind: pa.DataType) -> pa.Array:
+    return pa.array([None if each is None else _bytes(each) for each in text.to_pylist()], kind)
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:]) if text.startswith("\\x") else base64.b64decode(text)
+
+
 _PARSERS: tuple[tuple[Callable[[pa.DataType], bool], str, Callable[[pa.Array, pa.DataType], pa.Array]], ...] = (
     (pa.types.is_integer, r"[+-]?[0-9]+(?:\.0*)?", _parse_integer),
     (pa.types.is_floating, f"[+-]?{_DIGITS}{_EXPONENT}|nan|-?inf", parse_number),
@@ -112,4 +123,5 @@ _PARSERS: tuple[tuple[Callable[[pa.DataType], bool], str, Callable[[pa.Array, pa
     (pa.types.is_boolean, "(?i:true|false)", _parse_boolean),
     (pa.types.is_date, DATE, lambda text, kind: text.cast(kind)),
     (pa.types.is_timestamp, f"{TIME}|{DATE}", _parse_timestamp),
+    (pa.types.is_binary, f"{_HEX}(?:[0-9a-fA-F]{{2}})*|{_BASE64}", _parse_binary),
 )

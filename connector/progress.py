@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from connector.stripe import Stripe
 
 _PLAIN_EVERY_SECONDS = 10.0
+_NAME_WIDTH = 20  # of a bar: narrow terminals cut what is said of an endpoint, not its name
 
 
 class _Line:
@@ -81,11 +84,16 @@ class LoadProgress(_Line):
         self._tell(f"{rows:,} rows  {self._per_second(rows):,.0f} rows/s")
 
 
+class _JsonNote(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps({"note": record.getMessage()})
+
+
 class SyncProgress:
     """Shows the endpoints of a sync on stderr, to be called with an endpoint's name and its run as it grows.
 
     `form` is "text" (a bar per endpoint on a terminal, a line per finished one elsewhere) or "json" (a line of JSON
-    per finished endpoint).
+    per finished endpoint, and one per note).
     """
 
     def __init__(self, stripe: Stripe, form: str = "text") -> None:
@@ -94,9 +102,12 @@ class SyncProgress:
         self._began = time.monotonic()
         self._bars: Any = None
         self._tasks: dict[str, Any] = {}
+        self._handler: logging.Handler | None = None
 
     def __enter__(self) -> SyncProgress:
-        if sys.stderr.isatty() and not self._is_json:
+        if self._is_json:
+            self._open_log()
+        elif sys.stderr.isatty():
             self._open_bars()
         return self
 
@@ -105,6 +116,8 @@ class SyncProgress:
     ) -> None:
         if self._bars is not None:
             self._bars.stop()
+        if self._handler is not None:
+            logging.getLogger("connector").removeHandler(self._handler)
 
     def __call__(self, name: str, run: Run) -> None:
         """Show how far one endpoint has come."""
@@ -113,6 +126,18 @@ class SyncProgress:
             self._show(name, run, finished=finished)
         elif finished:
             self._say(json.dumps(asdict(run)) if self._is_json else f"{name}: {run_in_words(run)}")
+
+    def note(self, notes: Iterable[str]) -> None:
+        """Say what is worth telling, where a machine reads."""
+        for each in notes if self._is_json else ():
+            self._say(json.dumps({"note": each}))
+
+    def _open_log(self) -> None:
+        """Make lines of JSON of what is logged meanwhile, too, as that a request was sent again."""
+        self._handler = logging.StreamHandler(sys.stderr)
+        self._handler.setLevel(logging.WARNING)
+        self._handler.setFormatter(_JsonNote())
+        logging.getLogger("connector").addHandler(self._handler)
 
     def _say(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)  # noqa: T201 - where people look
@@ -132,10 +157,12 @@ class SyncProgress:
     def _open_bars(self) -> None:
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bars
+        from rich.table import Column
 
         from connector.show import console
 
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), TextColumn("{task.fields[said]}"))
+        name = TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=_NAME_WIDTH))
+        columns = (name, BarColumn(bar_width=12), TextColumn("{task.fields[said]}"))
         self._bars = Bars(*columns, console=console(sys.stderr))
         self._bars.start()
 

@@ -152,6 +152,6 @@ class _Reader:
     def _seconds(self, key: str) -> float:
         assert isinstance(self.content, dict)
         value = self.content.get(key, 0)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
             raise self.fail(f"{key} must be a number of seconds.")
         return float(value)

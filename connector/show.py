@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,11 +34,14 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], numbers: Seq
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn, texts = Table(box=box.SIMPLE_HEAD, pad_edge=False), [[cell(value) for value in row] for row in rows]
     for position, header in enumerate(headers):
-        drawn.add_column(header, justify="right" if position in numbers else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(cell(value)) for value in row))
+        side: Literal["right", "left"] = "right" if position in numbers else "left"
+        widest = max((len(row[position]) for row in texts), default=0) if position in numbers else None
+        # Where there is little room, names and numbers stay whole, and headers and sentences are folded.
+        drawn.add_column(header, justify=side, overflow="fold", no_wrap=position == 0, min_width=widest)
+    for row in texts:
+        drawn.add_row(*map(Text, row))
     console().print(drawn)
 
 
@@ -124,15 +128,15 @@ def show_dates(meanings: Sequence[Meaning], time_zone: str) -> None:
     table(["UTC", "from", "before"], [(each.comparison, each.utc_from, each.utc_before) for each in meanings])
 
 
-def show_sync(runs: Sequence[Run]) -> None:
-    """Print what became of each endpoint of a sync."""
+def show_sync(runs: Sequence[Run], *, when: bool = False) -> None:
+    """Print what became of each endpoint of a sync, and how long it took, or when its run began."""
     counts = ("rows_read", "inserted", "updated", "unchanged", "deleted")
-    headers = ["", "read", "new", "changed", "unchanged", "deleted", "s", ""]
+    headers = ["", "read", "new", "changed", "unchanged", "deleted", "began" if when else "s", ""]
     rows = [
         (
             run.endpoint,
             *(f"{getattr(run, name):,}" for name in counts),
-            f"{run.seconds:.1f}",
+            _ago(time.time() - run.started_at) if when else f"{run.seconds:.1f}",
             "" if run.status == "succeeded" else run.status,
         )
         for run in runs
@@ -140,7 +144,14 @@ def show_sync(runs: Sequence[Run]) -> None:
     table(headers, rows, numbers=range(1, len(headers) - 1))
     for run in runs:
         if run.error:
-            console(sys.stderr).print(f"{run.endpoint}: {run.error}")
+            console(sys.stderr).print(f"{run.endpoint}: {run.error}", soft_wrap=True)
+
+
+def _ago(seconds: float) -> str:
+    for name, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:,.0f} {name} ago"
+    return "now"
 
 
 def show_forecasts(forecasts: Iterable[Forecast]) -> None:

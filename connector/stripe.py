@@ -145,11 +145,17 @@ class Stripe:
         """Merge any table into a database, by key and in one transaction; no key of Stripe's is needed for it.
 
         `Stripe.load(frame, "postgresql://…", "crm.leads", key=["email"])`. The source is a DataFrame, an Arrow table,
-        a result of ours, a file name or a URL; the other arguments are those of `connector.load.Loading`.
+        a result of ours, a file name or a URL; the other arguments are those of `connector.load.Loading`, and of
+        `connector.sources.ReadOptions` for files and queries (encoding, delimiter, sheet, query …).
         """
-        from connector.load import Loading, load
+        from dataclasses import fields
 
-        return load(source, to, table, Loading(**how))
+        from connector.load import Loading, load
+        from connector.sources import ReadOptions
+
+        names = {each.name for each in fields(ReadOptions)} & how.keys()
+        reading = ReadOptions(**{name: how.pop(name) for name in names})
+        return load(source, to, table, Loading(**how), reading=reading)
 
     def tasks(self, run: RunFile) -> tuple[list[Task], list[str]]:
         """Return what a run's config asks for, checked, and notes on what it leaves out; nothing is sent."""

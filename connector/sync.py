@@ -60,10 +60,17 @@ class SyncReport:
         names = ["endpoint", "status", "rows_read", "inserted", "updated", "unchanged", "deleted", "seconds", "error"]
         head = "".join(f"<th>{name}</th>" for name in names)
         rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(str(getattr(run, name) or ''))}</td>" for name in names) + "</tr>"
+            "<tr>" + "".join(f"<td>{escape(_shown(getattr(run, name)))}</td>" for name in names) + "</tr>"
             for run in self.runs
         )
-        return f"<table><tr>{head}</tr>{rows}</table>"
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return f"<table><tr>{head}</tr>{rows}</table>" + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value or "")
 
 
 Watch = Callable[[str, Run], None]
@@ -99,9 +106,17 @@ class Sync:
             for family in families(tasks):
                 self._family(family, report)
         finally:
-            with self._database.transaction() as session:
-                Memory(session, self._schema).release(self._lease.run_id)
+            self._leave()
         return report
+
+    def _leave(self) -> None:
+        """Give the lease back, if it is still ours; what was interrupted is running no more."""
+        with self._database.transaction() as session:
+            memory = Memory(session, self._schema)
+            held = memory.lease()
+            if held is not None and held.run_id == self._lease.run_id:
+                memory.close_runs()
+                memory.release(self._lease.run_id)
 
     def _identity(self) -> tuple[str, bool]:
         """Return the account and whether it is live; a key that may not tell gets an error, never a guess."""
@@ -140,8 +155,12 @@ class Sync:
     def _fix_position(self, report: SyncReport) -> None:
         """Remember, before anything is read for the first time, up to which event nothing can have been missed."""
         with self._database.transaction() as session:
-            if EVENTS in Memory(session, self._schema).progress(self._account):
+            memory = Memory(session, self._schema)
+            if EVENTS in memory.progress(self._account):
                 return
+            if others := sorted(memory.accounts() - {self._account}):
+                beside = f"rows of {self._account} now stand beside those of {', '.join(others)}"
+                report.notes.append(f"{beside}: _account_id tells them apart")
         reader = Reader(self._api.client, self._api.endpoints, 1)
         try:
             page = next(reader.walk(Listing("/v1/events", "/v1/events")))
@@ -195,6 +214,13 @@ class Sync:
             for reading in readings:
                 memory.save_run(self._account, reading.run)
                 table = self._table(reading.task)
+                try:
+                    self._refuse_other_rows(session, table)
+                except TargetError as error:
+                    if reading is readings[0]:
+                        raise
+                    reading.error = error
+                    continue
                 changes += [
                     f"{change}; this run fills it"
                     for change in session.prepare(table, reading.schema(), reading.task.keys.columns)
@@ -206,6 +232,18 @@ class Sync:
         for reading in readings:
             reading.clock = readings[0].clock
         return changes, done
+
+    def _refuse_other_rows(self, session: Session, table: Table) -> None:
+        """Refuse a table that something else has filled: its rows, without an account, would stand there twice."""
+        columns = session.column_types(table)
+        if not columns or "_account_id" in columns:
+            return
+        ((count,),) = session.rows(f"SELECT count(*) FROM {session.full(table)}")  # noqa: S608
+        if count:
+            raise TargetError(
+                f"{table.schema}.{table.name} in {self._database.label} holds rows that no sync has written, as an "
+                "extract does: rename or drop that table, or give the sync another schema."
+            )
 
     def _table(self, task: Task) -> Table:
         return Table(self._schema, task.name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from connector.conditions import Condition, Plan, from_mapping, plan
 from connector.dates import Interval, interval
 from connector.endpoint import Endpoint
-from connector.errors import ConditionError, ConfigError, did_you_mean
+from connector.errors import ConditionError, ConfigError, DateError, did_you_mean
 from connector.extract import Api
 from connector.pages import Selection
 from connector.runfile import RunFile, TableRun
@@ -125,8 +125,10 @@ def _task(api: Api, run: RunFile, name: str) -> Task:
     order = endpoint.filter_for(endpoint.order) if endpoint.order else None
     since = Interval(None, None)
     if said.since and order and order.kind == "range":
-        since = interval(">=", said.since, api.clock)
+        since = _since(said.since, api)
         conditions.append(Condition(order.name, ">=", (said.since,)))
+    elif name in run.tables and run.tables[name].since is not None:
+        raise ConfigError(f"[sync.{name}] since: Stripe does not list {name} by time{_bounded_by(endpoint)}.")
     planned = plan(endpoint, conditions, api.clock)
     sent = planned.selection.parameters.get(order.parameter, {}) if order and order.kind == "range" else {}
     read = Interval(sent.get("gte"), sent.get("lt"))
@@ -136,14 +138,28 @@ def _task(api: Api, run: RunFile, name: str) -> Task:
     return task
 
 
+def _since(token: str, api: Api) -> Interval:
+    try:
+        return interval(">=", token, api.clock)
+    except DateError as error:
+        raise DateError(f"since: {error}") from None
+
+
+def _bounded_by(endpoint: Endpoint) -> str:
+    return f"; since of {endpoint.parents[0].table} bounds it, too" if endpoint.parents else ""
+
+
 def _check(task: Task, conditions: Sequence[Condition]) -> None:
     """Refuse conditions under which rows would go stale, and columns left out that there are not or must not be."""
     names = [column.name for column in task.endpoint.columns]
     for name in task.said.exclude:
         if name not in names:
             raise ConfigError(f'[sync.{task.name}] exclude: there is no column "{name}".{did_you_mean(name, names)}')
-        if name in (*task.endpoint.primary_key, task.endpoint.order):
+        above = [parent.column for parent in task.endpoint.parents]
+        if name in (*task.endpoint.primary_key, task.endpoint.order, *above):
             raise ConfigError(f"[sync.{task.name}] exclude: {name} tells rows apart or orders them and must stay.")
+    if task.planned.selection.ids is not None:
+        raise ConditionError(f"[sync.{task.name}] A sync is not about single ids; `connector extract` reads those.")
     window = task.endpoint.window.column if task.endpoint.window else None
     for condition in conditions:
         given = task.endpoint.filter_for(condition.word)
@@ -154,5 +170,3 @@ def _check(task: Task, conditions: Sequence[Condition]) -> None:
                 f'[sync.{task.name}] "{condition}": a row that no longer meets it would stay as it was. Say '
                 "prune = true to have such rows marked deleted, or leave the condition to your queries."
             )
-    if task.planned.selection.ids is not None:
-        raise ConditionError(f"[sync.{task.name}] A sync is not about single ids; `connector extract` reads those.")

@@ -181,7 +181,11 @@ def _takes(value: str, alternatives: list[Node], where: str) -> bool:
     choices = [choice for part in alternatives for choice in part.get("enum", ()) if choice != ""]
     if value in choices:
         return True
-    return any(_SCALARS[part["type"]](value) for part in alternatives if _is_free(part, choices))
+    return any(_SCALARS[_kind_of(part)](value) for part in alternatives if _is_free(part, choices))
+
+
+def _kind_of(part: Node) -> str:
+    return "decimal" if part.get("format") == "decimal" else str(part["type"])
 
 
 def _is_free(part: Node, choices: list[Any]) -> bool:
@@ -201,5 +205,6 @@ _SCALARS: dict[str, Callable[[str], bool]] = {
     "integer": lambda value: bool(re.fullmatch(r"-?\d{1,18}", value)),
     "number": _is_number,
     "boolean": lambda value: value in {"true", "false"},
+    "decimal": lambda value: bool(re.fullmatch(r"-?\d{1,18}(\.\d{1,12})?", value)),
     "string": lambda value: True,  # noqa: ARG005 - any text
 }

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from connector import Stripe
 from connector.sandbox import Sandbox
@@ -23,8 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C as usual also where the tests run in the background, which ignores it: some tests press it."""
+    """Take Ctrl-C as usual also in the background, where it is ignored, and any time that a property needs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A machine that has other things to do is no reason to fail.
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

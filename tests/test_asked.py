@@ -105,6 +105,25 @@ def test_a_body_may_be_a_file(tmp_path: Path) -> None:
         call_of(asked(body=f"@{tmp_path / 'no.bin'}"))
 
 
+def test_v2_gets_json_from_a_file_as_json(tmp_path: Path) -> None:
+    file = tmp_path / "body.json"
+    file.write_bytes(b'{"a": 1}')
+    assert call_of(asked("/v2/core/accounts", body=f"@{file}")).headers == {"Content-Type": "application/json"}
+    assert call_of(asked("customers", body=f"@{file}")).headers == {"Content-Type": "application/octet-stream"}
+    file.write_bytes(b"\xff")
+    assert call_of(asked("/v2/x", body=f"@{file}")).headers == {"Content-Type": "application/octet-stream"}
+
+
+def test_spaces_around_the_value_of_a_header_are_not_sent() -> None:
+    call = call_of(Asked("GET", "/v1/things", headers=["X-Name: {name}"]), {"name": " Jane "})
+    assert prepare(call, Connection(Key("sk_test_123"))).headers["X-Name"] == "Jane"
+
+
+def test_an_integer_of_pandas_in_a_column_with_a_gap_stays_one() -> None:
+    call = call_of(Asked("GET", "/v1/things/{number}", query=["a={share}"]), {"number": 7.0, "share": 0.5})
+    assert call.url == "/v1/things/7?a=0.5"
+
+
 def test_form_data_keeps_its_boundary_whatever_type_is_given(tmp_path: Path) -> None:
     file = tmp_path / "receipt.pdf"
     file.write_bytes(b"%PDF")

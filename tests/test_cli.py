@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
@@ -325,6 +326,28 @@ def test_sync_ends_with_a_table_and_its_code_says_whether_all_went_well(connecto
     assert "failed" in out
 
 
+def test_in_json_every_line_of_a_sync_is_json(connector: Run, tmp_path: Path, sandbox: Sandbox) -> None:
+    config = 'to = "s.duckdb"\nendpoints = ["coupons"]\n[connections.x]\n' + LIFTED
+    config = f'connection = "x"\n{config}key = "{sandbox.key}"\napi_base = "{sandbox.url}"\n'
+    (tmp_path / "sync.toml").write_text(config, encoding="utf-8")
+    sandbox.fail("500", "GET /v1/coupons", times=1)
+    sandbox.put("coupon", {**next(iter(sandbox.truth("coupon"))), "novelty": 1})
+    code, out, err = connector("sync", "sync.toml", "--log-format", "json")
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert (code, out) == (0, "")
+    assert [line["endpoint"] for line in lines if "endpoint" in line] == ["coupons"]
+    notes = " ".join(line["note"] for line in lines if "note" in line)
+    assert "sent again" in notes
+    assert "novelty is new" in notes
+
+
+def test_a_state_without_a_run_says_so_and_names_no_password(connector: Run, tmp_path: Path) -> None:
+    (tmp_path / "sync.toml").write_text('to = "s.duckdb"\nendpoints = ["coupons"]\n', encoding="utf-8")
+    assert connector("state", "sync.toml") == (0, "", "Nothing has been synced by sync.toml yet.\n")
+    code, out, err = connector("state", "sync.toml", "--reset", "coupons")
+    assert (code, out, err) == (2, "", "connector: coupons has never been synced by sync.toml.\n")
+
+
 def test_a_dry_run_counts_what_can_be_counted_and_makes_no_file(
     connector: Run, tmp_path: Path, shared_sandbox: Sandbox
 ) -> None:
@@ -338,3 +361,14 @@ def test_a_dry_run_counts_what_can_be_counted_and_makes_no_file(
     assert "counted by Stripe" in said["invoices"]
     assert shared_sandbox.stats()["requests"] - before <= 7, "a search for each table that has one"
     assert not (tmp_path / "s.duckdb").exists()
+
+
+def test_on_a_narrow_terminal_names_and_numbers_stay_whole(connector: Run, tmp_path: Path) -> None:
+    (tmp_path / "sync.toml").write_text(
+        'to = "s.duckdb"\nendpoints = ["balance_transactions", "invoices"]\n', encoding="utf-8"
+    )
+    code, out, _ = connector("sync", "sync.toml", COLUMNS="60")
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
+    assert code == 0
+    assert rows["balance_transactions"][0] == rows["balance_transactions"][1]
+    assert "," in rows["invoices"][0]

@@ -143,6 +143,13 @@ def test_after_eight_attempts_it_gives_up(step: Step) -> None:
     assert len(server.requests) == 8
 
 
+@pytest.mark.parametrize("body", ["42", "null", '"hi"'])
+def test_an_answer_that_is_one_value_is_not_cut_off(body: str) -> None:
+    with serving(Answer(body=body)) as (server, client):
+        assert client.request(GET).content == body.encode()
+    assert len(server.requests) == 1
+
+
 def test_a_429_is_asked_again_until_the_time_is_up() -> None:
     clock = FakeClock()
     with serving(Answer(429), clock=clock) as (server, client), pytest.raises(RateLimited) as caught:

@@ -232,6 +232,12 @@ def test_json_types_are_those_of_all_lines(tmp_path: Path, values: list[str], ki
     assert [value for (value,) in rows_of(source)] == found
 
 
+def test_json_lines_without_a_line_have_no_rows_and_no_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"\n")
+    source = open_file(str(tmp_path / "a.jsonl"), ReadOptions())
+    assert (source.schema.names, list(source.batches())) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -239,7 +245,6 @@ def test_json_types_are_those_of_all_lines(tmp_path: Path, values: list[str], ki
         (b'{"a":1} {"b":1}\n', "line 1: this is no JSON"),
         (b"[1]\n", "line 1: this is not one JSON object"),
         (b'{"a":NaN}\n', "line 1: this is no JSON"),
-        (b"", "has no rows"),
         (b'{"a":"\xe4"}\n', "line 1: the byte 0xe4 is no UTF-8 text"),
         (b'{"":1}\n', "has no name"),
         (b'{"a":' + b"[" * 100_000, "line 1: this is no JSON"),

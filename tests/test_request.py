@@ -119,6 +119,7 @@ MONEY = {
     "v2": Call("POST", "/v2/core/accounts", json={}),
     "balance_by_form": Call("POST", "/v1/customers/cus_1", form={"balance": -1000}),
     "balance_by_query": Call("POST", "/v1/customers/cus_1?balance=-1000"),
+    "funds_that_pay_invoices": Call("POST", "/v1/customers", content=b"cash_balance[settings][reconciliation_mode]=x"),
     "balance_by_text": Call("POST", "/v1/customers", content=b"x=1&balance=5"),
     "balance_by_json": Call("POST", "/v1/customers", content=b'{"balance": 5}'),
     "balance_by_parts": Call("POST", "/v1/customers", content=b'name="balance"\r\n\r\n5\r\n'),

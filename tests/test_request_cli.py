@@ -106,6 +106,14 @@ def test_raw_is_the_body_as_it_came(connector: Run, tmp_path: Path) -> None:
     assert (tmp_path / "x.json").read_bytes() == body
 
 
+def test_the_raw_answer_to_a_write_goes_to_a_file_of_any_name(connector: Run, tmp_path: Path) -> None:
+    with ScriptedServer(Answer(body={"id": "cus_1"})) as server:
+        words = ["request", "POST", "customers", "--apply", "--raw", "--to", "answer.txt", "--api-base", server.url]
+        code, _, err = connector(*words)
+    assert code == 0, err
+    assert json.loads((tmp_path / "answer.txt").read_bytes()) == {"id": "cus_1"}
+
+
 def test_a_file_is_not_printed_on_a_terminal(connector: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = Answer(headers={"Content-Type": "image/png"}, body=b"\x89PNG\x00")
     with ScriptedServer(answer) as server:
@@ -241,6 +249,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "raw_and_pages": (["GET", "x", "--raw", "--paginate"], 2, "--raw is one answer"),
     "key_for_a_file": (["GET", "x", "--key", "id", "--to", "x.csv"], 2, "--key is for"),
     "replace_of_nothing": (["GET", "x", "--replace"], 2, "--replace is for --save"),
+    "raw_into_a_database": (["POST", "customers", "--apply", "--raw", "--to", "x.duckdb"], 2, "not to a database"),
     "write_with_nowhere_to_go": (["POST", "customers", "--apply", "--to", "x.cvs"], 2, "x.cvs"),
     "save_without_folder": (["GET", "charges", "--save", "kept"], 2, "--definitions FOLDER"),
     "save_of_a_condition": (["GET", "charges", "--save", "kept", "--filter", "$..x"], 2, "cannot be saved"),

@@ -25,6 +25,7 @@ client = pytest.fixture(its_client)
         ("429-global-concurrency", 429, "global-concurrency"),
         ("429-endpoint-concurrency", 429, "endpoint-concurrency"),
         ("429-resource-specific", 429, "resource-specific"),
+        ("429-lock-timeout", 429, None),
         ("500", 500, None),
         ("503", 503, None),
     ],
@@ -39,9 +40,8 @@ def test_exactly_the_planned_request_is_refused(
     assert answers[2].headers.get("Stripe-Rate-Limited-Reason") == reason
     assert "Retry-After" not in answers[2].headers
     error = answers[2].json()["error"]
-    assert (error["type"], error.get("code")) == (
-        ("invalid_request_error", "rate_limit") if status == 429 else ("api_error", None)
-    )
+    limited = ("invalid_request_error", "lock_timeout" if fault == "429-lock-timeout" else "rate_limit")
+    assert (error["type"], error.get("code")) == (limited if status == 429 else ("api_error", None))
 
 
 def test_a_fault_can_fit_a_call_a_path_or_anything(sandbox: Sandbox, client: httpx.Client) -> None:

@@ -92,6 +92,24 @@ def test_what_a_definition_says(mine: Stripe, folder: Path) -> None:
     assert Endpoints([folder])["paid_events"].column("data_object_amount_due")
 
 
+def test_integers_that_look_like_times_are_named(mine: Stripe) -> None:
+    notes = mine.request("GET", "/v1/payouts", save="kept").report.notes
+    assert notes[-2].startswith("arrival_date, created seem to hold unix seconds")
+    asked: dict[str, Any] = {"filter": "$.available[*]", "save": "amounts"}
+    assert len(mine.request("GET", "/v1/balance", **asked).report.notes) == 1
+
+
+def test_a_key_of_a_list_without_rows_is_not_what_is_wrong(folder: Path) -> None:
+    answer = Answer(body={"object": "list", "data": [], "has_more": False})
+    with (
+        ScriptedServer(answer) as server,
+        Stripe(key=SECRET, api_base=server.url, definitions=[folder]) as stripe,
+        pytest.raises(DataError, match="gave no rows, so there are no columns to keep"),
+    ):
+        stripe.request("GET", "/v1/things", save="things", key=["id"])
+    assert list(folder.iterdir()) == []
+
+
 def test_metadata_of_other_records_has_a_place(mine: Stripe, folder: Path) -> None:
     mine.request("GET", "/v1/customers", query=["limit=100"], save="people")
     assert said(folder, "people")["columns"]["metadata"] == "json"

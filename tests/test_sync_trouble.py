@@ -14,9 +14,10 @@ from connector.errors import StripeUnavailable
 from connector.runfile import RunFile, TableRun
 from connector.sandbox import Sandbox
 from connector.state import Run
+from connector.sync import SyncReport
 from connector.targets.duckdb import DuckDB
 from connector.targets.memory import Memory
-from tests.accounts import account
+from tests.accounts import NOW, account
 from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
 
 FULL_DISK = """
@@ -116,3 +117,48 @@ def test_a_column_excluded_later_is_not_written_any_more(sandbox: Sandbox, file:
         assert not stripe.sync_by(said).failed
     (row,) = query(file, f"select name, phone from customers where id = '{changed['id']}'")
     assert row == {"name": "New", "phone": changed["phone"]}
+
+
+@pytest.mark.parametrize("filled", ["invoice_lines", "invoices"])
+def test_a_table_that_an_extract_has_filled_is_left_as_it_is(filled: str, sandbox: Sandbox, file: Path) -> None:
+    names = ["invoices", "invoice_lines", "coupons"]
+    with account(sandbox) as stripe:
+        stripe.extract(filled, limit=20).to(f"duckdb:///{file}?table={filled}")
+        report = stripe.sync(names, to=str(file))
+    status = {run.endpoint: run.status for run in report.runs}
+    child_only = {"invoices": "succeeded", "invoice_lines": "failed", "coupons": "succeeded"}
+    assert status == (child_only if filled == "invoice_lines" else {**child_only, "invoices": "failed"})
+    (error,) = {run.error for run in report.failed}
+    assert error is not None
+    assert f"main.{filled}" in error
+    assert "no sync has written" in error
+    assert query(file, f"select count(*) as n from {filled}") == [{"n": 20}]
+    assert_equal_to_stripe(file, sandbox, [name for name in names if status[name] == "succeeded"])
+
+
+def test_a_second_account_in_the_same_tables_is_told_once(sandbox: Sandbox, file: Path) -> None:
+    with account(sandbox) as stripe, Sandbox(seed=99, rps=0, now=NOW) as other, account(other) as theirs:
+        assert not any("beside" in note for note in stripe.sync(["coupons"], to=str(file)).notes)
+        first, second = theirs.sync(["coupons"], to=str(file)), theirs.sync(["coupons"], to=str(file))
+    assert [note for note in first.notes if "now stand beside those of acct_" in note]
+    assert not [note for note in second.notes if "beside" in note]
+
+
+def test_a_run_that_is_interrupted_does_not_count_as_running(sandbox: Sandbox, file: Path) -> None:
+    def interrupt(name: str, _run: Run) -> None:
+        if name == "coupons":
+            raise KeyboardInterrupt
+
+    with account(sandbox) as stripe, pytest.raises(KeyboardInterrupt):
+        stripe.sync(["products", "coupons"], to=str(file), watch=interrupt)
+    found = query(file, "select endpoint, status from _sync_runs order by endpoint")
+    assert [tuple(row.values()) for row in found] == [("coupons", "failed"), ("products", "succeeded")]
+    with DuckDB(str(file)).transaction() as session:
+        assert Memory(session, "main").lease() is None
+
+
+def test_a_notebook_shows_counts_seconds_and_notes_as_people_read_them() -> None:
+    run = Run("r", "invoices", "failed", 0.0, seconds=1.2345, rows_read=12345, error="<no>")
+    html = SyncReport([run], ["a & b"])._repr_html_()
+    cells = ("<td>12,345</td>", "<td>0</td>", "<td>1.2</td>", "<td>&lt;no&gt;</td>", "<li>a &amp; b</li>")
+    assert all(cell in html for cell in cells)

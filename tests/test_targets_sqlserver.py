@@ -25,8 +25,8 @@ from connector.targets import mssql, open_database
 from connector.targets.base import Conflict, Session, Table
 from connector.targets.duckdb import DuckDB
 from connector.targets.duckdb import _Session as DuckDBSession
-from connector.targets.mssql import Address, Lost, Misfit, NoDatabase, connection_string, explained
-from connector.targets.sqlserver import SQLServer, _parse
+from connector.targets.mssql import Address, Lost, Misfit, NoDatabase, connection_string, explained, parse_url
+from connector.targets.sqlserver import SQLServer
 from connector.targets.sqlserver_stage import sent
 from connector.targets.sqlserver_types import Column, can_widen, field_of, least_row_bytes, type_of
 from connector.targets.tsql import (
@@ -325,13 +325,13 @@ def test_errors_say_what_to_do_and_hold_no_value(said: str, kind: type[Exception
 
 def test_the_driver_gets_the_options_of_the_url_and_no_sign_means_anything() -> None:
     url = "mssql://me%40corp:a%3Bb%7D%3D@db.example.com:1433/crm?Encrypt=strict&TrustServerCertificate=no"
-    address, is_bulk = _parse(url)
+    address, is_bulk = parse_url(url)
     assert not is_bulk
     assert connection_string(address) == (
         "Server={db.example.com,1433};Database={crm};UID={me@corp};PWD={a;b}}=};Encrypt={strict};"
         "TrustServerCertificate={no};"
     )
-    entra, is_bulk = _parse("mssql://db.example.com/crm?Authentication=ActiveDirectoryDefault&bulk=1")
+    entra, is_bulk = parse_url("mssql://db.example.com/crm?Authentication=ActiveDirectoryDefault&bulk=1")
     assert is_bulk
     assert connection_string(entra) == (
         "Server={db.example.com};Database={crm};Authentication={ActiveDirectoryDefault};"

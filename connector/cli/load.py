@@ -65,7 +65,7 @@ def load(source: str, to: str, **options: Any) -> int:
         mapping=_pairs("--map", options["pairs"]),
         create=options["create"],
         on_new_column=options["on_new_column"],
-        doubles=options["duplicates"],
+        duplicates=options["duplicates"],
         scope=_pairs("--scope", options["scope"]),
         swap=options["swap"],
         allow_empty=options["allow_empty"],

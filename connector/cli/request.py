@@ -87,7 +87,7 @@ def request(stripe: Stripe, output: Output, **options: Any) -> int:
     raw, limit, key = options.pop("raw"), options.pop("limit"), _words(options.pop("key"))
     _check(output, options, key, raw=raw)
     table = output.table or options["save"]
-    if options["method"].upper() != "GET":
+    if options["method"].upper() != "GET" and not raw:
         output.check(table)  # a write is not sent for rows that have no place to go
     wanted = limit if raw or options["save"] else output.limit(limit)
     name = f"{options['method'].upper()} {options['url']}"
@@ -132,6 +132,8 @@ def _check(output: Output, options: dict[str, Any], key: list[str], *, raw: bool
     """Refuse what cannot go together, before anything is sent."""
     if raw and (options["paginate"] or options["source"] or options["filter"] or options["explode"] or options["save"]):
         raise click.UsageError("--raw is one answer as it came: leave out what is about rows.")
+    if raw and output.to and not output.is_file:
+        raise click.UsageError("--raw goes to a file or to standard output, not to a database.")
     if key and not options["save"] and (output.to is None or output.is_file):
         raise click.UsageError("--key is for --save, or for merging into a table with --to DATABASE.")
     if options["replace"] and not options["save"]:

@@ -41,9 +41,10 @@ def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_form
             forget(run.to, [task.name for task in stripe.tasks(run)[0]], run.schema)
         with SyncProgress(stripe, log_format) as watch:
             report = stripe.sync_by(run, watch)
+            watch.note(report.notes)
     if log_format == "text":
         show_sync(report.runs)
-    say(report.notes)
+        say(report.notes)
     return 1 if report.failed else 0
 
 
@@ -57,6 +58,7 @@ def state(config: str, reset: tuple[str, ...]) -> None:
     connector state sample_configs/duckdb.toml
     connector state sample_configs/duckdb.toml --reset invoices
     """
+    from connector.errors import UsageError
     from connector.runfile import read_runfile
     from connector.show import show_sync
     from connector.stripe import forget, history
@@ -65,6 +67,9 @@ def state(config: str, reset: tuple[str, ...]) -> None:
     runs = history(run.to, run.schema)
     for name in reset:
         if name not in [each.endpoint for each in runs]:
-            raise click.UsageError(f"{name} has never been synced into {run.to}.")
+            raise UsageError(f"{name} has never been synced by {config}.")
     forget(run.to, reset, run.schema)
-    show_sync(runs)
+    if runs:
+        show_sync(runs, when=True)
+    else:
+        say([f"Nothing has been synced by {config} yet."])

@@ -16,7 +16,7 @@ from connector.targets import WriteOptions, is_database, open_table
 from connector.targets.base import MODES, Counts
 
 NEW_COLUMN = ("add", "ignore", "fail")
-DOUBLES = ("last", "error")
+DUPLICATES = ("last", "error")
 _KEYED = {"upsert", "insert", "update", "delete", "mirror"}
 
 Progress = Callable[[int], None]
@@ -37,18 +37,23 @@ class Loading:
     mapping: Mapping[str, str] = field(default_factory=dict)
     create: bool = True
     on_new_column: str = "fail"
-    doubles: str = "last"
+    duplicates: str = "last"
     scope: Mapping[str, str] = field(default_factory=dict)
     swap: bool = False
     allow_empty: bool = False
     lock_wait_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("key", "columns"):
+            if isinstance(one := getattr(self, name), str):  # which is a sequence, too: of letters
+                object.__setattr__(self, name, (one,))
 
     def check(self) -> None:
         """Raise a UsageError for what cannot be done, whatever the source and the table are."""
         for value, known, what in (
             (self.mode, MODES, "mode"),
             (self.on_new_column, NEW_COLUMN, "on_new_column"),
-            (self.doubles, DOUBLES, "doubles"),
+            (self.duplicates, DUPLICATES, "duplicates"),
         ):
             if value not in known:
                 raise UsageError(

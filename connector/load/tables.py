@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from connector.casting import Misfit, cast, guess_types, plain_schema
-from connector.errors import TargetError, UsageError, did_you_mean
+from connector.errors import DataError, TargetError, UsageError, did_you_mean
 from connector.files import refuse_repeated, regroup
 from connector.load import Loading, LoadReport, Progress
-from connector.names import shorten
+from connector.names import LIMIT_BYTES, shorten
 from connector.sources import Source
-from connector.targets.base import Database, DoubledKeys, How, Keys, RefusedValue, Session, Staged, Table
+from connector.targets.base import Counts, Database, DoubledKeys, How, Keys, RefusedValue, Session, Staged, Table
 
 _WIDEST = pa.decimal128(38, 12)
 _EMPTYING = {"replace", "mirror"}
@@ -32,14 +32,22 @@ def load_table(source: Source, database: Database, table: Table, loading: Loadin
     began = time.monotonic()
 
     def work(session: Session) -> LoadReport:
-        report = LoadReport(f"{table.schema}.{table.name} in {database.label}")
-        session.lock(table, loading.lock_wait_seconds)
-        _Load(session, source, table, loading, report, progress).run()
+        place = _fitting(table, session)
+        report = LoadReport(f"{place.schema}.{place.name} in {database.label}")
+        session.lock(place, loading.lock_wait_seconds)
+        _Load(session, source, place, loading, report, progress).run()
         return report
 
     report = database.repeated(work)
     report.seconds = time.monotonic() - began
     return report
+
+
+def _fitting(table: Table, session: Session) -> Table:
+    """Return the table under names that the database takes; one that is there under longer ones stays what it is."""
+    limit = session.dialect.name_limit_bytes
+    fitting = Table(shorten(table.schema, limit), shorten(table.name, limit))
+    return fitting if fitting == table or not session.column_types(table) else table
 
 
 @dataclass
@@ -59,16 +67,17 @@ class _Load:
         existing = self.session.column_types(self.table)
         if not existing and (not self.loading.create or self.loading.mode not in _FILLING):
             raise TargetError(f"There is no table {self._name}, and {self._why_not_created()}.")
+        if not self.source.schema.names:
+            self._leave(existing)
+            return
         self._match(existing)
         if not existing:
             self._create(self.table)
             self.report.notes.append(f"The table {self._name} was not there and has been made.")
         target = self._fresh() if self.loading.swap and existing else self.table
-        staged = self._staged(target)
-        self._merge(target, staged)
+        is_merged = self._merge(target, self._staged(target))
         if target is not self.table:
-            for statement in self.session.dialect.swap(target, self.table):
-                self.session.execute(statement)
+            self._settle_fresh(target, is_wanted=is_merged)
 
     @property
     def _name(self) -> str:
@@ -76,6 +85,18 @@ class _Load:
 
     def _why_not_created(self) -> str:
         return "none is to be made" if not self.loading.create else f"{self.loading.mode} makes none"
+
+    def _leave(self, existing: Mapping[str, str]) -> None:
+        """Do nothing, as for JSON Lines without a line; a TargetError where that is not what was asked for."""
+        if not existing:
+            raise TargetError(
+                f"{self.source.label} has no rows and names no columns: {self._name} cannot be made of it."
+            )
+        if self.loading.allow_empty and self.loading.mode in _EMPTYING:
+            raise TargetError(
+                f"{self.source.label} names no columns, so {self._name} was not emptied: give it a header."
+            )
+        self.report.notes.append(f"{self.source.label} has no rows and names no columns: nothing was changed.")
 
     # Which columns
 
@@ -90,13 +111,13 @@ class _Load:
                 )
         mapped = set(loading.mapping.values())
         wanted = {name: name for name in given if name not in mapped} | dict(loading.mapping)
-        spelled = _Spelling(existing)
+        spelled = _Spelling(existing or wanted, self.session.dialect.name_limit_bytes)
         self.taken = {}
         for name, origin in self._chosen(wanted).items():
             if other := self.taken.get(spelled(name)):
                 raise UsageError(f'"{other}" and "{origin}" would both go to the column {spelled(name)}.')
             self.taken[spelled(name)] = origin
-        self.key = tuple(spelled(name) for name in loading.key)
+        self.key = tuple(dict.fromkeys(spelled(name) for name in loading.key))
         for name in self.key:
             if name not in self.taken:
                 raise UsageError(
@@ -107,16 +128,17 @@ class _Load:
         self._settle_new(existing)
 
     def _chosen(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        spelled = _Spelling(wanted)
+        key = dict.fromkeys(map(spelled, self.loading.key))
         if self.loading.mode == "delete":
-            return {name: wanted[name] for name in self.loading.key if name in wanted}
+            return {name: wanted[name] for name in key if name in wanted}
         if self.loading.columns is None:
             return dict(wanted)
         for name in self.loading.columns:
-            if name not in wanted:
+            if spelled(name) not in wanted:
                 raise UsageError(f'{self.source.label} has no column "{name}".{did_you_mean(name, wanted)}')
-        return {
-            name: wanted[name] for name in dict.fromkeys([*self.loading.key, *self.loading.columns]) if name in wanted
-        }
+        chosen = dict.fromkeys([*key, *map(spelled, self.loading.columns)])
+        return {name: wanted[name] for name in chosen if name in wanted}
 
     def _settle_new(self, existing: Mapping[str, str]) -> None:
         """Add, leave out or refuse the columns that the table does not have."""
@@ -156,9 +178,25 @@ class _Load:
         self._create(fresh)
         return fresh
 
+    def _settle_fresh(self, fresh: Table, *, is_wanted: bool) -> None:
+        """Put the fresh table in the place of the one that is there, or drop it where that one is to stay."""
+        session = self.session
+        if not is_wanted:
+            session.execute(f"DROP TABLE {session.full(fresh)}")
+            return
+        ((gone,),) = session.rows(f"SELECT count(*) FROM {session.full(self.table)}")  # noqa: S608
+        self.report.counts = replace(self.report.counts, deleted=int(str(gone)))
+        for statement in session.dialect.swap(fresh, self.table):
+            session.execute(statement)
+
     def _fields(self, table: Table) -> pa.Schema:
         """Return what the rows are cast to before they go to the table's columns."""
         types = self.session.column_types(table)
+        if changed := next((name for name in self.taken if name not in types), None):
+            raise TargetError(
+                f'{self._name}: the database does not keep the name of the column "{changed}" as it is. '
+                "Give it another one by --map."
+            )
         given = ((name, self.session.field_of(name, types[name])) for name in self.taken)
         return pa.schema([each or pa.field(name, pa.string()) for name, each in given])
 
@@ -171,15 +209,17 @@ class _Load:
                 return self.session.stage(table, self._rows(self._fields(table)), list(self.taken))
             except Misfit as misfit:
                 if not self._widened(table, misfit.column):
-                    raise
+                    raise DataError(f"{self.source.label}, {misfit} Nothing was loaded.") from misfit
             except RefusedValue as refused:
                 where = f'{self.source.row_label(refused.place)}, column "{refused.column}"'
                 raise TargetError(f"{self.source.label}, {where}: {refused.reason}. Nothing was loaded.") from refused
 
     def _widened(self, table: Table, name: str) -> bool:
         """Widen a column to what the source's column needs; text never turns a column of numbers into one of text."""
+        if name in self.key or name not in self.taken:  # else it is the source itself that cannot read a value
+            return False
         old, field = self.session.column_types(table)[name], self._typed().field(name)
-        if name in self.key or pa.types.is_string(field.type):
+        if pa.types.is_string(field.type):
             return False
         wanted = [field, field.with_type(_WIDEST)] if pa.types.is_decimal(field.type) else [field]
         for new in map(self.session.type_of, wanted):
@@ -202,16 +242,18 @@ class _Load:
             self.report.rows_read += batch.num_rows
             self.progress(self.report.rows_read)
 
-    def _merge(self, table: Table, staged: Staged) -> None:
-        """Merge what is staged, but for rows without a whole key, and count."""
-        if staged.rows == 0 and self.loading.mode in _EMPTYING and not self.loading.allow_empty:
-            self.report.notes.append(
-                f"{self.source.label} has no rows, so nothing was deleted; --allow-empty empties the table."
-            )
-            return
+    def _merge(self, table: Table, staged: Staged) -> bool:
+        """Merge what is staged, but for rows without a whole key, and count; False where nothing was to be done."""
         keys = Keys(self.key)
         rejected = self._reject(table, staged, keys) if self.key else 0
-        how = How(self.loading.mode, self.loading.doubles, self._scope(table))
+        if staged.rows == rejected and self.loading.mode in _EMPTYING and not self.loading.allow_empty:
+            self.report.counts = Counts(rejected=rejected)
+            self.report.notes.append(
+                f"{self.source.label} has no rows{' with a key' if rejected else ''}, so nothing was deleted; "
+                "--allow-empty empties the table."
+            )
+            return False
+        how = How(self.loading.mode, self.loading.duplicates, self._scope(table))
         try:
             counts = self.session.merge(table, replace(staged, rows=staged.rows - rejected), keys, how)
         except DoubledKeys as doubled:
@@ -221,6 +263,7 @@ class _Load:
                 f"{' …' if doubled.count > len(doubled.places) else ''}. Nothing was loaded."
             ) from None
         self.report.counts = replace(counts, rejected=rejected)
+        return True
 
     def _reject(self, table: Table, staged: Staged, keys: Keys) -> int:
         rejected, places = self.session.reject_without_key(table, staged, keys)
@@ -248,18 +291,29 @@ class _Load:
         """Return a text as a value of a column's type."""
         given = pa.RecordBatch.from_pydict({column: pa.array([text], pa.string())})
         wanted = self.session.field_of(column, kind) or pa.field(column, pa.string())
-        return cast(given, pa.schema([wanted]), 0, lambda _: "the scope").column(0)[0].as_py()
+        value = cast(given, pa.schema([wanted]), 0, lambda _: "the scope").column(0)[0].as_py()
+        if value is None:
+            raise UsageError(f"The scope says no value for {column}, which is {kind}: write it as {column}=VALUE.")
+        return value
 
 
 class _Spelling:
-    """The target's own spelling of a column: its very name, else the one name that differs in case only."""
+    """The target's own spelling of a column: its very name, else the one name that differs in case only.
 
-    def __init__(self, existing: Mapping[str, str]) -> None:
+    A name that is too long is also known by the shorter one that it has in tables that are made.
+    """
+
+    def __init__(self, existing: Mapping[str, str], limit_bytes: int = LIMIT_BYTES) -> None:
         self._existing = existing
+        self._limit_bytes = limit_bytes
         self._folded: dict[str, list[str]] = {}
         for name in existing:
             self._folded.setdefault(name.casefold(), []).append(name)
 
     def __call__(self, name: str) -> str:
-        alike = self._folded.get(name.casefold(), [])
-        return name if name in self._existing or len(alike) != 1 else alike[0]
+        short = shorten(name, self._limit_bytes)
+        for each in (name, short):
+            alike = self._folded.get(each.casefold(), [])
+            if each in self._existing or len(alike) == 1:
+                return each if each in self._existing else alike[0]
+        return short

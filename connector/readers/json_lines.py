@@ -33,7 +33,7 @@ def open_reader(path: Path, label: str, options: ReadOptions) -> JsonLinesReader
 
 
 class JsonLinesReader:
-    """The rows of a JSON Lines file."""
+    """The rows of a JSON Lines file; one without rows has no columns, either."""
 
     is_text = False
 
@@ -50,8 +50,6 @@ class JsonLinesReader:
                 seen.setdefault(name, Seen()).see(values)
                 if name not in nested and any(kind_of(kind) == "nested" for kind in set(map(type, values))):
                     nested.add(name)
-        if not seen:
-            raise DataError(f"{self.label} has no rows: JSON Lines tell their columns by their rows.")
         check_header([*seen], self.label)
         self.schema = pa.schema([each.field(name) for name, each in seen.items()])
         names = {f"c{place}": name for place, name in enumerate(seen)}

@@ -40,6 +40,7 @@ class SheetReader:
     """The rows of one sheet, kept as they are read: no Excel sheet has more than a million."""
 
     is_text = False
+    other_sheets: tuple[str, ...] = ()
 
     def __init__(self, path: Path, label: str, sheet: str | None) -> None:
         self.label = label
@@ -78,6 +79,7 @@ class SheetReader:
             with path.open("rb") as stream:
                 book = calamine.CalamineWorkbook.from_filelike(stream)
                 name = self._chosen(book.sheet_names, wanted)
+                self.other_sheets = tuple(each for each in book.sheet_names if each != name)
                 _refuse_errors(path, name, self.label)
                 sheet = book.get_sheet_by_name(name)
                 rows = sheet.to_python(skip_empty_area=False)

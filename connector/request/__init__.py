@@ -51,17 +51,20 @@ class _Reading:
     progress: Progress
     only: _Sending | None = None
     shape: Shape = field(default_factory=Shape)
+    cut_lists: int = 0
 
     def __post_init__(self) -> None:
+        self._inner = None if self.rows is None else self.rows.inner_list_goes_on()
         self._before, self._began = self.api.client.statistics, time.monotonic()
 
     def batches(self, report: Report) -> Iterator[pa.RecordBatch]:
         """Read all records, then yield the rows under the columns that fit them: at least one batch, maybe empty."""
-        self.shape = Shape()
+        self.shape, self.cut_lists = Shape(), 0
         with Inferred(self.asked.explode) as inferred:
             for found in self._limited(self._records(report)):
                 if self.asked.save is not None:
                     self.shape.add(found)
+                self.cut_lists += _cut_lists(found, self.asked.explode)
                 inferred.add(found)
                 report.rows += len(found)
                 self._tell(report)
@@ -71,6 +74,11 @@ class _Reading:
             report.notes += rows.notes
             if not rows.rows:
                 report.notes.append(self._nothing())
+            if self.cut_lists:
+                report.notes.append(
+                    f"{self.asked.name}: {self.cut_lists:,} lists inside objects have more items than came with them; "
+                    "a list's own path, as invoices/{id}/lines with --from and --paginate, has all"
+                )
             self._tell(report)
             yield from _first_rows(rows.batches(), limit, rows.schema)
 
@@ -141,6 +149,7 @@ class _Reading:
             document = document_of(reply)
             if document is not None:
                 self.shape.saw(document)
+                self.cut_lists += 0 if self._inner is None else self._inner.rows(document).count(True)
                 yield document
             if not self.asked.paginate:
                 self._note_more(document, report)
@@ -263,6 +272,19 @@ def _check_placeholders(api: Api, asked: Asked) -> None:
             f"column in braces, as in /v1/customers/{{{known[0] if known else 'id'}}}."
         )
     prepare(call_of(asked, dict.fromkeys(known, "1")), api.client.connection)
+
+
+def _cut_lists(found: list[dict[str, Any]], explode: str | None) -> int:
+    """Return how many of the lists to explode go on after the items that came inside their object."""
+    if explode is None or not explode.endswith(".data"):
+        return 0
+    count = 0
+    for record in found:
+        here: Any = record
+        for name in explode.split(".")[:-1]:
+            here = here.get(name) if isinstance(here, dict) else None
+        count += isinstance(here, dict) and here.get("has_more") is True
+    return count
 
 
 def _no_progress(report: Report) -> None:

@@ -18,7 +18,7 @@ from connector.config import CHECKS
 from connector.encoding import form_encode
 from connector.errors import UsageError
 from connector.records import path_part
-from connector.request.multipart import form_data, parse_headers, raw_body
+from connector.request.multipart import ANY_BYTES, form_data, is_json, parse_headers, raw_body
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _FULL = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
@@ -185,9 +185,16 @@ def _body(asked: Asked, content_type: str | None, *, is_v2: bool) -> tuple[dict[
         return {"json": asked.json}, None
     if isinstance(asked.body, bytes):
         return {"content": asked.body}, "application/octet-stream"
-    content, content_type = raw_body(asked.body)
+    return _text(asked.body, is_v2=is_v2)
+
+
+def _text(body: str, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
+    """Return a text or what is in @file; v2 knows JSON alone, so it gets pairs as that, too."""
+    content, content_type = raw_body(body)
     if is_v2 and content_type == _FORM:
         return {"json": nested(parse_qsl(content.decode("utf-8"), keep_blank_values=True))}, None
+    if is_v2 and content_type == ANY_BYTES and is_json(content):
+        content_type = "application/json"
     return {"content": content}, content_type
 
 
@@ -262,6 +269,8 @@ def _value(name: str, row: Row) -> str:
     value = row[name]
     if isinstance(value, list | dict):
         raise UsageError(f"{{{name}}} is not one value in this row, but a list or an object.")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # what pandas makes of an integer in a column with a gap
     text = "" if value is None else unquote_plus(form_encode({"_": value}).partition("=")[2])
     if not text:
         raise UsageError(f"{{{name}}} has no value in this row.")

@@ -31,8 +31,8 @@ class Harmless:
 
 # ID stands for one id. Everything else counts as money: a path too many here costs more than one too few.
 HARMLESS = (
-    Harmless("/v1/customers", "who the customer is", but=("balance", "source")),
-    Harmless("/v1/customers/ID", "who the customer is", but=("balance", "source")),
+    Harmless("/v1/customers", "who the customer is", but=("balance", "cash_balance", "source")),
+    Harmless("/v1/customers/ID", "who the customer is", but=("balance", "cash_balance", "source")),
     Harmless("/v1/customers/ID/tax_ids", "a number that invoices show"),
     Harmless("/v1/products", "what is sold; nothing is sold by it"),
     Harmless("/v1/products/ID", "what is sold; nothing is sold by it"),
@@ -126,8 +126,15 @@ def plan(call: Prepared, body: str | None, connection: Connection, lacking: Coll
     if call.body:
         text = body if body is not None else _readable(call.body)
         lines += ["", f"{len(call.body):,} bytes:", *([text] if len(text) <= _SHOWN_CHARACTERS else [])]
+    if _is_json_for_v1(call, connection):
+        lines += ["", "Stripe's v1 takes no JSON but forms: --form key=value, or pairs such as a=1&b[c]=2."]
     lines += ["", f"Not sent. What sends it: {' '.join(lacking)}{explained(lacking)}"]
     return key.hide_in("\n".join(lines))
+
+
+def _is_json_for_v1(call: Prepared, connection: Connection) -> bool:
+    is_json = call.headers.get("Content-Type", "").startswith("application/json")
+    return is_json and call.is_for(connection) and call.url.path.startswith("/v1/")
 
 
 def _shown(name: str, value: str, connection: Connection) -> str:

@@ -56,6 +56,12 @@ class RowFilter:
         """Return the names that lead to the one list whose items are picked: ["data"] for $.data[*]; else None."""
         return None if self._plain is None else list(self._plain)
 
+    def inner_list_goes_on(self) -> RowFilter | None:
+        """Return what picks `has_more` of the lists that rows come from, where they are inside other objects."""
+        if self.plain_path() == ["data"] or not re.search(r"[^.]\.data\[\*\]$", self.text):
+            return None
+        return RowFilter(self.text.removesuffix("data[*]") + "has_more")
+
     def above(self, document: object) -> str | None:
         """Return a filter that picks the objects just above what this one picks, or None if there are none."""
         *before, last = self._path.segments or [None]

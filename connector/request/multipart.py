@@ -123,7 +123,7 @@ def raw_body(text: str) -> tuple[bytes, str | None]:
     body = _encoded("The body", text)
     if not text:
         return body, None
-    if _is_json(text):
+    if is_json(text):
         return body, "application/json"
     if _FORM.fullmatch(text):
         return body, "application/x-www-form-urlencoded"
@@ -241,9 +241,10 @@ def _encoded(where: str, text: str) -> bytes:
         raise UsageError(f"{where} holds half of a surrogate pair, which is no text that can be sent.") from None
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str | bytes) -> bool:
+    """Return whether a text is JSON."""
     try:
         msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 import secrets
+from codecs import BOM_UTF8
 from decimal import Decimal
 from email.message import Message
 from pathlib import Path
@@ -30,7 +31,7 @@ def document_of(reply: Reply) -> Any:
     if not reply.content.strip():
         return None
     try:
-        return _DECODER.decode(clean_content(reply))
+        return _DECODER.decode(clean_content(reply).removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         request = f", request {reply.request_id}" if reply.request_id else ""
         kind = _content_type(reply) or "without a content type"

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connector.endpoint import Endpoint, Endpoints, read_definition
 from connector.errors import DataError, StripeError, UsageError, did_you_mean
@@ -26,6 +27,8 @@ from connector.tables import ARROW_TYPES, Flattener
 
 _OPEN = "metadata"  # an object whose keys the user's customers make up
 _NO_KEY = re.compile(r'["\\.\x00-\x1f]|^$')  # what the keys of a definition's paths cannot hold
+_TIME = re.compile(r"(^|_)(created|updated|date|start|end|at)$")
+_FIRST, _LAST = 946_684_800, 4_102_444_800  # the years 2000 to 2099 in unix seconds
 _POSITIONS = ("starting_after", "ending_before", "page")
 
 
@@ -88,6 +91,7 @@ class Saving:
         here = self._folder.as_posix()
         return [
             *notes,
+            *_times_note(rows),
             f"saved as {self.file}: `connector extract {self._name}` reads it with --definitions {here}, or where "
             f'connector.toml says definitions = ["{here}"]; the config of a sync says so, too',
         ]
@@ -111,6 +115,8 @@ class Saving:
     def _check_key(self, rows: pa.Table) -> None:
         """Refuse a key that does not tell the rows apart that came."""
         names = list(self._asked.key)
+        if not rows.schema.names:
+            raise DataError(f"{self._asked.name} gave no rows, so there are no columns to keep.")
         for name in names:
             if name not in rows.schema.names:
                 near = did_you_mean(name, rows.schema.names)
@@ -131,7 +137,7 @@ class Saving:
         listed, paging = self._listing(shape.document)
         columns = _columns(schema, shape)
         if not columns:
-            raise DataError(f"{self._asked.name} gave no rows, so there are no columns to keep.")
+            raise DataError(f"{self._asked.name} has no column that a definition can name.")
         one_object = len(shape.objects) == 1 and None not in shape.objects
         content: dict[str, Any] = {
             "description": f"Kept from a request: {self._asked.name}.",
@@ -206,6 +212,15 @@ def _refuse_what_no_file_says(asked: Asked) -> None:
     for what, is_asked in refused.items():
         if is_asked:
             raise UsageError(f"--save cannot keep {what}; leave it out.")
+
+
+def _times_note(rows: pa.Table) -> list[str]:
+    """Say which integers seem to be unix seconds, since dates in conditions need columns of another type."""
+    named = [column.name for column in rows.schema if column.type == pa.int64() and _TIME.search(column.name)]
+    spans = {name: pc.min_max(rows.column(name)).as_py() for name in named}
+    found = [name for name, span in spans.items() if span["min"] and _FIRST <= span["min"] <= span["max"] < _LAST]
+    advice = 'seem to hold unix seconds: in the file, "timestamp" for "integer" makes instants of them'
+    return [f"{', '.join(found)} {advice}"] if found else []
 
 
 def _columns(schema: pa.Schema, shape: Shape) -> dict[str, str]:

@@ -106,8 +106,12 @@ class Sandbox:
     def advance(self, seconds: int) -> int:
         """Move the clock on; what falls due on the way happens. Return the new present in unix seconds."""
         from connector.sandbox.admin import advance
+        from connector.sandbox.refusals import Refusal
 
-        return advance(self.store, seconds)
+        try:
+            return advance(self.store, seconds)
+        except Refusal as no:
+            raise SandboxError(f"the clock cannot be moved by {seconds} seconds: {no.message}") from no
 
     def bank(self, id: str, outcome: str) -> dict[str, Any]:  # noqa: A002 - Stripe's word for it
         """Let a bank fail a payout or a debit, dispute a charge or decide a dispute; return what comes of it.
@@ -134,9 +138,13 @@ class Sandbox:
 
     def webhook(self, url: str, events: Sequence[str] = ("*",)) -> str:
         """Send events to `url` from now on; return the secret that they are signed with."""
+        from connector.sandbox.refusals import Refusal
         from connector.sandbox.writes.webhooks import add_endpoint
 
-        return add_endpoint(self.store, url, events)
+        try:
+            return add_endpoint(self.store, url, events)
+        except Refusal as no:
+            raise SandboxError(f'webhook "{url}": {no.message}') from no
 
     def fail(self, fault: str, on: str | None = None, nth: int = 1, times: int = 1) -> None:
         """Let the `nth` request from now that fits `on` ("GET /v1/customers"; None: any) go wrong."""

@@ -24,6 +24,9 @@ from connector.sandbox.writes.balances import balance
 from connector.sandbox.writes.banks import decide
 from connector.sandbox.writes.time import pass_time
 
+_FURTHEST_SECONDS = 731 * 86_400
+"""Two years; more at once, such as a time in milliseconds, would keep everybody waiting."""
+
 CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
     "credit_note_line_item": (("credit_note", "lines"),),
     "item": (("payment_link", "line_items"), ("checkout.session", "line_items")),
@@ -62,6 +65,8 @@ def _children(store: Store, kind: str) -> Iterator[Record]:
 
 def advance(store: Store, seconds: int) -> int:
     """Move the store's clock on, let everything happen that falls due on the way, and return the new present."""
+    if not 0 <= seconds <= _FURTHEST_SECONDS:
+        raise refusal("bad_clock", furthest=_FURTHEST_SECONDS)
     until = store.clock.now() + seconds
     pass_time(store, store.clock, until)
     store.clock.move_to(until)
@@ -70,12 +75,9 @@ def advance(store: Store, seconds: int) -> int:
 
 def _seconds(body: bytes) -> int:
     try:
-        seconds = msgspec.json.decode(body or b"{}", type=dict[str, int]).get("advance_seconds", -1)
+        return msgspec.json.decode(body or b"{}", type=dict[str, int]).get("advance_seconds", -1)
     except msgspec.DecodeError:
-        seconds = -1
-    if seconds < 0:
-        raise refusal("bad_clock")
-    return seconds
+        return -1
 
 
 def _outcome(body: bytes) -> str:

@@ -7,6 +7,7 @@ Its tables are those that the sandbox works by. Nothing else imports this.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 
@@ -48,6 +49,8 @@ DIFFERENCES = (
     "does so for most.",
     "A refusal's `param` is the name in Stripe's paths (`invoice`, `intent`), `id` for customers and subscriptions.",
     "An update that changes nothing makes no event.",
+    "Events tell of what has happened: none announces a bill (`invoice.upcoming`, `invoice.will_be_due`).",
+    "Payments take a currency in lower case only.",
     "What falls due by itself happens within a minute; with `--size 1m` only when the clock is moved by hand.",
     "An event of an object on a test clock has the time of that clock.",
     "Permission names of restricted keys, and which calls share one, follow what is generally known.",
@@ -92,6 +95,8 @@ _LIVED = """## Statuses
 
 What leads to each, so that a pipeline can be shown all of them. Quotes are not held.
 """
+
+_WORD = re.compile(r"\{(\w+)\}")
 
 _REFUSED = """## Refusals
 
@@ -152,10 +157,11 @@ def _lists() -> Iterator[str]:
 
 
 def _refusals() -> Iterator[str]:
-    yield from _table("status", "type", "code", "message", "basis")
+    yield from _table("status", "type", "code", "message", "header", "basis")
     for rule in RULES.values():
-        message = rule.message.replace("{", "‹").replace("}", "›")
-        yield f"| {rule.status} | {rule.type} | {rule.code or ''} | {message} | {rule.basis} |"
+        message = _WORD.sub(r"‹\1›", rule.message).replace("{{", "{").replace("}}", "}")
+        header = ", ".join(f"`{name}: {value}`" for name, value in rule.headers)
+        yield f"| {rule.status} | {rule.type} | {rule.code or ''} | {message} | {header} | {rule.basis} |"
     yield ""
 
 

@@ -36,6 +36,11 @@ class Fault:
     duplicate: bool = False
     delete_cursor: bool = False
 
+    @property
+    def delay_seconds(self) -> float:
+        """How long it waits first."""
+        return self.delay_ms / 1000
+
 
 FAULTS: dict[str, Fault] = {
     "drop": Fault(drop=True),
@@ -45,6 +50,7 @@ FAULTS: dict[str, Fault] = {
     "429-global-concurrency": Fault(refuse="concurrency_account"),
     "429-endpoint-concurrency": Fault(refuse="concurrency_endpoint"),
     "429-resource-specific": Fault(refuse="rate_resource"),
+    "429-lock-timeout": Fault(refuse="lock_timeout"),
     "500": Fault(refuse="unknown_error"),
     "503": Fault(refuse="unavailable"),
     "slow": Fault(delay_ms=1000),
@@ -132,7 +138,10 @@ class Plan:
 def plan(faults: str | Sequence[Planned], seed: int) -> Plan:
     """Return the plan that `faults` describe, in words or exactly."""
     if isinstance(faults, str):
-        return Plan(seed, [_share(word.strip()) for word in faults.split(",") if word.strip()])
+        shares = [_share(word.strip()) for word in faults.split(",") if word.strip()]
+        if round(sum(share for _, share in shares), 9) > 1:
+            raise SandboxError(f'faults "{faults}": the shares come to more than 1, all requests')
+        return Plan(seed, shares)
     made = Plan(seed)
     for planned in faults:
         made.add(planned)

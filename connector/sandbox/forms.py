@@ -16,7 +16,12 @@ from connector.sandbox.api import Operation, Shape
 from connector.sandbox.calls import Call
 from connector.sandbox.refusals import Refusal, refusal
 
+METADATA_KEYS = 50
+_METADATA_KEY = 40
+_METADATA_VALUE = 500
+_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
 _KEYS = re.compile(r"\[([^\]]*)\]")
+_MULTIPART = "POST /v1/files"
 Raw = str | dict[str, "Raw"]
 
 
@@ -72,6 +77,8 @@ def sent(call: Call, operation: Operation) -> dict[str, Any]:
     """Return the parameters of a call that writes: those in its body, and those in its query."""
     shapes = {**operation.query, **operation.body}
     is_form = call.headers.get("content-type", "").partition(";")[0] in {"", "application/x-www-form-urlencoded"}
+    if call.body and not is_form and operation.name != _MULTIPART:
+        raise refusal("not_form")
     body = decode(call.body.decode("utf-8", "replace")) if is_form else {}
     raw = {**decode(call.query), **body}
     cleared = {name: "" for name in _also_cleared(operation) if raw.get(name) == ""}
@@ -93,7 +100,8 @@ def read(raw: Mapping[str, Raw], shapes: Mapping[str, Shape], required: Collecti
     """Return the parameters in `raw` as typed values; Refusal for one unknown, missing or of a wrong type."""
     for name in raw:
         if name not in shapes:
-            raise refusal("unknown_parameter", name)
+            gone = name == "payment_method_types" and f"excluded_{name}" in shapes
+            raise refusal("method_types_gone" if gone else "unknown_parameter", name)
     for name in sorted(required):
         if name not in raw:
             raise refusal("required", name)
@@ -113,6 +121,8 @@ def _value(raw: Raw, shape: Shape, name: str) -> Any:
 def _object(raw: dict[str, Raw], shape: Shape, name: str) -> dict[str, Any]:
     if not shape.fields and shape.values is not None:
         inner = shape.values
+        if name.endswith(("metadata", "metadata]")):
+            _check_metadata(raw, name)
         return {key: "" if value == "" else _value(value, inner, f"{name}[{key}]") for key, value in raw.items()}
     for key in raw:
         if key not in shape.fields:
@@ -121,6 +131,18 @@ def _object(raw: dict[str, Raw], shape: Shape, name: str) -> dict[str, Any]:
         if key not in raw:
             raise refusal("required", f"{name}[{key}]")
     return {key: _value(value, shape.fields[key], f"{name}[{key}]") for key, value in raw.items()}
+
+
+def _check_metadata(raw: dict[str, Raw], name: str) -> None:
+    """Refuse too many keys, and a key or a value that is too long; a key that is to go counts for nothing."""
+    kept = [value for value in raw.values() if value != ""]
+    if len(kept) > METADATA_KEYS:
+        raise refusal("metadata_keys", name, bound=METADATA_KEYS)
+    for key, value in raw.items():
+        if len(key) > _METADATA_KEY:
+            raise refusal("metadata_key", name, bound=_METADATA_KEY, length=len(key))
+        if isinstance(value, str) and len(value) > _METADATA_VALUE:
+            raise refusal("metadata_value", f"{name}[{key}]", bound=_METADATA_VALUE, length=len(value))
 
 
 def _array(raw: dict[str, Raw], shape: Shape, name: str) -> list[Any]:
@@ -156,10 +178,9 @@ def _integer(raw: str, _shape: Shape, name: str) -> int:
 
 
 def _number(raw: str, _shape: Shape, name: str) -> float:
-    try:
-        return float(raw)
-    except ValueError:
-        raise refusal("not_number", name, value=raw) from None
+    if not re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,30})?", raw):
+        raise refusal("not_number", name, value=raw)
+    return float(raw)
 
 
 def _boolean(raw: str, _shape: Shape, name: str) -> bool:
@@ -172,6 +193,8 @@ def _string(raw: str, shape: Shape, name: str) -> str:
     choices = [choice for choice in shape.choices if choice != ""]
     if choices and raw not in choices:
         raise refusal("not_choice", name, choices=_either(choices))
+    if name.endswith(("_decimal", "_decimal]")) and not _DECIMAL.fullmatch(raw):
+        raise refusal("not_number", name, value=raw)
     return raw
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SECRET_KEY = "sk_test_sandbox"  # noqa: S105 - known to everybody
 LIVE_KEY = "sk_live_sandbox"
+_LAST_PORT = 65_535
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -54,7 +55,9 @@ class Options:
             )
         if self.size not in {"small", "1m"}:
             raise SandboxError(f'unknown size "{self.size}": small or 1m')
-        if self.latency_ms < 0 or self.busy < 0 or (self.rps is not None and self.rps < 0):
-            raise SandboxError("latency_ms, rps and busy cannot be negative")
+        if min(self.latency_ms, self.busy, self.rps or 0, self.search_lag_seconds) < 0:
+            raise SandboxError("latency_ms, rps, busy and search_lag_seconds cannot be negative")
+        if not 0 <= self.port <= _LAST_PORT:
+            raise SandboxError(f"port {self.port} cannot be used: ports go from 0 (any free one) to {_LAST_PORT}")
         if not 0 <= self.older_events <= 1:
             raise SandboxError(f"older_events is a share of all events, from 0 to 1, not {self.older_events}")

@@ -116,7 +116,14 @@ RULES: dict[str, Rule] = {
     "missing": Rule(404, "No such {kind}: '{id}'", "resource_missing", basis="docs"),
     "missing_reference": Rule(400, "No such {kind}: '{id}'", "resource_missing"),
     # parameters
+    "not_form": Rule(400, "Invalid request (check that your POST content type is application/x-www-form-urlencoded)."),
     "unknown_parameter": Rule(400, "Received unknown parameter: {param}", "parameter_unknown", basis="third"),
+    "method_types_gone": Rule(
+        400,
+        "{param} is no longer supported; send allowed_payment_method_types or excluded_payment_method_types.",
+        "payment_method_types_no_longer_supported",
+        basis="spec",
+    ),
     "required": Rule(400, "Missing required param: {param}.", "parameter_missing", basis="docs"),
     "exclusive": Rule(
         400, "Received both {first} and {second} parameters. Please pass in only one.", "parameters_exclusive"
@@ -135,12 +142,15 @@ RULES: dict[str, Rule] = {
     "too_small": Rule(
         400, "This value must be greater than or equal to {bound} (it currently is '{value}').", basis="docs"
     ),
+    "metadata_key": Rule(400, "Metadata keys can have up to {bound} characters; one has {length}.", basis="docs"),
+    "metadata_keys": Rule(400, "Metadata can have up to {bound} keys.", basis="docs"),
+    "metadata_value": Rule(400, "Metadata values can have up to {bound} characters; one has {length}.", basis="docs"),
     "too_many": Rule(400, "Array {param} exceeds the maximum of {bound} values.", basis="spec"),
     "manual_payout": Rule(
         400, "Balance transaction history can only be filtered on automatic transfers, not manual.", basis="spec"
     ),
     # the sandbox's own paths
-    "bad_clock": Rule(400, 'Send {{"advance_seconds": N}} as JSON, N not negative.', basis="own"),
+    "bad_clock": Rule(400, 'Send {{"advance_seconds": N}} as JSON, N from 0 to {furthest}.', basis="own"),
     "bad_bank": Rule(400, 'Send {{"outcome": "failed"}} or the like as JSON.', basis="own"),
     "bank_outcome": Rule(400, "No bank makes {outcome} of {id}; possible: {possible}.", basis="own"),
     # reports and v2
@@ -168,6 +178,8 @@ RULES: dict[str, Rule] = {
     ),
     "method_not_attached": Rule(400, "The payment method '{id}' must be attached to the customer first."),
     "method_unsaved": Rule(400, "You must save this PaymentMethod to a customer before you can update it."),
+    # webhook endpoints
+    "bad_url": Rule(400, "Not a valid URL; it begins with http:// or https://.", "url_invalid", basis="spec"),
     # idempotency keys
     "long_idempotency_key": Rule(400, "Idempotency keys can have up to {bound} characters.", basis="docs"),
     "idempotency_other": Rule(
@@ -197,6 +209,12 @@ RULES: dict[str, Rule] = {
     "concurrency_account": _limited("global-concurrency"),
     "concurrency_endpoint": _limited("endpoint-concurrency"),
     "rate_resource": _limited("resource-specific"),
+    "lock_timeout": Rule(
+        429,
+        "This object cannot be accessed right now: another request is using it. Try again.",
+        "lock_timeout",
+        basis="docs",
+    ),
     "unknown_error": Rule(
         500, "An unknown error occurred. If this persists, report the request id.", type="api_error", basis="docs"
     ),
@@ -222,17 +240,31 @@ RULES: dict[str, Rule] = {
         basis="own",
     ),
     "bad_currency": Rule(400, "Invalid currency: {currency}"),
-    "amount_too_small": Rule(400, "Amount must be at least 0.50 {currency}.", basis="spec"),
+    "amount_too_small": Rule(400, "Amount must be at least 0.50 {currency}.", "amount_too_small", basis="spec"),
+    "amount_too_large": Rule(400, "Amount must be no more than {bound}.", "amount_too_large", basis="spec"),
     "intent_state": Rule(
-        400, "You cannot {verb} this PaymentIntent because it has a status of {status}.", basis="spec"
+        400,
+        "You cannot {verb} this PaymentIntent because it has a status of {status}.",
+        "payment_intent_unexpected_state",
+        basis="spec",
     ),
     "intent_needs_method": Rule(
         400,
         "You cannot confirm this PaymentIntent because it's missing a payment method. Update the PaymentIntent with "
         "a payment method, or send one when you confirm it.",
+        "payment_intent_unexpected_state",
     ),
-    "setup_state": Rule(400, "You cannot {verb} this SetupIntent because it has a status of {status}.", basis="spec"),
-    "setup_needs_method": Rule(400, "You cannot confirm this SetupIntent because it's missing a payment method."),
+    "setup_state": Rule(
+        400,
+        "You cannot {verb} this SetupIntent because it has a status of {status}.",
+        "setup_intent_unexpected_state",
+        basis="spec",
+    ),
+    "setup_needs_method": Rule(
+        400,
+        "You cannot confirm this SetupIntent because it's missing a payment method.",
+        "setup_intent_unexpected_state",
+    ),
     "capture_too_large": Rule(
         400, "The amount to capture ({amount}) is more than what is held ({held}).", basis="spec"
     ),
@@ -243,6 +275,7 @@ RULES: dict[str, Rule] = {
     ),
     "charge_needs_source": Rule(400, "Must provide source or customer.", "parameter_missing", basis="docs"),
     "charge_state": Rule(400, "Charge {id} cannot be {verb}: it is {status}.", basis="spec"),
+    "charge_captured": Rule(400, "Charge {id} has already been captured.", "charge_already_captured", basis="spec"),
     "customer_set": Rule(400, "Charge {id} has a customer already.", basis="spec"),
     "refund_of_nothing": Rule(
         400,
@@ -250,16 +283,18 @@ RULES: dict[str, Rule] = {
         "parameter_missing",
         basis="docs",
     ),
-    "charge_refunded": Rule(400, "Charge {id} has already been refunded.", basis="spec"),
+    "charge_refunded": Rule(400, "Charge {id} has already been refunded.", "charge_already_refunded", basis="spec"),
     "refund_too_large": Rule(
         400, "The amount to refund ({amount}) is more than what is left on the charge ({left}).", basis="spec"
     ),
-    "charge_disputed": Rule(400, "Charge {id} has been charged back; it cannot be refunded."),
+    "charge_disputed": Rule(400, "Charge {id} has been charged back; it cannot be refunded.", "charge_disputed"),
     "refund_state": Rule(400, "Refund {id} cannot be {verb}: it has a status of {status}.", basis="spec"),
     "payout_state": Rule(400, "Payout {id} cannot be {verb}: it has a status of {status}.", basis="spec"),
     "payout_automatic": Rule(400, "Automatic payouts cannot be canceled.", basis="spec"),
     "payout_reversed": Rule(400, "Payout {id} has been reversed, or reverses another."),
-    "insufficient_funds": Rule(400, "Insufficient funds: {available} {currency} is available.", basis="spec"),
+    "insufficient_funds": Rule(
+        400, "Insufficient funds: {available} {currency} is available.", "balance_insufficient", basis="spec"
+    ),
     "dispute_state": Rule(400, "This dispute takes no evidence and cannot be closed: it is {status}."),
     "dispute_undecided": Rule(400, "This dispute cannot become {verdict}: it is {status}.", basis="own"),
     "session_state": Rule(400, "Only open Checkout Sessions can be {verb}; this one is {status}.", basis="spec"),
@@ -329,6 +364,10 @@ RULES: dict[str, Rule] = {
     "only_automatic": Rule(400, "Only subscriptions that charge automatically can be resumed.", basis="spec"),
     "not_pausable": Rule(400, "Only active subscriptions can be paused; this one is {status}."),
     "in_the_past": Rule(400, "{param} must be in the future."),
+    "trial_too_long": Rule(400, "A trial can last two years at most.", basis="spec"),
+    "anchor_too_late": Rule(
+        400, "billing_cycle_anchor cannot be later than the next natural billing date ({natural})."
+    ),
     "clock_backwards": Rule(400, "A test clock can only be advanced to a later time.", basis="spec"),
     "clock_too_far": Rule(
         400,

@@ -81,7 +81,7 @@ class Service:
         name = operation.name if operation else f"{call.method} (unknown)"
         fault = self.plan.next(name, f"{call.method} {call.path}") or Fault()
         with self.stats.running():
-            self._wait(fault)
+            self._wait(self._latency_seconds * self._jitter() + (0 if _is_write(operation) else fault.delay_seconds))
             given = self._guarded(lambda: self._answered(call, operation, fault))
         given.headers |= self._headers(call)
         if isinstance(given.body, bytes) and "host" in call.headers:
@@ -140,6 +140,7 @@ class Service:
         tree = tree_of(form.get("expand", []), operation)
 
         def act() -> Answer:
+            self._wait(fault.delay_seconds)  # here, so that the idempotency key is in use meanwhile
             if fault.refuse is not None:
                 raise refusal(fault.refuse)
             with writing(caller.store, self._asked(call, operation, form, caller.livemode)) as write:
@@ -165,11 +166,12 @@ class Service:
         )
 
     def _account(self, call: Call, key: Key) -> tuple[str, Store]:
-        asked = call.headers.get("stripe-account", self.worlds.own)
-        store = self.worlds.find(asked, key.livemode)
-        if store is None:
+        asked = call.headers.get("stripe-context") or call.headers.get("stripe-account") or self.worlds.own
+        stores = [(name, self.worlds.find(name, key.livemode)) for name in asked.split("/")]
+        account, store = stores[-1]
+        if store is None or not all(found for _, found in stores):
             raise refusal("other_account", key=masked(key.text), account=asked)
-        return asked, store
+        return account, store
 
     def _version(self, call: Call) -> None:
         asked = call.headers.get("stripe-version", api.version())
@@ -185,9 +187,10 @@ class Service:
             _log.exception("the sandbox failed")
             return refused(refusal("sandbox_error", why=f"{type(error).__name__}: {error}"))
 
-    def _wait(self, fault: Fault) -> None:
-        jitter = 0.8 + 0.4 * self._chance.random()
-        seconds = self._latency_seconds * jitter + fault.delay_ms / 1000
+    def _jitter(self) -> float:
+        return 0.8 + 0.4 * self._chance.random()
+
+    def _wait(self, seconds: float) -> None:
         if seconds:
             self.closing.wait(seconds)
 
@@ -198,6 +201,10 @@ class Service:
             "Request-Id": call.request_id,
             "Stripe-Version": version if _VERSION.fullmatch(version) else api.version(),
         }
+
+
+def _is_write(operation: Operation | None) -> bool:
+    return operation is not None and operation.method != "GET"
 
 
 def _is_kept(fault: Fault, call: Call) -> bool:

@@ -131,6 +131,8 @@ class Store:
         """How old an object has to be for a search to find it."""
         self.older_events: float = 0
         """Which share of the events is in an older API version."""
+        self.connected_account: str | None = None
+        """Whose objects these are, where they are a connected account's: its events say so."""
         self._seed = seed
         self._ids_given = count(1)
         self._layers: defaultdict[str, _Layer] = defaultdict(_Layer)
@@ -163,7 +165,13 @@ class Store:
         if position in layer.gone or position[0] != 0:
             return None
         made = self.business.get(kind, position[1])
-        return in_its_version(made, self.older_events) if made and kind == "event" and self.older_events else made
+        return self._as_told(made) if made and kind == "event" else made
+
+    def _as_told(self, event: Record) -> Record:
+        """Return a generated event as it stands in this store."""
+        if self.connected_account is not None:
+            event["account"] = self.connected_account
+        return in_its_version(event, self.older_events) if self.older_events else event
 
     def was_deleted(self, kind: str, id: str) -> bool:  # noqa: A002
         """Whether there was such an object until it was deleted."""

@@ -53,5 +53,6 @@ class Worlds:
         store = Store(business, self._clock, KINDS, seed + livemode)
         store.search_lag_seconds = self._search_lag_seconds
         store.older_events = self._older_events
+        store.connected_account = account if account != self.own else None
         self._stores[account, livemode] = store
         return store

@@ -2,7 +2,8 @@
 
 leads.csv, .tsv, .jsonl, .parquet, .xlsx           a file; its format by --format where its name does not say it
 stripe.duckdb, duckdb:///stripe.duckdb?table=T     a table or query of a DuckDB file
-postgresql://…?table=T, mssql://…, sqlite:///…     a table or query of any database that SQLAlchemy reaches
+mssql://…?table=dbo.T                              a table, view or query of SQL Server or Azure SQL
+postgresql://…?table=T, sqlite:///…                a table or query of any database that SQLAlchemy reaches
 DataFrames, Arrow tables and readers, results      rows that Python has already
 """
 
@@ -22,6 +23,7 @@ from connector.readers import ReadOptions, open_file
 __all__ = ["ReadOptions", "Source", "open_source"]
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_SQL_SERVER = {"mssql", "mssql+mssqlpython", "mssql+pymssql", "sqlserver"}
 _OF_FILES = ("format", "encoding", "delimiter", "sheet")
 
 
@@ -64,6 +66,10 @@ def open_source(what: object, options: ReadOptions | None = None) -> Source:
         from connector.sources.duckdb import open_duckdb
 
         return open_duckdb(url["rest"] if url else None, name, options)
+    if url["scheme"].lower() in _SQL_SERVER:
+        from connector.sources.sqlserver import open_sqlserver
+
+        return open_sqlserver(name, options)
     from connector.sources.sql import open_sql
 
     return open_sql(name, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -59,7 +60,8 @@ def open_frame(what: Any) -> Source:
     if isinstance(schema, pa.Schema) and isinstance(what, Iterable):
         return Rows(str(getattr(what, "name", "the result")), schema, _Spool(schema, what))
     if hasattr(what, "__arrow_c_stream__"):  # of other libraries, such as Polars
-        return _of_table(f"the {type(what).__name__}", pa.table(what))
+        with contextlib.suppress(pa.ArrowInvalid):  # a Series is one column, not rows
+            return _of_table(f"the {type(what).__name__}", pa.table(what))
     raise UsageError(
         f"A {type(what).__name__} is no source of rows: give a file name, a URL, a DataFrame or an Arrow table."
     )
@@ -80,6 +82,8 @@ def _from_pandas(frame: pd.DataFrame) -> pa.Table:
 
 
 def _column(series: pd.Series[Any], name: str) -> tuple[pa.ChunkedArray, pa.Field]:
+    if type(series.dtype).__name__ == "PeriodDtype":
+        series = series.astype("string")  # Arrow would see its bare number
     try:
         found = pa.array(series, from_pandas=True)
     except (pa.ArrowException, TypeError, OverflowError):

@@ -7,7 +7,7 @@ Postgres does not say how large a numeric without precision gets: there all rows
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +16,22 @@ from sqlalchemy import URL, Connection, CursorResult, create_engine, inspect, ma
 from sqlalchemy import exc as sql_errors
 from sqlalchemy.pool import NullPool
 
-from connector.casting import Misfit, type_word
 from connector.errors import DataError, MissingExtra, UsageError, did_you_mean
 from connector.readers import ReadOptions
 from connector.readers.text import check_header
-from connector.readers.values import Seen, to_array
+from connector.sources.portions import BATCH_ROWS, as_batches, look_at, row_label
 from connector.sources.selection import Selection, select
 from connector.targets.urls import split_url
 
-_BATCH_ROWS = 10_000
 _CONNECT_SECONDS = 15
 _LEAST_SECRET = 4
-_DRIVERS = {
-    "mssql": "mssql+mssqlpython",
-    "sqlserver": "mssql+mssqlpython",
-}
 _POSTGRES = {"postgres", "postgresql"}  # one driver, whichever the URL names: its values are those that are known here
-_EXTRAS = {"postgresql": ("Postgres", "postgres"), "mssql": ("SQL Server", "sqlserver")}
 _READ_ONLY = {
     "sqlite": "PRAGMA query_only = ON",
     "mysql": "SET SESSION TRANSACTION READ ONLY",
     "mariadb": "SET SESSION TRANSACTION READ ONLY",
 }
-_STREAMED = {"stream_results": True, "max_row_buffer": _BATCH_ROWS}
-_UNFIT = (ValueError, TypeError, OverflowError)
+_STREAMED = {"stream_results": True, "max_row_buffer": BATCH_ROWS}
 
 
 def open_sql(url: str, options: ReadOptions) -> SqlSource:
@@ -47,8 +39,8 @@ def open_sql(url: str, options: ReadOptions) -> SqlSource:
     plain, settings = split_url(url)
     parsed = make_url(plain)
     is_postgres = parsed.get_backend_name() in _POSTGRES
-    driver = "postgresql+psycopg" if is_postgres else _DRIVERS.get(parsed.drivername, parsed.drivername)
-    parsed = parsed.set(drivername=driver)
+    if is_postgres:
+        parsed = parsed.set(drivername="postgresql+psycopg")
     example = f"{url.partition('://')[0]}://…"
     return SqlSource(parsed, select(options, settings.get("table"), example))
 
@@ -70,30 +62,12 @@ class SqlSource:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Return the rows from the first one on."""
-        place = 0
         with self._connected() as connection, self._rows(connection) as result:
-            for rows in result.partitions(_BATCH_ROWS):
-                columns = [
-                    self._column(values, field, place)
-                    for values, field in zip(zip(*rows, strict=True), self.schema, strict=True)
-                ]
-                yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
-                place += len(rows)
+            yield from as_batches(result.partitions(BATCH_ROWS), self.schema)
 
     def row_label(self, place: int) -> str:
         """Return the number of a row, counted from 1."""
-        return f"row {place + 1:,}"
-
-    def _column(self, values: Sequence[Any], field: pa.Field, place: int) -> pa.Array:
-        try:
-            return to_array(values, field)
-        except _UNFIT:
-            for row, value in enumerate(values):
-                try:
-                    to_array([value], field)
-                except _UNFIT:
-                    raise Misfit(field.name, self.row_label(place + row), type_word(field)) from None
-            raise
+        return row_label(place)
 
     def _rows(self, connection: Connection) -> CursorResult[Any]:
         """Run the SELECT; its rows come as they are taken."""
@@ -116,12 +90,7 @@ class SqlSource:
         with self._rows(connection) as result:
             names = list(result.keys())
             check_header(names, self.label)
-            columns = [Seen() for _ in names]
-            for rows in result.partitions(_BATCH_ROWS):
-                for seen, values in zip(columns, zip(*rows, strict=True), strict=True):
-                    seen.see(values)
-        guessed = [seen.field(name) for name, seen in zip(names, columns, strict=True)]
-        return pa.schema([known or guess for known, guess in zip(fields or guessed, guessed, strict=True)])
+            return look_at(names, result.partitions(BATCH_ROWS), fields)
 
     def _checked(self, connection: Connection) -> str:
         """Return the SELECT to run; a UsageError where there is no such table."""
@@ -194,8 +163,8 @@ def _engine(url: URL) -> Any:
             f"There is no {url.drivername}:// to read from: take {', '.join(known)}.{did_you_mean(backend, known)}"
         ) from error
     except ImportError as error:
-        if backend in _EXTRAS:
-            raise MissingExtra(*_EXTRAS[backend]) from error
+        if backend == "postgresql":
+            raise MissingExtra("Postgres", "postgres") from error
         raise UsageError(f"{url.drivername}:// needs the Python library {error.name}: install it.") from error
 
 

@@ -223,6 +223,7 @@ _FIELDS = {name: kind for kind, name in _TYPES.items()} | {
     "UBIGINT": pa.uint64(),
     "HUGEINT": pa.decimal128(38, 0),
     "FLOAT": pa.float32(),
+    "BLOB": pa.binary(),
 }
 _DECIMAL = re.compile(r"DECIMAL\((?P<digits>\d+),(?P<scale>\d+)\)")
 _DIGITS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "HUGEINT": 39}

@@ -17,8 +17,10 @@ import pyarrow as pa
 from connector.errors import ConnectorError, MissingExtra, TargetError, UsageError
 from connector.targets.base import Conflict
 from connector.targets.tsql import Parameter, placed, written
+from connector.targets.urls import split_url
 
 _LOGIN_SECONDS = 15
+_PORTION_ROWS = 10_000
 _SHORT_TEXT, _SHORT_BYTES = 4_000, 8_000
 # The session says what it expects, whatever the driver, the server or the login would have it.
 _SETTINGS = (
@@ -57,11 +59,31 @@ class Address:
         return f"{self.database} on {self.host}{f':{self.port}' if self.port else ''}"
 
 
+def parse_url(url: str) -> tuple[Address, bool]:
+    """Return the address that a URL names, and whether rows go in by bulk copy."""
+    from sqlalchemy import make_url
+
+    read = make_url(split_url(url)[0])
+    options = {name: value if isinstance(value, str) else value[-1] for name, value in read.query.items()}
+    is_bulk = options.pop("bulk", "0").lower() in {"1", "yes", "true"}
+    driver = read.drivername.partition("+")[2] or "mssqlpython"
+    if driver not in {"mssqlpython", "pymssql"}:
+        raise UsageError(f"{read.drivername}:// is no way to SQL Server: write mssql:// or mssql+pymssql://.")
+    if not read.host or not read.database:
+        raise UsageError("An SQL Server database is written mssql://user:password@host:1433/database.")
+    if is_bulk and driver == "pymssql":
+        raise UsageError("Bulk copy needs Microsoft's driver: write mssql:// instead of mssql+pymssql://.")
+    return Address(read.host, read.port, read.database, read.username, read.password, driver, options), is_bulk
+
+
 class Connection(Protocol):
     """One connection, on which transactions are begun and ended by statements."""
 
     def run(self, sql: str, parameters: Sequence[Parameter] = ()) -> Rows:
         """Run one statement and return the rows that it gives, if any; driver errors come as they are."""
+
+    def stream(self, sql: str) -> tuple[list[str], Iterator[Rows]]:
+        """Run a query and return its columns' names, none where it gives no rows, and the rows as they are taken."""
 
     def bulk_copy(self, table: str, rows: pa.Table, names: Sequence[str]) -> None:
         """Copy rows into the columns of these names, in a session of its own."""
@@ -94,9 +116,11 @@ class _Microsoft:
             self._cursor.execute(placed(sql, parameters), [each.value for each in parameters])
         else:
             self._cursor.execute(sql)
-        while not self._cursor.description and self._cursor.nextset():
-            pass  # to the first result that has rows
-        return [tuple(row) for row in self._cursor.fetchall()] if self._cursor.description else []
+        return [tuple(row) for row in self._cursor.fetchall()] if _has_rows(self._cursor) else []
+
+    def stream(self, sql: str) -> tuple[list[str], Iterator[Rows]]:
+        self._cursor.execute(sql)
+        return _portions(self._cursor)
 
     def _size(self, given: Parameter) -> tuple[int, int, int]:
         kind, size, scale = self._sizes[given.kind]
@@ -143,8 +167,25 @@ class _FreeTDS:
         self._cursor.execute(written(sql, parameters))
         return cast("Rows", self._cursor.fetchall()) if self._cursor.description else []
 
+    def stream(self, sql: str) -> tuple[list[str], Iterator[Rows]]:
+        self._cursor.execute(sql)
+        return _portions(self._cursor)
+
     def close(self) -> None:
         self._raw.close()
+
+
+def _has_rows(cursor: Any) -> bool:
+    """Go to the first result that has rows, and say whether there is one."""
+    while not cursor.description and cursor.nextset():
+        pass
+    return bool(cursor.description)
+
+
+def _portions(cursor: Any) -> tuple[list[str], Iterator[Rows]]:
+    if not _has_rows(cursor):
+        return [], iter(())
+    return [column[0] for column in cursor.description], iter(lambda: cursor.fetchmany(_PORTION_ROWS), [])
 
 
 def connect(address: Address) -> Connection:
@@ -169,6 +210,15 @@ class _Explained:
     def run(self, sql: str, parameters: Sequence[Parameter] = ()) -> Rows:
         with self._explaining():
             return cast("Rows", self._inner.run(sql, parameters))
+
+    def stream(self, sql: str) -> tuple[list[str], Iterator[Rows]]:
+        with self._explaining():
+            names, portions = self._inner.stream(sql)
+        return names, self._taken(portions)
+
+    def _taken(self, portions: Iterator[Rows]) -> Iterator[Rows]:
+        with self._explaining():
+            yield from portions
 
     def bulk_copy(self, table: str, rows: pa.Table, names: Sequence[str]) -> None:
         with self._explaining():

@@ -27,6 +27,7 @@ from connector.targets.tsql import insert_values
 from connector.targets.urls import split_url
 
 _PARAMETERS = 990  # of one statement; no database that is still in use takes less
+_CONVERTED_ROWS = 1_000  # many, since a column of few rows takes as long to convert
 _KNOWN = ("duckdb", "postgresql", "mssql", "redshift", "sqlite", "mysql", "mariadb")
 _INSTALLED_BY = {
     "mysql": "mysql+pymysql:// with pip install pymysql",
@@ -170,17 +171,23 @@ class PortableSession(Session):
 
     def append(self, into: str, rows: pa.Table) -> None:
         names = [self.dialect.quote(name) for name in rows.schema.names]
-        first = 0
-        for batch in rows.to_batches(max_chunksize=max(_PARAMETERS // max(len(names), 1), 1)):
-            columns = []
-            for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                try:
-                    columns.append(self.sent(column, self._kinds.get(name, "")))
-                except ValueError as error:
-                    raise self._refused(name, column, first) from error
-            values = [value for row in zip(*columns, strict=True) for value in row]
-            self._run(insert_values(into, names, batch.num_rows), values)
+        at_once, first = max(_PARAMETERS // max(len(names), 1), 1), 0
+        for batch in rows.to_batches(max_chunksize=_CONVERTED_ROWS):
+            given = list(zip(*self._values(batch, first), strict=True))
+            for start in range(0, len(given), at_once):
+                sent = given[start : start + at_once]
+                self._run(insert_values(into, names, len(sent)), [value for row in sent for value in row])
             first += batch.num_rows
+
+    def _values(self, batch: pa.RecordBatch, first: int) -> list[list[object]]:
+        """Return the values of each column as the driver is given them; a RefusedValue counts rows from `first`."""
+        columns = []
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            try:
+                columns.append(self.sent(column, self._kinds.get(name, "")))
+            except ValueError as error:
+                raise self._refused(name, column, first) from error
+        return columns
 
     def _refused(self, name: str, column: pa.Array, first: int) -> RefusedValue:
         kind, reason = self._kinds.get(name, ""), ""

@@ -46,7 +46,7 @@ _COLUMNS = """
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE n.nspname = ? AND c.relname = ? AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    WHERE n.nspname = CAST(? AS text) AND c.relname = CAST(? AS text) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
     ORDER BY a.attnum"""
 
 
@@ -212,6 +212,16 @@ class _Session(Session):
     def can_widen(self, old: str, new: str) -> bool:
         return postgres_types.can_widen(old, new)
 
+    def widen(self, table: Table, name: str, kind: str) -> None:
+        try:
+            super().widen(table, name, kind)
+        except (errors.FeatureNotSupported, errors.InsufficientPrivilege) as error:
+            raise TargetError(
+                f"{table.schema}.{table.name}: the column {name} would have to be {kind}, but cannot be changed: "
+                f"{error.diag.message_detail or error.diag.message_primary}. Nothing was changed: change its type "
+                "by hand, or correct the values."
+            ) from error
+
     def lock(self, table: Table, wait_seconds: float = 60.0) -> None:
         digest = hashlib.sha256(f"stripe-connector {self.full(table)}".encode()).digest()
         number = int.from_bytes(digest[:8], "big", signed=True)
@@ -243,6 +253,8 @@ def _as_csv_column(column: pa.Array) -> pa.Array:
     """Return the column as Arrow writes it to CSV as Postgres reads it, also where it goes to a column of text."""
     if pa.types.is_timestamp(column.type) or pa.types.is_decimal(column.type):
         return as_text(column)
+    if pa.types.is_binary(column.type):
+        return pa.array([None if each is None else f"\\x{each.hex()}" for each in column.to_pylist()], pa.string())
     if pa.types.is_float16(column.type):
         return pc.cast(column, pa.float32())
     return column

@@ -56,6 +56,8 @@ def field_of(name: str, kind: str) -> pa.Field | None:
         digits, scale = found
         make = pa.decimal128 if digits <= pa.decimal128(38).precision else pa.decimal256
         return pa.field(name, make(digits, scale)) if scale <= digits <= _ARROW_DIGITS else None
+    if kind == "bytea":
+        return pa.field(name, pa.binary())
     if _is_text(kind):
         return pa.field(name, pa.string())
     kind = _TIME.sub(r"\g<kind>\g<zone>", kind)
@@ -64,6 +66,8 @@ def field_of(name: str, kind: str) -> pa.Field | None:
 
 def can_widen(old: str, new: str) -> bool:
     """Say whether every value of one type is a value of the other."""
+    if old == "bytea":
+        return False
     if new == _TEXT or new in _WIDER.get(old, ()):
         return True
     if old in _WHOLE_DIGITS or _numeric(old):

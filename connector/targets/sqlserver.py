@@ -13,14 +13,13 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from connector.errors import TargetError, UsageError
+from connector.errors import TargetError
 from connector.targets import sqlserver_types as types
 from connector.targets.base import Conflict, Counts, Database, How, Keys, RefusedValue, Session, Staged, Table
-from connector.targets.mssql import Address, Connection, Lost, Misfit, NoDatabase, Rows, connect
+from connector.targets.mssql import Address, Connection, Lost, Misfit, NoDatabase, Rows, connect, parse_url
 from connector.targets.sqlserver_bulk import Bulk
 from connector.targets.sqlserver_stage import Sent, sent
 from connector.targets.tsql import TSQL, Parameter, insert_values, literal, parameter, portions
-from connector.targets.urls import split_url
 
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 _LOCKED, _DEADLOCK = -1, -3
@@ -37,7 +36,7 @@ class SQLServer(Database):
     default_schema = "dbo"
 
     def __init__(self, url: str) -> None:
-        self._address, self._is_bulk = _parse(url)
+        self._address, self._is_bulk = parse_url(url)
         self.label = self._address.label
         self._connection: Connection | None = None
 
@@ -148,8 +147,11 @@ class _Session(Session):
         return types.can_widen(old, new)
 
     def prepare(self, table: Table, schema: pa.Schema, keys: Sequence[str] = ()) -> list[str]:
+        existing = self.column_types(table)
+        # A column that was made as a key stays as short as its index needs it, whatever a load is keyed by.
+        keys = [*keys, *(name for name, kind in existing.items() if types.is_made_key(kind))]
         wanted = {field.name: self.type_of(field, is_key=field.name in keys) for field in schema}
-        self._check_size(table, wanted | self.column_types(table))
+        self._check_size(table, wanted | existing)
         return super().prepare(table, schema, keys)
 
     def create(self, table: Table, columns: Mapping[str, str], keys: Sequence[str] = ()) -> None:
@@ -207,7 +209,7 @@ class _Session(Session):
             self._append_bulk(self._bulk, into, columns, rows.num_rows)
         elif columns:
             self._append_batches(into, columns, rows.num_rows)
-        if self._place in rows.schema.names:
+        if rows.num_rows and self._place in rows.schema.names:
             self._check_letters(into, columns, rows.column(self._place)[0].as_py())
 
     def _append_batches(self, into: str, columns: Sequence[Sent], rows: int) -> None:
@@ -289,20 +291,3 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     return str(value).upper() if isinstance(value, UUID) else value
-
-
-def _parse(url: str) -> tuple[Address, bool]:
-    """Return the address that a URL names, and whether rows go in by bulk copy."""
-    from sqlalchemy import make_url
-
-    read = make_url(split_url(url)[0])
-    options = {name: value if isinstance(value, str) else value[-1] for name, value in read.query.items()}
-    is_bulk = options.pop("bulk", "0").lower() in {"1", "yes", "true"}
-    driver = read.drivername.partition("+")[2] or "mssqlpython"
-    if driver not in {"mssqlpython", "pymssql"}:
-        raise UsageError(f"{read.drivername}:// is no way to SQL Server: write mssql:// or mssql+pymssql://.")
-    if not read.host or not read.database:
-        raise UsageError("An SQL Server database is written mssql://user:password@host:1433/database.")
-    if is_bulk and driver == "pymssql":
-        raise UsageError("Bulk copy needs Microsoft's driver: write mssql:// instead of mssql+pymssql://.")
-    return Address(read.host, read.port, read.database, read.username, read.password, driver, options), is_bulk

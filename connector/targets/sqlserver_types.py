@@ -172,6 +172,11 @@ def is_exact(spelled: str) -> bool:
     return f"COLLATE {COLLATION}" in spelled and is_text(spelled)
 
 
+def is_made_key(spelled: str) -> bool:
+    """Say whether such a column was made here for text of a key."""
+    return is_exact(spelled) and text_limit(spelled) == KEY_TEXT
+
+
 def unwritable(spelled: str) -> str | None:
     """Return why a column cannot be written; None where it can."""
     if spelled.startswith("ROWVERSION"):

@@ -65,12 +65,14 @@ def capture_charge(write: Write) -> Record:
     charge = write.get("charge", write.ids["charge"])
     if charge["payment_intent"] is not None:
         raise write.refuse("charge_state", id=charge["id"], verb="captured", status="part of a PaymentIntent")
-    if charge["captured"] or charge["refunded"] or charge["status"] != "succeeded":
-        status = "captured" if charge["captured"] else "refunded" if charge["refunded"] else charge["status"]
+    if charge["captured"]:
+        raise write.refuse("charge_captured", id=charge["id"])
+    if charge["refunded"] or charge["status"] != "succeeded":
+        status = "refunded" if charge["refunded"] else charge["status"]
         raise write.refuse("charge_state", id=charge["id"], verb="captured", status=status)
     amount: Any = write.form.get("amount", charge["amount"])
     if amount > charge["amount"]:
-        raise write.refuse("capture_too_large", amount=amount, held=charge["amount"])
+        raise write.refuse("capture_too_large", "amount", amount=amount, held=charge["amount"])
     if amount < 1:
         raise write.refuse("too_small", "amount", bound=1, value=amount)
     form = {name: value for name, value in write.form.items() if name != "amount"}

@@ -99,6 +99,8 @@ def _change_link(write: Write, link: Record) -> None:
     apply(link, form, "payment_link")
     completion = write.form.get("after_completion")
     if completion is not None:
+        if completion["type"] not in completion and completion["type"] == "redirect":
+            raise write.refuse("required", "after_completion[redirect]")
         shown = {"custom_message": (completion.get("hosted_confirmation") or {}).get("custom_message")}
         is_hosted = completion["type"] == "hosted_confirmation"
         link["after_completion"] = {"type": completion["type"]}

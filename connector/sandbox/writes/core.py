@@ -18,7 +18,7 @@ import msgspec
 
 from connector.sandbox import api
 from connector.sandbox.api import Shape
-from connector.sandbox.forms import only_clears
+from connector.sandbox.forms import METADATA_KEYS, only_clears
 from connector.sandbox.objects.templates import RECORDS
 from connector.sandbox.present import stub
 from connector.sandbox.reads import PARAM_OF
@@ -98,6 +98,8 @@ class Write:
 
     def put(self, kind: str, record: Record) -> None:
         """Leave `record` behind, new or changed; this call sees it at once, others when the call has succeeded."""
+        if len(record.get("metadata") or ()) > METADATA_KEYS:
+            raise self.refuse("metadata_keys", "metadata", bound=METADATA_KEYS)
         self._changed.pop((kind, record["id"]), None)  # so that the newest stands last
         self._changed[kind, record["id"]] = _copy(record)
 

@@ -48,6 +48,8 @@ def event(write: Write, type: str, record: Record, previous: Record | None) -> R
         "request": {"id": write.request_id, "idempotency_key": write.idempotency_key},
         "type": type,
     }
+    if write.store.connected_account is not None:
+        made["account"] = write.store.connected_account
     return in_its_version(made, write.store.older_events)
 
 

@@ -102,7 +102,7 @@ def capture_intent(write: Write) -> Record:
     held: int = intent["amount_capturable"]
     amount: int = write.form.get("amount_to_capture", held)
     if amount > held:
-        raise write.refuse("capture_too_large", amount=amount, held=held)
+        raise write.refuse("capture_too_large", "amount_to_capture", amount=amount, held=held)
     if amount < 1:
         raise write.refuse("too_small", "amount_to_capture", bound=1, value=amount)
     apply(intent, write.form, "payment_intent")

@@ -96,11 +96,11 @@ def check_amount(write: Write, amount: int, currency: str) -> None:
     if not balances.is_currency(currency):
         raise write.refuse("bad_currency", "currency", currency=currency)
     if amount > LARGEST:
-        raise write.refuse("too_large", "amount", bound=LARGEST, value=amount)
+        raise write.refuse("amount_too_large", "amount", bound=LARGEST)
     if amount < 1:
         raise write.refuse("too_small", "amount", bound=1, value=amount)
     if currency in ("usd", "eur") and amount < _SMALLEST_CENTS:
-        raise write.refuse("amount_too_small", currency=currency)
+        raise write.refuse("amount_too_small", "amount", currency=currency)
 
 
 def not_taken(write: Write, names: Iterable[str]) -> None:

@@ -32,7 +32,7 @@ def create(write: Write) -> Record:
     left = _left(write, charge)
     amount = write.form.get("amount", left)
     if amount > left:
-        raise write.refuse("refund_too_large", amount=amount, left=left)
+        raise write.refuse("refund_too_large", "amount", amount=amount, left=left)
     if amount < 1:
         raise write.refuse("too_small", "amount", bound=1, value=amount)
     if not charge["captured"] and amount != left:

@@ -142,6 +142,7 @@ def finish(write: Write, run: Record) -> None:
     file = save(write, text.encode(), f"{run['id']}.csv", "finance_report_run")
     run = {**run, "status": "succeeded", "succeeded_at": write.now, "result": file}
     write.put(KIND, run)
+    write.emit("file.created", file)
     write.emit("reporting.report_run.succeeded", run)
 
 

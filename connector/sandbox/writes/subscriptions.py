@@ -50,6 +50,7 @@ _DERIVED = frozenset(
 )
 _OVER = ("canceled", "incomplete_expired")
 _WHOLE = Fraction(1)
+_LONGEST_TRIAL = 731 * DAY  # two years
 
 
 @handles("POST /v1/subscriptions")
@@ -243,13 +244,13 @@ def set_terms(write: Write, subscription: Record) -> Fraction:
     """Set trial, anchor and first period of a new subscription; return the share of it that is billed."""
     how, form, now = recurring(subscription), write.form, write.now
     trial_end = form.get("trial_end")
-    if "trial_period_days" in form:
+    if form.get("trial_period_days", 0) < 0:
+        raise write.refuse("too_small", "trial_period_days", bound=0, value=form["trial_period_days"])
+    if form.get("trial_period_days"):
         trial_end = now + form["trial_period_days"] * DAY
-    subscription["billing_cycle_anchor"] = form.get("billing_cycle_anchor", now)
-    if subscription["billing_cycle_anchor"] < now:
-        raise write.refuse("in_the_past", "billing_cycle_anchor")
+    subscription["billing_cycle_anchor"] = _anchor(write, how)
     share = _WHOLE
-    if isinstance(trial_end, int) and trial_end > now:
+    if isinstance(trial_end, int):
         _set_trial(write, subscription, trial_end)
         subscription["trial_start"] = now
     else:
@@ -263,9 +264,22 @@ def set_terms(write: Write, subscription: Record) -> Fraction:
     return share
 
 
+def _anchor(write: Write, how: Record) -> int:
+    """Return the instant that a new subscription's periods go by: now, or the one asked for, within a period."""
+    anchor: int = write.form.get("billing_cycle_anchor", write.now)
+    if anchor < write.now:
+        raise write.refuse("in_the_past", "billing_cycle_anchor")
+    natural = next_boundary(write.now, how, write.now)
+    if anchor > natural:
+        raise write.refuse("anchor_too_late", "billing_cycle_anchor", natural=natural)
+    return anchor
+
+
 def _set_trial(write: Write, subscription: Record, trial_end: int) -> None:
     if trial_end <= write.now:
         raise write.refuse("in_the_past", "trial_end")
+    if trial_end > write.now + _LONGEST_TRIAL:
+        raise write.refuse("trial_too_long", "trial_period_days" if "trial_period_days" in write.form else "trial_end")
     subscription.update(status="trialing", trial_end=trial_end, billing_cycle_anchor=trial_end)
     subscription["trial_start"] = subscription["trial_start"] or write.now
     set_period(subscription, write.now, trial_end)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from connector.sandbox.rules import Record
 from connector.sandbox.store import Store
 from connector.sandbox.writes.core import Asked, Write, apply, writing
 from connector.sandbox.writes.hands import handles, holds
+
+_URL = re.compile(r"https?://[^/\s]")
 
 holds("webhook_endpoint")
 
@@ -29,7 +32,7 @@ def add_endpoint(store: Store, url: str, events: Sequence[str]) -> str:
 def create(write: Write) -> Record:
     """Make an endpoint; the answer alone has its secret."""
     endpoint = write.blank("webhook_endpoint", id=write.new_id("we_"), status="enabled")
-    apply(endpoint, write.form, "webhook_endpoint")
+    _set(write, endpoint)
     endpoint.pop("secret", None)
     write.put("webhook_endpoint", endpoint)
     return {**endpoint, "secret": secret_of(endpoint["id"])}
@@ -39,11 +42,17 @@ def create(write: Write) -> Record:
 def update(write: Write) -> Record:
     """Change an endpoint, or switch it off and on again."""
     endpoint = write.get("webhook_endpoint", write.ids["webhook_endpoint"])
-    apply(endpoint, write.form, "webhook_endpoint")
+    _set(write, endpoint)
     if "disabled" in write.form:
         endpoint["status"] = "disabled" if write.form["disabled"] else "enabled"
     write.put("webhook_endpoint", endpoint)
     return endpoint
+
+
+def _set(write: Write, endpoint: Record) -> None:
+    if "url" in write.form and not _URL.match(write.form["url"]):
+        raise write.refuse("bad_url", "url")
+    apply(endpoint, write.form, "webhook_endpoint")
 
 
 @handles("DELETE /v1/webhook_endpoints/{webhook_endpoint}")
