@@ -129,12 +129,16 @@ def show_dates(meanings: Sequence[Meaning], time_zone: str) -> None:
 
 
 def show_sync(runs: Sequence[Run], *, when: bool = False) -> None:
-    """Print what became of each endpoint of a sync, and how long it took, or when its run began."""
+    """Print what became of each endpoint of a sync, and how long it took, or when its run began.
+
+    Where runs are of several accounts, the endpoint's name is followed by the account's.
+    """
+    several = len({run.account for run in runs}) > 1
     counts = ("rows_read", "inserted", "updated", "unchanged", "deleted")
     headers = ["", "read", "new", "changed", "unchanged", "deleted", "began" if when else "s", ""]
     rows = [
         (
-            run.endpoint,
+            f"{run.endpoint} of {run.account}" if several else run.endpoint,
             *(f"{getattr(run, name):,}" for name in counts),
             _ago(time.time() - run.started_at) if when else f"{run.seconds:.1f}",
             "" if run.status == "succeeded" else run.status,

@@ -86,6 +86,7 @@ class Run:
     requests: int = 0
     retries: int = 0
     error: str | None = None
+    account: str | None = None
 
 
 STATUSES = ("running", "succeeded", "failed", "skipped")

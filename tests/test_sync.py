@@ -232,17 +232,6 @@ def test_live_and_test_keys_do_not_share_tables(live_first: bool, shared_sandbox
     assert not run(shared_sandbox, file, "products", key=second, schema="other").failed
 
 
-def test_two_accounts_in_one_table_leave_each_other_alone(sandbox: Sandbox, file: Path) -> None:
-    run(sandbox, file, "products")
-    with duckdb.connect(file) as connection:
-        connection.execute("update products set _account_id = 'acct_other'")
-    before = query(file, "select * from products order by id")
-    sandbox.delete("product", some(sandbox, "product")["id"])
-    report = run(sandbox, file, "products")
-    assert counts(report, "products") == (len(before) - 1, 0, 0, 0)
-    assert query(file, "select * from products where _account_id = 'acct_other' order by id") == before
-
-
 def test_a_key_that_may_not_read_its_account_names_the_setting(shared_sandbox: Sandbox, file: Path) -> None:
     with pytest.raises(ConfigError, match="account of the connection, or STRIPE_ACCOUNT"):
         run(shared_sandbox, file, "customers", key="rk_test_read_customers")

@@ -7,13 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from connector import Stripe, sync
+from connector.cli import run as cli
 from connector.errors import StripeUnavailable
 from connector.runfile import RunFile, TableRun
 from connector.sandbox import Sandbox
 from connector.state import Run
+from connector.stripe import history
 from connector.sync import SyncReport
 from connector.targets.duckdb import DuckDB
 from connector.targets.memory import Memory
@@ -162,3 +165,24 @@ def test_a_notebook_shows_counts_seconds_and_notes_as_people_read_them() -> None
     html = SyncReport([run], ["a & b"])._repr_html_()
     cells = ("<td>12,345</td>", "<td>0</td>", "<td>1.2</td>", "<td>&lt;no&gt;</td>", "<li>a &amp; b</li>")
     assert all(cell in html for cell in cells)
+
+
+def test_two_accounts_in_one_table_leave_each_other_alone(
+    sandbox: Sandbox, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with account(sandbox) as stripe:
+        stripe.sync(["products"], to=str(file))
+        with duckdb.connect(file) as connection:
+            for name in ("products", "_sync_runs"):
+                connection.execute(f"update {name} set _account_id = 'acct_other'")
+        before = query(file, "select * from products order by id")
+        sandbox.delete("product", next(iter(sandbox.truth("product")))["id"])
+        (run,) = stripe.sync(["products"], to=str(file)).runs
+    assert (run.inserted, run.updated, run.deleted) == (len(before) - 1, 0, 0)
+    assert query(file, "select * from products where _account_id = 'acct_other' order by id") == before
+    (own,) = sandbox.truth("account")
+    assert [each.account for each in history(str(file))] == sorted([own["id"], "acct_other"])
+    config = file.with_suffix(".toml")
+    config.write_text(f"to = '{file}'\nendpoints = ['products']\n", encoding="utf-8")
+    assert cli(["state", str(config)]) == 0
+    assert "products of acct_other" in capsys.readouterr().out

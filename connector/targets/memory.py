@@ -105,14 +105,14 @@ class Memory:
         self._session.upsert(self._runs, _rows(_RUNS, [row]), _RUNS_KEYS)
 
     def last_runs(self) -> list[Run]:
-        """Return the newest run of each endpoint."""
-        columns = [name for name in _RUNS if name != "_account_id"]
+        """Return the newest run of each endpoint, for each account."""
         found = self._session.rows(
-            f"SELECT {', '.join(columns)} FROM (SELECT *, row_number() OVER (PARTITION BY endpoint "
+            f"SELECT {', '.join(_RUNS)} FROM (SELECT *, row_number() OVER (PARTITION BY endpoint, _account_id "
             f"ORDER BY started_at DESC) AS place FROM {self._name(self._runs)}) AS ranked WHERE place = 1 "
-            "ORDER BY endpoint"
+            "ORDER BY _account_id, endpoint"
         )
-        rows = (dict(zip(columns, row, strict=True)) for row in found)
+        names = ["account" if name == "_account_id" else name for name in _RUNS]
+        rows = (dict(zip(names, row, strict=True)) for row in found)
         return [Run(**{**row, "started_at": _seconds(row["started_at"])}) for row in rows]  # type: ignore[arg-type]
 
     def close_runs(self) -> None:
