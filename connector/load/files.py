@@ -68,7 +68,7 @@ def _open_whole(name: str) -> Source:
 
 
 def _common(sources: Sequence[Source], name: str) -> pa.Schema:
-    """Return the columns that all sources have, of the types of the last; a TargetError where they do not agree."""
+    """Return the columns that all sources have, typed as what is there; a TargetError where they do not agree."""
     *there, source = [each for each in sources if each.schema.names] or sources
     for each in there:
         if set(each.schema.names) != set(source.schema.names):

@@ -381,9 +381,10 @@ class Database(ABC):
     def close(self) -> None:  # noqa: B027 - a file needs none
         """Close the connection that is kept between transactions, if any."""
 
-    @abstractmethod
     def exists(self) -> bool:
-        """Say whether there is such a database already."""
+        """Say whether there is such a database already; of a server, a TargetError says why one cannot connect."""
+        with self.transaction():
+            return True
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Session]:

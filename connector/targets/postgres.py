@@ -73,11 +73,6 @@ class Postgres(Database):
         """Close the connection."""
         self._engine.dispose()
 
-    def exists(self) -> bool:
-        """Return True when one can connect; a TargetError says why one cannot."""
-        with self.transaction():
-            return True
-
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a transaction; it is committed when the block ends well, taken back otherwise."""

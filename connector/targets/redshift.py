@@ -74,11 +74,6 @@ class Redshift(Database):
         # It calls its encoding UNICODE, which the driver does not know, and has no statements to prepare.
         self._arguments |= {"client_encoding": "utf8", "prepare_threshold": None, **read.query}
 
-    def exists(self) -> bool:
-        """Return True when one can connect; a TargetError says why one cannot."""
-        with self.transaction():
-            return True
-
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a transaction; it is committed when the block ends well, taken back otherwise."""
