@@ -17,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from connector.endpoint import Endpoint, Endpoints
-from connector.tables import Flattener
+from connector.definitions.endpoint import Endpoint, Endpoints
+from connector.rows.flatten import Flattener
 
 ROWS = 100
 REPEATS = 30

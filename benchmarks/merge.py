@@ -28,10 +28,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Shown
 
-from connector.tables import arrow_field
-from connector.targets.base import Counts, Database, Keys, Session, Table
-from connector.targets.duckdb import DuckDB
-from connector.targets.postgres import Postgres
+from connector.databases.base import Counts, Database, Session
+from connector.databases.duckdb.database import DuckDB
+from connector.databases.merge import Keys, Table
+from connector.databases.postgres.database import Postgres
+from connector.rows.flatten import arrow_field
 from tests.postgres_server import _server
 
 ROWS, REPEATS = 100_000, 5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from connector.currencies import major, minor
 from connector.errors import ConnectorError
+from connector.rows.money import major, minor
 
 if TYPE_CHECKING:
     from connector.stripe import Stripe

@@ -1,5 +1,5 @@
 """python -m connector: the command line, where the `connector` command is not on the path."""
 
-from connector.cli import main
+from connector.cli.app import main
 
 main()

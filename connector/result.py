@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector.errors import DataError
-from connector.targets import WriteOptions, open_target
+from connector.files.formats import WriteOptions
+from connector.places import open_target
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from connector.config import Connection, connection, definition_folders
 from connector.dates import Clock
-from connector.endpoint import Endpoints
+from connector.definitions.endpoint import Endpoints
 from connector.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from connector.check import Check
-    from connector.client import Client
-    from connector.extract import Api, Progress
-    from connector.forecast import Forecast
-    from connector.load import LoadReport
-    from connector.request import RequestResult
+    from connector.api.account import Api
+    from connector.api.check import Check
+    from connector.api.client import Client
+    from connector.extract.read import Progress
+    from connector.load.loading import LoadReport
+    from connector.request.send import RequestResult
     from connector.result import Result
-    from connector.runfile import RunFile
-    from connector.state import Run
-    from connector.sync import SyncReport, Watch
-    from connector.tasks import Task
+    from connector.sync.config import RunFile
+    from connector.sync.forecast import Forecast
+    from connector.sync.journal import Run
+    from connector.sync.plan import Task
+    from connector.sync.run import SyncReport, Watch
 
 
 def find_endpoints(definitions: Iterable[str | Path] = (), config: str | Path | None = None) -> Endpoints:
@@ -90,8 +91,8 @@ class Stripe:
         `extract("invoices", ["status=paid", "created>=monthstart-1d"])`. `strict` refuses conditions that Stripe
         cannot narrow by.
         """
-        from connector.conditions import from_mapping, parse
-        from connector.extract import Request, extract
+        from connector.extract.conditions import from_mapping, parse
+        from connector.extract.read import Request, extract
 
         written = from_mapping(where) if isinstance(where, Mapping) else [parse(text) for text in where]
         request = Request([*written, *from_mapping(conditions)], columns, limit, strict)
@@ -105,14 +106,14 @@ class Stripe:
         allow=["delete"] or allow_live=True where it needs that). All that may be
         said stands in `connector.request.asked.Asked`.
         """
-        from connector.request import request
         from connector.request.asked import Asked
+        from connector.request.send import request
 
         return request(self._api(), Asked(method, url, **asked), progress)
 
     def check(self, only: Collection[str] = ()) -> Iterable[Check]:
         """Try the key: yield what it is, whose account it opens, and whether each endpoint can be read."""
-        from connector.check import check
+        from connector.api.check import check
 
         return check(self._api(), only)
 
@@ -133,8 +134,8 @@ class Stripe:
 
     def sync_by(self, run: RunFile, watch: Watch | None = None) -> SyncReport:
         """Sync what a run's config says."""
-        from connector.sync import Sync
-        from connector.targets import open_database
+        from connector.places import open_database
+        from connector.sync.run import Sync
 
         api, (tasks, notes) = self._api(run.time_zone, run.week_start), self.tasks(run)
         with open_database(run.to) as database:
@@ -145,13 +146,14 @@ class Stripe:
         """Merge any table into a database, by key and in one transaction; no key of Stripe's is needed for it.
 
         `Stripe.load(frame, "postgresql://…", "crm.leads", key=["email"])`. The source is a DataFrame, an Arrow table,
-        a result of ours, a file name or a URL; the other arguments are those of `connector.load.Loading`, and of
-        `connector.sources.ReadOptions` for files and queries (encoding, delimiter, sheet, query …).
+        a result of ours, a file name or a URL; the other arguments are those of `connector.load.loading.Loading`, and
+        of `connector.files.formats.ReadOptions` for files and queries (encoding, delimiter, sheet, query …).
         """
         from dataclasses import fields
 
-        from connector.load import Loading, load
-        from connector.sources import ReadOptions
+        from connector.files.formats import ReadOptions
+        from connector.load.loading import Loading
+        from connector.load.run import load
 
         names = {each.name for each in fields(ReadOptions)} & how.keys()
         reading = ReadOptions(**{name: how.pop(name) for name in names})
@@ -159,7 +161,7 @@ class Stripe:
 
     def tasks(self, run: RunFile) -> tuple[list[Task], list[str]]:
         """Return what a run's config asks for, checked, and notes on what it leaves out; nothing is sent."""
-        from connector.tasks import tasks_of
+        from connector.sync.plan import tasks_of
 
         tasks, notes = tasks_of(self._api(run.time_zone, run.week_start), run)
         keyless = [task for task in tasks if not task.endpoint.primary_key]
@@ -174,7 +176,7 @@ class Stripe:
 
     def forecast(self, run: RunFile) -> tuple[list[Forecast], list[str]]:
         """Return how much a sync would read, and notes on what it leaves out; moves no data."""
-        from connector.forecast import forecast
+        from connector.sync.forecast import forecast
 
         tasks, notes = self.tasks(run)
         api = self._api(run.time_zone, run.week_start)
@@ -182,14 +184,14 @@ class Stripe:
 
     def requests_and_limit(self) -> tuple[int, float]:
         """Return how many requests were sent so far, and how many a second the account takes."""
-        from connector.limits import LIVE_RPS, TEST_RPS
+        from connector.api.limits import LIVE_RPS, TEST_RPS
 
         limit = self.connection.max_rps or (TEST_RPS if self.connection.livemode is False else LIVE_RPS)
         return (self._client.statistics.requests if self._client else 0), limit
 
     def _api(self, time_zone: str | None = None, week_start: str | None = None) -> Api:
-        from connector.client import Client
-        from connector.extract import Api
+        from connector.api.account import Api
+        from connector.api.client import Client
 
         if self._client is None:
             self._client = Client(self.connection)
@@ -198,7 +200,7 @@ class Stripe:
 
 
 def _runfile(endpoints: str | Path | Sequence[str], to: str | None, since: str | None, schema: str | None) -> RunFile:
-    from connector.runfile import ALL, RunFile, read_runfile
+    from connector.sync.config import ALL, RunFile, read_runfile
 
     if isinstance(endpoints, (str, Path)) and endpoints != ALL:
         return read_runfile(Path(endpoints))
@@ -215,7 +217,7 @@ def of_runfile(config: str | Path, only: Collection[str], settings: Mapping[str,
     """
     from dataclasses import replace
 
-    from connector.runfile import read_runfile
+    from connector.sync.config import read_runfile
 
     run = read_runfile(Path(config))
     given = dict(settings)
@@ -232,8 +234,8 @@ def of_runfile(config: str | Path, only: Collection[str], settings: Mapping[str,
 
 def history(to: str, schema: str | None = None) -> list[Run]:
     """Return the newest run of each endpoint that was synced into a database; nothing where none ever was."""
-    from connector.targets import open_database
-    from connector.targets.memory import Memory
+    from connector.places import open_database
+    from connector.sync.journal import Memory
 
     with open_database(to) as database:
         if not database.exists():
@@ -245,8 +247,8 @@ def history(to: str, schema: str | None = None) -> list[Run]:
 
 def forget(to: str, names: Collection[str], schema: str | None = None) -> None:
     """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew."""
-    from connector.targets import open_database
-    from connector.targets.memory import Memory
+    from connector.places import open_database
+    from connector.sync.journal import Memory
 
     with open_database(to) as database:
         if not (names and database.exists()):

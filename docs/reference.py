@@ -16,8 +16,8 @@ from pathlib import Path
 
 import click
 
-from connector.cli import commands
-from connector.endpoint import Endpoint, Endpoints
+from connector.cli.app import commands
+from connector.definitions.endpoint import Endpoint, Endpoints
 
 FOLDER = Path(__file__).parent
 README = FOLDER.parent / "README.md"
@@ -49,7 +49,7 @@ def _readme() -> str:
 
 
 def _demo() -> str:
-    from connector.demo import demo
+    from connector.cli.demo import demo
 
     os.environ["COLUMNS"] = "80"
     printed = io.StringIO()

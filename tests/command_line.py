@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.cli import run
+from connector.cli.app import run
 from connector.sandbox import Sandbox
 
 Run = Callable[..., tuple[int, str, str]]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from connector.targets.base import Database
-from connector.targets.duckdb import DuckDB
-from connector.targets.portable import Portable
+from connector.databases.base import Database
+from connector.databases.duckdb.database import DuckDB
+from connector.databases.portable.database import Portable
 
 
 def duckdb_file(folder: Path) -> Database:
@@ -18,7 +18,7 @@ def duckdb_file(folder: Path) -> Database:
 
 
 def postgres(_folder: Path) -> Database:
-    from connector.targets.postgres import Postgres
+    from connector.databases.postgres.database import Postgres
     from tests.postgres_server import _server
 
     database = Postgres(_server())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 
-from connector.clock import Clock
+from connector.api.clock import Clock
 
 
 class FakeClock(Clock):

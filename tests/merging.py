@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from connector.tables import arrow_field
-from connector.targets.base import Counts, Database, How, Keys, Session, Table
+from connector.databases.base import Counts, Database, How, Session
+from connector.databases.merge import Keys, Table
+from connector.rows.flatten import arrow_field
 
 KEYS = Keys(("account", "id"), "seen_at", ("seen_at",))
 PLAIN = Keys(("account", "id"))

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pytest
 
+from connector.databases.base import Counts, How, Session
+from connector.databases.merge import Keys, Table
+from connector.databases.postgres.database import Postgres
 from connector.errors import TargetError
-from connector.tables import arrow_field
-from connector.targets.base import Counts, How, Keys, Session, Table
-from connector.targets.postgres import Postgres
+from connector.rows.flatten import arrow_field
 from tests.databases import postgres
 
 THINGS = Table("public", "things")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from connector.readers import ReadOptions, open_file
-from connector.sources import Source
+from connector.files.formats import ReadOptions, open_file
+from connector.rows.streams import Source
 
 
 def rows_of(source: Source) -> list[tuple[Any, ...]]:

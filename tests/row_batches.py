@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from connector.files import WriteOptions, choose_format, write_rows
+from connector.files.formats import WriteOptions, choose_format, write_rows
 
 JSON = "json"
 TEXT = pa.string()

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from connector.client import Call, Client
+from connector.api.client import Call, Client
 from connector.config import Connection, Key
 from connector.sandbox import Sandbox
 from tests.fake_clock import FakeClock

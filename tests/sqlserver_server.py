@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connector.tables import arrow_field
-from connector.targets.base import Counts, How, Keys, Session, Table
-from connector.targets.sqlserver import SQLServer
+from connector.databases.base import Counts, How, Session
+from connector.databases.merge import Keys, Table
+from connector.databases.sqlserver.database import SQLServer
+from connector.rows.flatten import arrow_field
 
 URL = os.environ.get("TEST_MSSQL_URL", "")
 _BABELFISH_LACKS = {

@@ -13,8 +13,9 @@ from typing import Any
 
 import duckdb  # noqa: F401 - imported before the start, so that the kills fall into the run
 
-from connector import Stripe, sync
-from connector.sync import Sync
+from connector import Stripe
+from connector.sync import run as sync
+from connector.sync.run import Sync
 
 COMMIT_ROWS = 40
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import duckdb
 
-from connector.endpoint import Endpoints
+from connector.databases.merge import quoted
+from connector.definitions.endpoint import Endpoints
 from connector.sandbox import Sandbox
-from connector.targets.base import quoted
 from tests.test_extract import comparable, truth
 
 ENDPOINTS = Endpoints()

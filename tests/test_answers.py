@@ -11,8 +11,8 @@ import traceback
 import httpx
 import pytest
 
-from connector.answers import failure_of
-from connector.client import Call, Client
+from connector.api.client import Call, Client
+from connector.api.responses import failure_of
 from connector.config import Connection, Key
 from connector.errors import (
     AuthenticationFailed,

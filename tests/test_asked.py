@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.calls import prepare
+from connector.api.calls import prepare
 from connector.config import Connection, Key
 from connector.errors import UsageError
 from connector.request.asked import Asked, address, call_of, nested, placeholders

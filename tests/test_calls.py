@@ -8,12 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.client import Call, Client
+from connector.api.client import Call, Client
 from connector.config import Connection, Key
-from connector.errors import (
-    StripeError,
-    UsageError,
-)
+from connector.errors import StripeError, UsageError
 from tests.scripted_server import (
     Answer,
     ScriptedServer,

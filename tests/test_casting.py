@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connector.casting import Misfit, cast, guess_types, plain_schema, type_word
 from connector.errors import DataError
-from connector.rendering import as_text
+from connector.rows.cast import Misfit, cast, guess_types, plain_schema, type_word
+from connector.rows.render import as_text
 from tests.row_batches import DECIMAL, JSON, NOON, TEXT, TIME, rows
 
 NAIVE = pa.timestamp("us")

@@ -10,15 +10,9 @@ from email.utils import formatdate
 
 import pytest
 
-from connector.client import Call, Client
+from connector.api.client import Call, Client
 from connector.config import Connection, Key
-from connector.errors import (
-    ConnectorError,
-    NoAnswer,
-    RateLimited,
-    StripeError,
-    StripeUnavailable,
-)
+from connector.errors import ConnectorError, NoAnswer, RateLimited, StripeError, StripeUnavailable
 from tests.fake_clock import FakeClock
 from tests.scripted_server import (
     CUT_BODY,
@@ -111,7 +105,7 @@ def test_a_server_that_hangs_is_left_when_the_time_for_the_request_is_up() -> No
 
 
 def test_waits_double_with_jitter_from_a_floor_to_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.client.ATTEMPTS", 12)
+    monkeypatch.setattr("connector.api.client.ATTEMPTS", 12)
     clock = FakeClock()
     with serving(Answer(503), clock=clock) as (_, client), pytest.raises(StripeUnavailable):
         client.request(GET)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.clock import StripeClock
+from connector.api.clock import StripeClock
 from tests.fake_clock import FakeClock
 from tests.scripted_server import (
     Answer,

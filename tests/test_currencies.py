@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.currencies import EXPONENTS, divisor_sql, exponent, major, minor
 from connector.errors import UsageError
+from connector.rows.money import EXPONENTS, divisor_sql, exponent, major, minor
 
 currencies = st.one_of(st.sampled_from(list(EXPONENTS)), st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=3))
 amounts = st.integers(-(2**63), 2**63 - 1)

@@ -9,17 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connector.dates import (
-    ANCHORS,
-    UNITS,
-    Clock,
-    Interval,
-    Moment,
-    describe,
-    interval,
-    resolve,
-    token_of,
-)
+from connector.dates import ANCHORS, UNITS, Clock, Interval, Moment, describe, interval, resolve, token_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "dates.md"
 

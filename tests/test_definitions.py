@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from connector import generate
-from connector.endpoint import Column, Endpoint, Endpoints, Filter, Parent, Window, shipped_folder
+from connector.definitions import generate
+from connector.definitions.endpoint import Column, Endpoint, Endpoints, Filter, Parent, Window, shipped_folder
 from connector.sandbox import api
 
 ENDPOINTS = Endpoints()

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from connector.cli import run
-from connector.demo import FILE, QUESTIONS
+from connector.cli.app import run
+from connector.cli.demo import FILE, QUESTIONS
 from tests.accounts import NOW
 
 

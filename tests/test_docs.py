@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from connector import Stripe
-from connector.cli import commands, run
-from connector.endpoint import KEYS, TYPES, Endpoints
+from connector.cli.app import commands, run
+from connector.definitions.endpoint import KEYS, TYPES, Endpoints
 from connector.sandbox import Sandbox
 from docs import reference
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stripe._encode import _api_encode
 
-from connector.calls import Call
-from connector.client import Client
+from connector.api.calls import Call
+from connector.api.client import Client
+from connector.api.encoding import form_encode
 from connector.config import Connection, Key
-from connector.encoding import form_encode
 from connector.errors import UsageError
 from tests.scripted_server import Answer, ScriptedServer
 

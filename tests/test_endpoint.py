@@ -7,9 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from connector.endpoint import Endpoint, Endpoints, shipped_folder
+from connector.definitions.endpoint import Endpoint, Endpoints, shipped_folder
+from connector.definitions.names import valid_table_name
 from connector.errors import DefinitionError
-from connector.names import valid_table_name
 
 GOOD = """
 description = "Things."

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
-from connector import excel
 from connector.errors import MissingExtra, TargetError, UsageError
-from connector.files import WriteOptions, choose_format, write_rows
+from connector.files.excel import write as excel
+from connector.files.formats import WriteOptions, choose_format, write_rows
 from tests.row_batches import DECIMAL, NOON, TEXT, TIME, rows, written
 
 

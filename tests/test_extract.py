@@ -14,8 +14,15 @@ import pytest
 from pyarrow import parquet
 
 from connector import Stripe
-from connector.endpoint import Column, Endpoint, Endpoints
-from connector.errors import ConditionError, DataError, PermissionDenied, RateLimited, StripeUnavailable, UsageError
+from connector.definitions.endpoint import Column, Endpoint, Endpoints
+from connector.errors import (
+    ConditionError,
+    DataError,
+    PermissionDenied,
+    RateLimited,
+    StripeUnavailable,
+    UsageError,
+)
 from connector.sandbox import Sandbox
 from tests.accounts import NOW, account
 from tests.scripted_server import Answer, ScriptedServer
@@ -159,8 +166,8 @@ def test_conditions_keep_exactly_the_rows_that_meet_them(
 
 def _meeting(where: list[str], rows: list[dict[str, Any]]) -> list[str]:
     """Decide the conditions by plain Python over the truth: written once more, on purpose differently."""
-    from connector.conditions import parse
     from connector.dates import Clock, resolve
+    from connector.extract.conditions import parse
 
     clock = Clock.system()
 

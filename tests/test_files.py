@@ -18,9 +18,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connector import files
 from connector.errors import TargetError, UsageError
-from connector.files import WriteOptions, choose_format, regroup
+from connector.files.formats import WriteOptions, choose_format
+from connector.rows import batches
+from connector.rows.batches import regroup
 from tests.row_batches import DECIMAL, JSON, NOON, TEXT, TIME, rows, written
 
 hostile = st.lists(st.sampled_from([*"\",\r\n \t\\\0=+-@'😀\u2028é{}", "", "null", "\\N"])).map("".join)
@@ -246,7 +247,7 @@ def test_parquet_keeps_types_and_the_mark_of_json() -> None:
 
 
 def test_parquet_row_groups_do_not_depend_on_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_GROUP_ROWS", 1_000)
+    monkeypatch.setattr(batches, "GROUP_ROWS", 1_000)
     batch = rows(n=(pa.int64(), list(range(2_500))))
     one, small = written("parquet", batch), written("parquet", *[batch.slice(at, 70) for at in range(0, 2_500, 70)])
     assert one == small
@@ -256,7 +257,7 @@ def test_parquet_row_groups_do_not_depend_on_the_batches(monkeypatch: pytest.Mon
 
 
 def test_long_texts_end_a_group_before_its_rows_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_GROUP_BYTES", 50_000)
+    monkeypatch.setattr(batches, "_GROUP_BYTES", 50_000)
     batch = rows(a=(TEXT, ["x" * 1_000] * 10))
     sizes = [table.num_rows for table in regroup(iter([batch] * 12), batch.schema)]
     assert sizes == [50, 50, 20]
@@ -268,7 +269,7 @@ def test_regrouping_loses_and_reorders_nothing(sizes: list[int]) -> None:
     starts = [sum(sizes[:place]) for place in range(len(sizes))]
     pieces = [batch.slice(start, size) for start, size in zip(starts, sizes, strict=True)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "_GROUP_ROWS", 10)
+        patch.setattr(batches, "GROUP_ROWS", 10)
         tables = list(regroup(iter(pieces), batch.schema))
     assert [value for table in tables for value in table["n"].to_pylist()] == list(range(sum(sizes)))
     assert all(table.num_rows == 10 for table in tables[:-1])

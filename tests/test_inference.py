@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import DataError, TargetError, UsageError
-from connector.request import inference
-from connector.request.inference import Inferred
-from connector.tables import ARROW_TYPES
+from connector.rows import infer as inference
+from connector.rows.flatten import ARROW_TYPES
+from connector.rows.infer import Inferred
 
 SAMPLES = json.loads((Path(__file__).parent / "data/fixtures.json").read_text(encoding="utf-8"))["resources"]
 JSON_FIELD = {b"type": b"json"}

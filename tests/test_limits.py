@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import pytest
 
-from connector.client import Client
-from connector.clock import Clock
+from connector.api.client import Client
+from connector.api.clock import Clock
+from connector.api.limits import PACE, Limits, published_rps
 from connector.config import Connection, Key
-from connector.limits import PACE, Limits, published_rps
 from tests.fake_clock import FakeClock, LockstepClock
 from tests.scripted_server import Answer, Received, ScriptedServer
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from connector import ConnectorError, Stripe
-from connector.cli import run
-from connector.load import LoadReport
-from connector.targets.base import Counts
+from connector.cli.app import run
+from connector.databases.base import Counts
+from connector.load.loading import LoadReport
 
 LEADS = "email,name,score\nann@example.com,Ann,1\nbob@example.com,Bob,2\n"
 

@@ -13,11 +13,12 @@ import pytest
 import xlsxwriter
 
 from connector import ConnectorError, Stripe
+from connector.databases.base import Counts, Database
+from connector.databases.merge import Table
 from connector.errors import UsageError
-from connector.load import Loading, LoadReport
+from connector.load.loading import Loading, LoadReport
 from connector.load.tables import load_table
-from connector.sources import open_source
-from connector.targets.base import Counts, Database, Table
+from connector.places import open_source
 from tests.databases import postgres
 
 LONG = "a name that is far longer than the sixty-three bytes that Postgres keeps of it"

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.databases.base import Counts, Database
+from connector.databases.duckdb.database import DuckDB
+from connector.databases.merge import Keys, Table
+from connector.databases.portable.database import Portable
 from connector.errors import TargetError
-from connector.targets.base import Counts, Database, Keys, Table
-from connector.targets.duckdb import DuckDB
-from connector.targets.portable import Portable
 from tests.databases import FAMILIES, database
 from tests.merging import COLUMNS, KEYS, START, kind, merge, stored, table_of, thing, things, values
 

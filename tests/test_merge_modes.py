@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.targets.base import Counts, Database, DoubledKeys, How, Session
+from connector.databases.base import Counts, Database, DoubledKeys, How, Session
 from tests.databases import database
 from tests.merging import COLUMNS, PLAIN, load, stored, table_of, thing, things, values
 

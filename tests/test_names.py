@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.definitions.names import column_name, shorten, unique, valid_table_name
 from connector.errors import DefinitionError
-from connector.names import column_name, shorten, unique, valid_table_name
 
 # Paths as deep as those of payment methods: alike for longer than any limit, different at the end.
 PARTS = ("payment_method_options", "card", "installments", "plan", "interval", "acss_debit", "mandate", "verification")

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from connector.databases.base import Conflict, Counts, RefusedValue, Session
+from connector.databases.merge import Table
+from connector.databases.postgres.database import Postgres
+from connector.databases.urls import split_url
 from connector.errors import TargetError, UsageError
-from connector.targets import open_database
-from connector.targets.base import Conflict, Counts, RefusedValue, Session, Table
-from connector.targets.postgres import Postgres
-from connector.targets.urls import split_url
+from connector.places import open_database
 from tests.on_postgres import KEYS, THINGS, ask, database, do, refused, rows, upsert, within
 from tests.postgres_server import PASSWORD, postgres_url
 
@@ -295,7 +296,7 @@ def test_settings_of_the_user_do_not_change_what_is_written(postgres_url: str) -
 def test_without_the_driver_the_line_that_installs_it_is_named() -> None:
     script = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from connector.targets import open_database\n"
+        "from connector.places import open_database\n"
         "from connector.errors import MissingExtra\n"
         "try: open_database('postgresql://localhost/x')\n"
         "except MissingExtra as error: print(error)"

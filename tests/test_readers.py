@@ -18,7 +18,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import ConnectorError, DataError, MissingExtra, UsageError
-from connector.readers import ReadOptions, delimited, open_file
+from connector.files import csv as delimited
+from connector.files.formats import ReadOptions, open_file
 from tests.reading import opened, rows_of
 from tests.row_batches import DECIMAL, JSON, NOON, TEXT, TIME, rows, written
 from tests.test_files import pairs, typed

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from connector import Stripe
-from connector.calls import Call, prepare
+from connector.api.calls import Call, prepare
 from connector.config import Connection, Key
 from connector.errors import DataError, ObjectMissing, StripeError, TargetError, UsageError
 from connector.request.gates import HARMLESS, missing, needed, permission

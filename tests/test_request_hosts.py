@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector import Stripe
-from connector.calls import prepare, same_origin
+from connector.api.calls import prepare, same_origin
 from connector.config import Connection, Key
 from connector.errors import DataError, StripeError, UsageError
 from connector.request.asked import Asked, call_of

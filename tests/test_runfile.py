@@ -9,7 +9,7 @@ import pytest
 
 from connector import Stripe
 from connector.errors import UsageError
-from connector.runfile import RunFile, TableRun, read_runfile
+from connector.sync.config import RunFile, TableRun, read_runfile
 
 HEAD = 'to = "stripe.duckdb"\n'
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connector import Stripe
-from connector.endpoint import Endpoints
+from connector.definitions.endpoint import Endpoints
 from connector.errors import ConfigError, DataError, StripeError, UsageError
 from connector.sandbox import Sandbox
 from tests.scripted_server import Answer, ScriptedServer
@@ -144,7 +144,7 @@ def test_every_kind_of_list_is_synced_whole(kind: str, mine: Stripe, tmp_path: P
 
 
 def test_all_endpoints_leave_a_table_without_a_key_out(mine: Stripe, tmp_path: Path) -> None:
-    from connector.runfile import RunFile
+    from connector.sync.config import RunFile
 
     mine.request("GET", "/v1/payouts", save="keyless")
     tasks, notes = mine.tasks(RunFile(to=f"duckdb:///{tmp_path / 's.duckdb'}", everything=True))

@@ -1,4 +1,4 @@
-"""The shape of the code: imports point one way, the public names are these, the command line starts at once."""
+"""The shape of the code: rooms in one order, imports that point one way, a command line that starts at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,81 +16,116 @@ import connector
 
 PACKAGE = Path(connector.__file__).parent
 
-# From the ground up: a module imports from layers below its own, never from its own or from above.
-LAYERS = [
+# From the ground up: a room imports from lines above its own, never from its neighbours in the line or from below.
+ROOMS = [
     {"errors"},
-    {"config", "dates", "names", "currencies", "encoding", "clock", "rendering", "state"},
-    {"endpoint", "answers", "limits", "runfile", "parsing"},
-    {"calls", "records", "casting"},
-    {"client", "readers"},
-    {"pages", "tables", "excel"},
+    {"config", "dates"},
+    {"definitions"},
+    {"api", "rows"},
     {"files"},
-    {"conditions", "targets"},
+    {"databases"},
+    {"places"},
+    {"load"},
     {"result"},
-    {"extract", "sources"},
-    {"check", "tasks"},
-    {"readings"},
-    {"sync", "load", "forecast", "request"},
+    {"extract"},
+    {"sync", "request"},
     {"stripe"},
-    {"show"},
-    {"progress"},
-    {"demo"},
     {"cli"},
     {"__main__"},
 ]
-STANDS_APART = {"sandbox"}  # imports nothing of the engine; only demo (and tests) import it
-IMPORTED_BY_NOTHING = {"generate"}
+STANDS_APART = "sandbox"  # imports nothing of the engine
+JOINS_SANDBOX_AND_ENGINE = "cli/demo.py"
+MOST_LINES = 400
 HEAVY = {"pandas", "pyarrow", "duckdb", "sqlalchemy", "httpx", "rich", "msgspec", "numpy", "dateutil"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+INITS = [file for file in FILES if file.name == "__init__.py" and STANDS_APART not in file.parts]
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    for file in PACKAGE.rglob("*.py"):
-        name = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if name != "__init__":
-            yield name, file
+def module_of(file: Path) -> str:
+    """Return a file's module: "api.client", or "api" for the __init__ of a room."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(file: Path) -> set[str]:
-    """Return the names of our own modules that a file imports, those for type checking alone left out."""
+MODULES = {module_of(file): file for file in FILES}
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+@cache
+def imports(file: Path) -> frozenset[str]:
+    """Return our own modules that a file imports, those for types alone too."""
     found = set()
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for_types = {
-        id(node)
-        for test in ast.walk(tree)
-        if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING"
-        for node in ast.walk(test)
-    }
-    for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "connector":
-            found |= {node.module.split(".")[1]} if "." in node.module else {alias.name for alias in node.names}
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "connector":
+            above = (node.module or "").partition(".")[2]
+            names = [f"{above}.{alias.name}".strip(".") for alias in node.names]
+            found |= {name if name in MODULES else above for name in names}
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("connector.")}
-    return found
+            names = [alias.name for alias in node.names if alias.name.startswith("connector.")]
+            found |= {name.partition(".")[2] for name in names}
+    return frozenset(found - {"", module_of(file)})
 
 
-def layer(name: str) -> int:
-    return next(rank for rank, names in enumerate(LAYERS) if name in names)
+def rank(room: str) -> int:
+    return next(place for place, rooms in enumerate(ROOMS) if room in rooms)
 
 
-@pytest.mark.parametrize(("name", "file"), sorted(modules()), ids=lambda value: value if isinstance(value, str) else "")
-def test_imports_point_one_way(name: str, file: Path) -> None:
-    for imported in imports(file) - {name}:
-        if name in STANDS_APART:
-            pytest.fail(f"{file.name} imports connector.{imported}: the {name} stands apart")
-        assert imported not in IMPORTED_BY_NOTHING
-        if name in IMPORTED_BY_NOTHING:
+def named(file: Path) -> str:
+    return file.relative_to(PACKAGE).as_posix()
+
+
+every_file = pytest.mark.parametrize("file", FILES, ids=map(named, FILES))
+
+
+@every_file
+def test_imports_point_one_way(file: Path) -> None:
+    room = room_of(module_of(file))
+    for imported in imports(file):
+        if room_of(imported) == room or not room:
             continue
-        if imported in STANDS_APART:
-            assert name == "demo", f"{file.name} imports the {imported}"
-            continue
-        assert layer(imported) < layer(name), f"{file.name} imports connector.{imported}, which stands above it"
+        where = f"{named(file)} imports connector.{imported}"
+        assert room != STANDS_APART, f"{where}: the {room} stands apart"
+        if room_of(imported) == STANDS_APART:
+            assert named(file) == JOINS_SANDBOX_AND_ENGINE, where
+        else:
+            assert rank(room_of(imported)) < rank(room), f"{where}, which stands above it"
 
 
-def test_every_module_has_its_place() -> None:
-    placed = set().union(*LAYERS) | STANDS_APART | IMPORTED_BY_NOTHING
-    assert {name for name, _ in modules()} == placed
+def test_every_room_has_its_place() -> None:
+    assert {room_of(module) for module in MODULES} - {""} == set().union(*ROOMS) | {STANDS_APART}
+
+
+@pytest.mark.parametrize("room", sorted(set().union(*ROOMS)))
+def test_no_files_of_a_room_import_each_other_in_a_circle(room: str) -> None:
+    inside = {module: imports(file) for module, file in MODULES.items() if room_of(module) == room}
+    try:
+        TopologicalSorter({module: found & inside.keys() for module, found in inside.items()}).prepare()
+    except CycleError as error:
+        pytest.fail(f"These import each other: {' → '.join(error.args[1])}")
+
+
+@every_file
+def test_no_file_is_longer_than_one_reads_in_a_sitting(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def code_in(file: Path) -> Iterator[ast.stmt]:
+    """Yield the statements of a file that are more than a docstring, imports and the list of names."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        is_list = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        if not (is_docstring or is_list or isinstance(node, ast.Import | ast.ImportFrom)):
+            yield node
+
+
+@pytest.mark.parametrize("file", INITS, ids=named)
+def test_an_init_holds_names_and_no_code(file: Path) -> None:
+    if file.parent == PACKAGE:
+        return  # it imports Stripe when that is first asked for, so that the command line starts at once
+    assert not [ast.unparse(node) for node in code_in(file)]
 
 
 def test_the_public_names_are_exactly_these() -> None:

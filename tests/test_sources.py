@@ -15,7 +15,9 @@ import pytest
 
 from connector import Stripe
 from connector.errors import ConnectorError, DataError, MissingExtra, UsageError
-from connector.sources import ReadOptions, Source, open_source
+from connector.files.formats import ReadOptions
+from connector.places import open_source
+from connector.rows.streams import Source
 from tests.reading import rows_of
 
 

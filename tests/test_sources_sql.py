@@ -13,7 +13,9 @@ import pyarrow as pa
 import pytest
 
 from connector.errors import ConnectorError, DataError, UsageError
-from connector.sources import ReadOptions, Source, open_source
+from connector.files.formats import ReadOptions
+from connector.places import open_source
+from connector.rows.streams import Source
 from tests.postgres_server import PASSWORD, postgres_database, postgres_url
 from tests.reading import rows_of
 

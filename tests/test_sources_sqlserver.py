@@ -14,12 +14,15 @@ import pytest
 from sqlalchemy import make_url
 
 from connector import Stripe
+from connector.databases.base import Counts
+from connector.databases.merge import Table
+from connector.databases.sqlserver import connection as mssql
+from connector.databases.sqlserver.database import SQLServer
+from connector.databases.sqlserver.source import described_field
 from connector.errors import ConnectorError, DataError, UsageError
-from connector.sources import ReadOptions, Source, open_source
-from connector.sources.sqlserver import described_field
-from connector.targets import mssql
-from connector.targets.base import Counts, Table
-from connector.targets.sqlserver import SQLServer
+from connector.files.formats import ReadOptions
+from connector.places import open_source
+from connector.rows.streams import Source
 from tests.reading import rows_of
 from tests.sqlserver_server import URL, drop_schema, empty_database, make, stored
 

@@ -11,10 +11,11 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from connector.databases.base import Counts, How, RefusedValue
+from connector.databases.merge import Keys, Table
+from connector.databases.sqlserver.database import SQLServer
 from connector.errors import TargetError
-from connector.tables import arrow_field
-from connector.targets.base import Counts, How, Keys, RefusedValue, Table
-from connector.targets.sqlserver import SQLServer
+from connector.rows.flatten import arrow_field
 from tests.sqlserver_server import URL, database, load, make, rows_of, schema, stored, table
 
 __all__ = ["database", "schema", "table"]

@@ -9,15 +9,16 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from connector.endpoint import Endpoints
+from connector.databases.base import Conflict, Counts, RefusedValue, Session
+from connector.databases.merge import Table
+from connector.databases.sqlserver import connection as mssql
+from connector.databases.sqlserver.connection import Lost
+from connector.databases.sqlserver.database import SQLServer
+from connector.databases.sqlserver.stage import Sent
+from connector.databases.sqlserver.tsql import insert_values
+from connector.definitions.endpoint import Endpoints
 from connector.errors import TargetError
 from connector.sandbox import Sandbox
-from connector.targets import mssql
-from connector.targets.base import Conflict, Counts, RefusedValue, Session, Table
-from connector.targets.mssql import Lost
-from connector.targets.sqlserver import SQLServer
-from connector.targets.sqlserver_stage import Sent
-from connector.targets.tsql import insert_values
 from tests.accounts import account
 from tests.sqlserver_server import URL, database, load, make, rows_of, schema, stored, table
 from tests.synced import expected_rows
@@ -113,7 +114,8 @@ def wrong(url: str) -> str:
 def test_who_cannot_come_in_is_told_why_and_never_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     from sqlalchemy import make_url
 
-    monkeypatch.setattr("connector.targets.mssql._LOGIN_SECONDS", 2)  # the driver asks a closed port until then
+    # The driver asks a closed port until then.
+    monkeypatch.setattr("connector.databases.sqlserver.connection._LOGIN_SECONDS", 2)
 
     right = make_url(URL)
     hidden = right.set(password="hidden;PWD={x}").render_as_string(hide_password=False)

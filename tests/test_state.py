@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.api.spans import Spans
+from connector.databases.base import Database
+from connector.databases.duckdb.database import DuckDB
 from connector.errors import TargetError
-from connector.state import Lease, Progress, Run, Spans
-from connector.targets.base import Database
-from connector.targets.duckdb import DuckDB
-from connector.targets.memory import STALE_SECONDS, Memory
+from connector.sync.journal import STALE_SECONDS, Lease, Memory, Progress, Run
 
 PARTS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6)
 HERE = Lease("mine", "here", os.getpid(), 1_000_000.0)

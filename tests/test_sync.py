@@ -10,15 +10,16 @@ from typing import Any
 import duckdb
 import pytest
 
-from connector import Stripe, sync
-from connector.client import Client
+from connector import Stripe
+from connector.api.client import Client
+from connector.api.spans import Spans
+from connector.databases.duckdb.database import DuckDB
 from connector.errors import ConfigError, TargetError
-from connector.runfile import RunFile, TableRun
 from connector.sandbox import Sandbox
-from connector.state import EVENTS, Lease, Progress, Run, Spans
-from connector.sync import SyncReport
-from connector.targets.duckdb import DuckDB
-from connector.targets.memory import Memory
+from connector.sync import run as sync
+from connector.sync.config import RunFile, TableRun
+from connector.sync.journal import EVENTS, Lease, Memory, Progress, Run
+from connector.sync.run import SyncReport
 from tests.accounts import account
 from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
 
@@ -327,7 +328,7 @@ def test_a_second_run_waits_as_long_as_it_was_told(
         with DuckDB(str(file)).transaction() as session:
             Memory(session, "main").release("theirs")
 
-    monkeypatch.setattr("connector.sync.time.sleep", ended)
+    monkeypatch.setattr("connector.sync.run.time.sleep", ended)
     assert not run(sandbox, file, "products", lock_wait_seconds=60.0).failed
 
 

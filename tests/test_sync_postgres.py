@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from connector.errors import TargetError
-from connector.runfile import RunFile, TableRun
 from connector.sandbox import Sandbox
-from connector.sync import SyncReport
+from connector.sync.config import RunFile, TableRun
+from connector.sync.run import SyncReport
 from tests.accounts import account
 from tests.postgres_server import postgres_database, postgres_url
 from tests.synced import Place, assert_equal_to_stripe, query, rows_of

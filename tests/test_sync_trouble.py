@@ -10,16 +10,16 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from connector import Stripe, sync
-from connector.cli import run as cli
+from connector import Stripe
+from connector.cli.app import run as cli
+from connector.databases.duckdb.database import DuckDB
 from connector.errors import StripeUnavailable
-from connector.runfile import RunFile, TableRun
 from connector.sandbox import Sandbox
-from connector.state import Run
 from connector.stripe import history
-from connector.sync import SyncReport
-from connector.targets.duckdb import DuckDB
-from connector.targets.memory import Memory
+from connector.sync import run as sync
+from connector.sync.config import RunFile, TableRun
+from connector.sync.journal import Memory, Run
+from connector.sync.run import SyncReport
 from tests.accounts import NOW, account
 from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
 

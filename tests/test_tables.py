@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.endpoint import Endpoint, Endpoints
+from connector.definitions.endpoint import Endpoint, Endpoints
 from connector.errors import DataError
-from connector.tables import EXTRA, Flattener
+from connector.rows.flatten import EXTRA, Flattener
 
 DATA = Path(__file__).parent / "data"
 SAMPLES: dict[str, Any] = json.loads((DATA / "fixtures.json").read_text(encoding="utf-8"))["resources"]

@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 import pytest
 from python_calamine import CalamineWorkbook
 
-from connector import files
 from connector.errors import UsageError
-from connector.targets import WriteOptions, open_target
+from connector.files.formats import WriteOptions
+from connector.places import open_target
+from connector.rows import batches as batch_sizes
 from tests.row_batches import DECIMAL, JSON, NOON, TEXT, TIME, rows
 
 Rows = list[tuple[Any, ...]]
@@ -239,7 +240,7 @@ def test_column_order_stable(kind: Kind, tmp_path: Path) -> None:
 
 @every_kind
 def test_many_small_batches(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_GROUP_ROWS", 64)
+    monkeypatch.setattr(batch_sizes, "GROUP_ROWS", 64)
     batches = [numbers(*range(start, start + 7)) for start in range(0, 700, 7)]
     assert kind.write(tmp_path, numbers().slice(0, 0), *batches) == 700
     assert ids(kind.found(tmp_path)) == [f"in_{value}" for value in range(700)]
@@ -275,7 +276,9 @@ def test_replaced_when_whole_else_untouched(
     before = sorted(path.name for path in tmp_path.iterdir())
 
     def batches() -> Iterator[pa.RecordBatch]:
-        yield numbers(*range(files._GROUP_ROWS + 1)) if kind.name in {"parquet", "duckdb"} else numbers(*range(500))
+        yield (
+            numbers(*range(batch_sizes.GROUP_ROWS + 1)) if kind.name in {"parquet", "duckdb"} else numbers(*range(500))
+        )
         trouble()
 
     with pytest.raises((KeyboardInterrupt, ZeroDivisionError, ConnectionResetError)) as caught:
@@ -289,10 +292,11 @@ def test_replaced_when_whole_else_untouched(
 KILLED_CHILD = """
 import sys
 import pyarrow as pa
-from connector import files
-from connector.targets import WriteOptions, open_target
+from connector.rows import batches as batch_sizes
+from connector.files.formats import WriteOptions
+from connector.places import open_target
 
-files._GROUP_ROWS = 1_000
+batch_sizes.GROUP_ROWS = 1_000
 schema = pa.schema([("id", pa.string()), ("n", pa.int64())])
 paths = sys.argv[2:]
 

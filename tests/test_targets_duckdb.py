@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from connector.errors import TargetError
-from connector.targets import WriteOptions, open_target
+from connector.files.formats import WriteOptions
+from connector.places import open_target
 from tests.row_batches import DECIMAL, JSON, TEXT, TIME, rows
 
 TWO = rows(id=(TEXT, ["in_1", "in_2"]), n=(pa.int64(), [1, 2]))

@@ -20,7 +20,8 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from connector.errors import TargetError, UsageError
-from connector.targets import WriteOptions, open_target
+from connector.files.formats import WriteOptions
+from connector.places import open_target
 from tests.row_batches import TEXT, rows
 
 ONE = rows(id=(TEXT, ["in_1"]), email=(TEXT, ["a@example.com"]))
@@ -154,7 +155,8 @@ FULL_DISK_CHILD = """
 import gc, random, resource, sys
 import pyarrow as pa
 from connector.errors import TargetError
-from connector.targets import WriteOptions, open_target
+from connector.files.formats import WriteOptions
+from connector.places import open_target
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 schema = pa.schema([("id", pa.string())])
@@ -305,7 +307,7 @@ def test_stdout_that_takes_no_bytes_is_refused() -> None:
 
 def test_a_closed_pipe_is_no_trouble_at_the_end_of_the_interpreter_either() -> None:
     code = (
-        "import pyarrow as pa; from connector.targets import open_target;"
+        "import pyarrow as pa; from connector.places import open_target;"
         "batch = pa.record_batch({'id': ['x' * 100] * 1000});"
         "open_target('-').replace(batch.schema, (batch for _ in range(1000)))"
     )

@@ -9,15 +9,15 @@ import pytest
 import sqlalchemy as sql
 from sqlalchemy.dialects import mysql
 
+from connector.databases.base import Counts
+from connector.databases.merge import Merge, Table
+from connector.databases.portable.database import Portable
+from connector.databases.portable.dialect import PortableDialect, placed, without_alias
+from connector.databases.portable.mysql import MySQLDialect
+from connector.databases.portable.types import can_widen
+from connector.databases.postgres.database import Postgres
 from connector.errors import TargetError, UsageError
-from connector.targets import open_database
-from connector.targets.base import Counts, Table
-from connector.targets.mysql import MySQLDialect
-from connector.targets.portable import Portable
-from connector.targets.portable_sql import PortableDialect, placed, without_alias
-from connector.targets.portable_types import can_widen
-from connector.targets.postgres import Postgres
-from connector.targets.statements import Merge
+from connector.places import open_database
 from tests.postgres_server import postgres_database, postgres_url
 from tests.test_targets_sqlite import BY_ID, START, TYPES, merged, typed
 

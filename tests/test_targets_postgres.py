@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from connector.databases.base import Counts, Session
+from connector.databases.merge import Keys, Table
+from connector.databases.postgres.database import Postgres
+from connector.databases.postgres.types import can_widen, compared, field_of, type_of
 from connector.errors import TargetError
-from connector.targets.base import Counts, Keys, Session, Table
-from connector.targets.postgres import Postgres
-from connector.targets.postgres_types import can_widen, compared, field_of, type_of
 from tests.on_postgres import KEYS, THINGS, ask, database, do, refused, rows, upsert, write
 
 __all__ = ["database"]

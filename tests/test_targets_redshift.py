@@ -18,13 +18,13 @@ import pyarrow as pa
 import pytest
 import sqlglot
 
+from connector.databases.base import Counts, How, RefusedValue, Session, Staged
+from connector.databases.duckdb.database import DuckDB
+from connector.databases.merge import Keys, Merge, Table
+from connector.databases.redshift import Redshift, RedshiftDialect, RedshiftSession, _portions, literal
 from connector.errors import TargetError, UsageError
-from connector.tables import arrow_field
-from connector.targets import open_database
-from connector.targets.base import Counts, How, Keys, RefusedValue, Session, Staged, Table
-from connector.targets.duckdb import DuckDB
-from connector.targets.redshift import Redshift, RedshiftDialect, RedshiftSession, _portions, literal
-from connector.targets.statements import Merge
+from connector.places import open_database
+from connector.rows.flatten import arrow_field
 
 TABLE = Table("crm", "leads")
 KEYS = Keys(("id",), "seen_at", ("seen_at",))

@@ -13,16 +13,18 @@ import pytest
 import sqlalchemy as sql
 
 from connector import Stripe
+from connector.api.spans import Spans
+from connector.databases.base import Counts, Deletion, How, RefusedValue, Session, Unseen
+from connector.databases.merge import Keys, Table
+from connector.databases.portable.database import Portable
 from connector.errors import TargetError
-from connector.load import Loading, load
+from connector.files.formats import ReadOptions
+from connector.load.loading import Loading
+from connector.load.run import load
+from connector.places import open_source, open_target
+from connector.rows.flatten import arrow_field
 from connector.sandbox import Sandbox
-from connector.sources import ReadOptions, open_source
-from connector.state import Lease, Progress, Run, Spans
-from connector.tables import arrow_field
-from connector.targets import open_target
-from connector.targets.base import Counts, Deletion, How, Keys, RefusedValue, Session, Table, Unseen
-from connector.targets.memory import Memory
-from connector.targets.portable import Portable
+from connector.sync.journal import Lease, Memory, Progress, Run
 
 TABLE = Table("main", "things")
 BY_ID = Keys(("id",))

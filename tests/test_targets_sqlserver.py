@@ -20,16 +20,23 @@ import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.errors import MissingExtra, TargetError, UsageError
-from connector.targets import mssql, open_database
-from connector.targets.base import Conflict, Session, Table
-from connector.targets.duckdb import DuckDB
-from connector.targets.duckdb import _Session as DuckDBSession
-from connector.targets.mssql import Address, Lost, Misfit, NoDatabase, connection_string, explained, parse_url
-from connector.targets.sqlserver import SQLServer
-from connector.targets.sqlserver_stage import sent
-from connector.targets.sqlserver_types import Column, can_widen, field_of, least_row_bytes, type_of
-from connector.targets.tsql import (
+from connector.databases.base import Conflict, Session
+from connector.databases.duckdb.database import DuckDB
+from connector.databases.duckdb.database import _Session as DuckDBSession
+from connector.databases.merge import Table
+from connector.databases.sqlserver import connection as mssql
+from connector.databases.sqlserver.connection import (
+    Address,
+    Lost,
+    Misfit,
+    NoDatabase,
+    connection_string,
+    explained,
+    parse_url,
+)
+from connector.databases.sqlserver.database import SQLServer
+from connector.databases.sqlserver.stage import sent
+from connector.databases.sqlserver.tsql import (
     PARAMETERS_PER_STATEMENT,
     ROWS_PER_STATEMENT,
     TSQL,
@@ -41,6 +48,9 @@ from connector.targets.tsql import (
     utf16_units,
     written,
 )
+from connector.databases.sqlserver.types import Column, can_widen, field_of, least_row_bytes, type_of
+from connector.errors import MissingExtra, TargetError, UsageError
+from connector.places import open_database
 from tests.merging import load, merge, stored, thing
 
 GOLDEN = Path(__file__).parent / "data" / "sqlserver.sql"

@@ -8,10 +8,11 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from connector.cli import run
+from connector.cli.app import run
 from connector.errors import UsageError
+from connector.files.formats import WriteOptions
+from connector.places import open_target
 from connector.sandbox import Sandbox
-from connector.targets import WriteOptions, open_target
 
 
 def ask(url: str, sql: str) -> list[tuple[object, ...]]:

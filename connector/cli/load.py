@@ -53,10 +53,10 @@ def load(source: str, to: str, **options: Any) -> int:
     connector load prices.parquet --to '${PG_URL}' --table prices --mode replace
     connector load leads.csv --to leads.parquet --mode replace
     """
-    from connector.load import Loading
-    from connector.load import load as load_rows
-    from connector.progress import LoadProgress
-    from connector.sources import ReadOptions
+    from connector.cli.progress import LoadProgress
+    from connector.files.formats import ReadOptions
+    from connector.load.loading import Loading
+    from connector.load.run import load as load_rows
 
     loading = Loading(
         mode=options["mode"],

@@ -41,7 +41,7 @@ def endpoints(name: str | None, definitions: tuple[str, ...]) -> None:
     connector endpoints
     connector endpoints invoices
     """
-    from connector.show import show_endpoint, show_endpoints
+    from connector.cli.show import show_endpoint, show_endpoints
     from connector.stripe import find_endpoints
 
     known = find_endpoints(definitions)
@@ -63,7 +63,7 @@ def dates(token: str, time_zone: str, week_start: str) -> None:
     connector dates yearstart-1y --time-zone Europe/Berlin
     connector dates '2022-01-31 23:59:59'
     """
+    from connector.cli.show import show_dates
     from connector.dates import Clock, describe
-    from connector.show import show_dates
 
     show_dates(describe(token, Clock.system(time_zone, week_start)), time_zone)

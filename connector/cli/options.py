@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from connector.files.formats import WriteOptions
     from connector.result import Result
-    from connector.targets import WriteOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FORMATS = ("table", "csv", "jsonl", "parquet", "xlsx")
@@ -81,13 +81,13 @@ class Output:
     @property
     def is_file(self) -> bool:
         """Whether the rows go to a file or to standard output, not to a database."""
-        from connector.targets import is_database
+        from connector.places import is_database
 
         return self.to is not None and not is_database(self.to)
 
     def check(self, table: str | None) -> None:
         """Refuse a place that rows cannot go to, before anything is sent; nothing is written yet."""
-        from connector.targets import open_target
+        from connector.places import open_target
 
         if not self.is_shown:
             open_target(self.to or "-", self._options(table, "UTC"))
@@ -107,7 +107,7 @@ class Output:
         """Show the rows, if that is what they are for; `wanted` is how many were asked for, if anybody said."""
         if not self.is_shown:
             return
-        from connector.show import preview
+        from connector.cli.show import preview
 
         rows = result.to_arrow()
         hidden = preview(rows, result.name)
@@ -117,7 +117,7 @@ class Output:
             click.echo(f"The first {PREVIEW_ROWS} rows: --limit N shows more, --to FILE writes them all.", err=True)
 
     def _options(self, table: str | None, time_zone: str) -> WriteOptions:
-        from connector.targets import WriteOptions
+        from connector.files.formats import WriteOptions
 
         if self._form == "table":
             raise click.UsageError("A table is for the terminal: leave --to out, or choose another --format.")
@@ -140,6 +140,6 @@ def say(lines: Iterable[str]) -> None:
 
 def progress(name: str) -> Any:
     """Return what shows how far the reading of `name` has come."""
-    from connector.progress import Progress
+    from connector.cli.progress import Progress
 
     return Progress(name)

@@ -13,7 +13,7 @@ from connector.cli.options import Command, Output, connection_options, output_op
 from connector.errors import ConnectorError, TargetError
 
 if TYPE_CHECKING:
-    from connector.request import RequestResult
+    from connector.request.send import RequestResult
     from connector.result import Result
     from connector.stripe import Stripe
 
@@ -112,7 +112,8 @@ def request(stripe: Stripe, output: Output, **options: Any) -> int:
 
 def merge_rows(result: Result, to: str, table: str | None, key: list[str]) -> None:
     """Merge the rows into a table of a database, by these columns, and say what became of them."""
-    from connector.load import Loading, load
+    from connector.load.loading import Loading
+    from connector.load.run import load
 
     say(load(result, to, table, Loading(key=key, on_new_column="add")).lines())
 

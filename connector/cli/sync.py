@@ -26,8 +26,8 @@ def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_form
     connector sync sample_configs/duckdb.toml --only customers --only invoices
     connector sync sample_configs/duckdb.toml --dry-run
     """
-    from connector.progress import SyncProgress
-    from connector.show import show_forecasts, show_sync
+    from connector.cli.progress import SyncProgress
+    from connector.cli.show import show_forecasts, show_sync
     from connector.stripe import forget, of_runfile
 
     run, stripe = of_runfile(config, only, given)
@@ -58,10 +58,10 @@ def state(config: str, reset: tuple[str, ...]) -> None:
     connector state sample_configs/duckdb.toml
     connector state sample_configs/duckdb.toml --reset invoices
     """
+    from connector.cli.show import show_sync
     from connector.errors import UsageError
-    from connector.runfile import read_runfile
-    from connector.show import show_sync
     from connector.stripe import forget, history
+    from connector.sync.config import read_runfile
 
     run = read_runfile(Path(config))
     runs = history(run.to, run.schema)

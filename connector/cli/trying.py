@@ -11,7 +11,7 @@ import click
 @click.option("--seed", default=1, show_default=True, help="Another seed, another business.")
 def demo(seed: int) -> None:
     """Try the connector on a sandbox of its own: no key, no account, nothing to set up."""
-    from connector.demo import demo
+    from connector.cli.demo import demo
 
     demo(seed)
 
@@ -40,6 +40,6 @@ def sandbox(**options: Any) -> None:
     connector sandbox --port 12111
     STRIPE_API_KEY=sk_test_sandbox connector extract customers --api-base http://127.0.0.1:12111
     """
-    from connector.demo import run_sandbox
+    from connector.cli.demo import run_sandbox
 
     run_sandbox(options)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from connector.casting import cast
+from connector.databases.base import Counts
 from connector.errors import TargetError, UsageError
-from connector.load import Loading, LoadReport, Progress
-from connector.sources import Source, open_source
-from connector.targets import WriteOptions, open_target
-from connector.targets.base import Counts
+from connector.files.formats import WriteOptions
+from connector.load.loading import Loading, LoadReport, Progress
+from connector.places import open_source, open_target
+from connector.rows.cast import cast
+from connector.rows.streams import Source
 
 _MODES = ("replace", "append")
 _OF_TABLES = {

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from connector.casting import Misfit, cast, guess_types, plain_schema
+from connector.databases.base import Counts, Database, DoubledKeys, How, RefusedValue, Session, Staged
+from connector.databases.merge import Keys, Table
+from connector.definitions.names import LIMIT_BYTES, shorten
 from connector.errors import DataError, TargetError, UsageError, did_you_mean
-from connector.files import refuse_repeated, regroup
-from connector.load import Loading, LoadReport, Progress
-from connector.names import LIMIT_BYTES, shorten
-from connector.sources import Source
-from connector.targets.base import Counts, Database, DoubledKeys, How, Keys, RefusedValue, Session, Staged, Table
+from connector.load.loading import Loading, LoadReport, Progress
+from connector.rows.batches import refuse_repeated, regroup
+from connector.rows.cast import Misfit, cast, guess_types, plain_schema
+from connector.rows.streams import Source
 
 _WIDEST = pa.decimal128(38, 12)
 _EMPTYING = {"replace", "mirror"}

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
-from connector.calls import Call
+from connector.api.calls import Call
+from connector.api.encoding import form_encode
+from connector.api.records import path_part
 from connector.config import CHECKS
-from connector.encoding import form_encode
 from connector.errors import UsageError
-from connector.records import path_part
 from connector.request.multipart import ANY_BYTES, form_data, is_json, parse_headers, raw_body
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

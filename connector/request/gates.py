@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-from connector.calls import Prepared
+from connector.api.calls import Prepared
 from connector.config import Connection
 from connector.errors import UsageError, did_you_mean
 

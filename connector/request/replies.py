@@ -15,10 +15,10 @@ from urllib.parse import unquote
 import httpx
 import msgspec
 
-from connector.answers import Reply
-from connector.calls import same_origin
+from connector.api.calls import same_origin
+from connector.api.records import clean_content
+from connector.api.responses import Reply
 from connector.errors import DataError, TargetError
-from connector.records import clean_content
 
 PAGE_ROWS = 100  # Stripe's greatest `limit`
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)  # no digit is lost before the columns are known

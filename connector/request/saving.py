@@ -14,16 +14,16 @@ from urllib.parse import parse_qsl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.endpoint import Endpoint, Endpoints, read_definition
+from connector.api.account import Api
+from connector.api.pages import Reader, Selection
+from connector.definitions.endpoint import Endpoint, Endpoints, read_definition
+from connector.definitions.names import column_name, shorten, valid_table_name
 from connector.errors import DataError, StripeError, UsageError, did_you_mean
-from connector.extract import Api
-from connector.names import column_name, shorten, valid_table_name
-from connector.pages import Reader, Selection
-from connector.rendering import is_json
 from connector.request.asked import Asked, address, pairs
 from connector.request.jsonpath import RowFilter
 from connector.request.replies import write_whole
-from connector.tables import ARROW_TYPES, Flattener
+from connector.rows.flatten import ARROW_TYPES, Flattener
+from connector.rows.render import is_json
 
 _OPEN = "metadata"  # an object whose keys the user's customers make up
 _NO_KEY = re.compile(r'["\\.\x00-\x1f]|^$')  # what the keys of a definition's paths cannot hold

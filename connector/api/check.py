@@ -1,0 +1,74 @@
+"""Is the key good, whose is it, and what may it read: one small request per endpoint, no data moved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from connector.api.account import Api
+from connector.api.pages import Reader, Selection
+from connector.definitions.endpoint import Endpoint
+from connector.errors import AuthenticationFailed, ConnectorError, PermissionDenied, StripeError
+
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried: what, whether it went well, and what was found or has to be done."""
+
+    what: str
+    good: bool
+    found: str
+
+
+def check(api: Api, only: Collection[str] = ()) -> Iterator[Check]:
+    """Yield the checks of key, mode and account, then of each endpoint (those in `only`, if any).
+
+    A key that Stripe does not know raises AuthenticationFailed: there is nothing else to find out.
+    """
+    names = [name for name in api.endpoints if not only or name in only]
+    for name in only:
+        api.endpoints[name]  # an unknown one is an error before anything is sent
+    yield from _account(api)
+    reader = Reader(api.client, api.endpoints, page_rows=1)
+    for name in names:
+        yield _endpoint(reader, api, api.endpoints[name])
+
+
+def _account(api: Api) -> Iterator[Check]:
+    connection = api.client.connection
+    modes = {True: "live", False: "test", None: "unknown to this connector"}
+    yield Check("key", good=True, found=f"{connection.key}, mode {modes[connection.livemode]}")
+    try:
+        account = cast("dict[str, Any]", api.client.get("/v1/account").json())
+    except AuthenticationFailed:
+        raise
+    except StripeError as error:
+        said = connection.account
+        hint = f"the connection says {said}" if said else "name it: `account` of the connection, or STRIPE_ACCOUNT"
+        yield Check("account", good=said is not None, found=f"{error.reason or error} ({hint})")
+        return
+    name = (account.get("settings") or {}).get("dashboard", {}).get("display_name")
+    yield Check("account", good=True, found=" ".join(filter(None, [account["id"], name])))
+
+
+def _endpoint(reader: Reader, api: Api, endpoint: Endpoint) -> Check:
+    try:
+        page = next(reader.read(endpoint, _smallest(api, endpoint)), None)
+    except AuthenticationFailed:
+        raise
+    except PermissionDenied as error:
+        return Check(endpoint.name, good=False, found=error.reason or str(error))
+    except ConnectorError as error:
+        return Check(endpoint.name, good=False, found=str(error))
+    return Check(endpoint.name, good=True, found="can be read" if page and page.count else "can be read; empty")
+
+
+def _smallest(api: Api, endpoint: Endpoint) -> Selection:
+    """Return what makes the endpoint answer: nothing, but for the time window where one is needed."""
+    if endpoint.window is None:
+        return Selection()
+    today = int(api.clock.now.timestamp()) // _DAY_SECONDS * _DAY_SECONDS
+    return Selection({endpoint.window.start: today - _DAY_SECONDS, endpoint.window.end: today})

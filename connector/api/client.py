@@ -1,0 +1,302 @@
+"""The only module that speaks HTTP: key, version, account, retries, rate limits, idempotency.
+
+A call is made ready (calls.py), sent under the rate limits (limits.py), and sent again while that can help and cannot
+harm. What comes back is a `Reply` with a 2xx status; everything else becomes an error for people (answers.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import httpx
+
+from connector.api.calls import Call, Prepared, prepare
+from connector.api.clock import Clock, StripeClock, http_date
+from connector.api.limits import LIVE_RPS, TEST_RPS, Limits, Turn
+from connector.api.responses import TOO_MANY, Failure, Reply, Tries, failure_of, no_answer, refusal
+from connector.config import LOOPBACK, Connection
+
+__all__ = ["Call", "Client", "Reply", "Statistics"]
+
+ATTEMPTS = 8
+FIRST_WAIT_SECONDS = 0.5
+LEAST_WAIT_SECONDS = 0.25
+LONGEST_WAIT_SECONDS = 30.0
+IDLE_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+_is_sending: ContextVar[bool] = ContextVar("is_sending", default=False)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a client has done so far; `bytes` counts what came over the network, compressed as it was."""
+
+    requests: int = 0
+    retries: int = 0
+    rate_limited: int = 0
+    waited_seconds: float = 0.0
+    bytes: int = 0
+
+
+@dataclass
+class _Progress:
+    """One request on its way through its attempts."""
+
+    started_at: float
+    attempts: int = 0
+    failures: int = 0
+    may_have_happened: bool = False
+
+
+class Client:
+    """Requests to Stripe over one connection; safe to use from several threads at once."""
+
+    def __init__(
+        self, connection: Connection, transport: httpx.BaseTransport | None = None, clock: Clock | None = None
+    ) -> None:
+        self.connection = connection
+        self._clock = clock or Clock()
+        self._stripe_clock = StripeClock(self._clock)
+        account_rps = connection.max_rps or (LIVE_RPS if connection.livemode else TEST_RPS)
+        self._limits = Limits(self._clock, account_rps, connection.max_rps_per_endpoint)
+        self._http = _open(transport)
+        self._statistics = Statistics()
+        self._counting = threading.Lock()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.connection!r})"
+
+    @property
+    def statistics(self) -> Statistics:
+        """What was done so far."""
+        return self._statistics
+
+    def close(self) -> None:
+        """Close the connections to Stripe."""
+        self._http.close()
+
+    def get(self, url: str, params: Mapping[str, object] | None = None, endpoint: str | None = None) -> Reply:
+        """Send a GET and return its reply."""
+        return self.request(Call("GET", url, params, endpoint=endpoint))
+
+    def request(self, call: Call) -> Reply:
+        """Send the call, again where that helps, and return its successful reply; else raise what went wrong."""
+        request = prepare(call, self.connection)
+        progress = _Progress(started_at=self._clock.monotonic())
+        while True:
+            outcome = self._attempt(request, progress)
+            if isinstance(outcome, Reply) and httpx.codes.is_success(outcome.status):
+                return outcome
+            wait_seconds = self._wait_before_next(request, progress, outcome)
+            if wait_seconds is None:
+                break
+            self._log_retry(request, outcome, wait_seconds)
+            self._count(retries=1, waited_seconds=wait_seconds)
+            self._clock.sleep(wait_seconds)
+        tries = self._tries(request, progress, outcome)
+        # Raised outside of any handler: a chained exception of the HTTP library is text that nobody has checked.
+        raise refusal(outcome, tries) if isinstance(outcome, Reply) else no_answer(outcome, tries)
+
+    # One attempt
+
+    def _attempt(self, request: Prepared, progress: _Progress) -> Reply | Failure:
+        progress.attempts += 1
+        with self._limits.turn(request.label) as turn:
+            self._count(requests=1, waited_seconds=turn.waited_seconds)
+            outcome = self._send(request, progress)
+            self._learn(request, turn, outcome)
+        is_limited = isinstance(outcome, Reply) and outcome.status == TOO_MANY
+        progress.failures += not is_limited
+        progress.may_have_happened |= request.writes and _may_have_happened(outcome)
+        return outcome
+
+    def _send(self, request: Prepared, progress: _Progress) -> Reply | Failure:
+        built = self._http.build_request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            content=request.body,
+            timeout=self._timeout(progress),
+        )
+        sent_at = self._clock.monotonic()
+        try:
+            with _unlogged(), closing(self._http.send(built, stream=True)) as response:
+                self._observe_date(request, response)
+                content = self._read(response, progress)
+        except httpx.RequestError as error:
+            return failure_of(error)
+        if request.to_stripe and request.method != "HEAD" and _is_cut(response, content):
+            return Failure("the answer was cut off")
+        self._log(logging.DEBUG, f"{request.label}: {response.status_code} {response.headers.get('Request-Id', '')}")
+        stripe_seconds = self._stripe_clock.whole_seconds(sent_at)
+        return Reply(response.status_code, response.headers, content, stripe_seconds, request.label)
+
+    def _timeout(self, progress: _Progress) -> httpx.Timeout:
+        left = max(self._seconds_left(progress), LEAST_WAIT_SECONDS)
+        read, connect = self.connection.read_seconds, self.connection.connect_seconds
+        return httpx.Timeout(min(read, left), connect=min(connect, left))
+
+    def _seconds_left(self, progress: _Progress) -> float:
+        return progress.started_at + self.connection.total_seconds - self._clock.monotonic()
+
+    def _read(self, response: httpx.Response, progress: _Progress) -> bytes:
+        """Read the body; a timeout of the HTTP library covers one piece of it, this one the whole."""
+        pieces = []
+        for piece in response.iter_bytes():
+            pieces.append(piece)
+            if self._seconds_left(progress) < 0:
+                raise httpx.ReadTimeout("the body took longer than the whole request may take")
+        self._count(bytes=response.num_bytes_downloaded)
+        return b"".join(pieces)
+
+    def _observe_date(self, request: Prepared, response: httpx.Response) -> None:
+        # A proxy that answers in Stripe's place has a clock of its own, and gives no request id.
+        if request.to_stripe and "Request-Id" in response.headers:
+            self._stripe_clock.observe(response.headers.get("Date"), self._clock.monotonic())
+
+    def _learn(self, request: Prepared, turn: Turn, outcome: Reply | Failure) -> None:
+        if not request.to_stripe or isinstance(outcome, Failure):
+            return
+        if outcome.status != TOO_MANY:
+            self._limits.succeeded(turn)
+            return
+        self._count(rate_limited=1)
+        is_locked = outcome.error_fields(self.connection.key.hide_in).get("code") == "lock_timeout"
+        reason = "lock_timeout" if is_locked else outcome.headers.get("Stripe-Rate-Limited-Reason")
+        self._limits.throttled(turn, reason)
+
+    def _count(self, **more: float) -> None:
+        with self._counting:
+            counted = {name: getattr(self._statistics, name) + number for name, number in more.items()}
+            self._statistics = replace(self._statistics, **counted)
+
+    # After an attempt
+
+    def _wait_before_next(self, request: Prepared, progress: _Progress, outcome: Reply | Failure) -> float | None:
+        """Return the seconds to wait before the next attempt, or None when there is none."""
+        if progress.failures >= ATTEMPTS or not _may_be_sent_again(request, outcome):
+            return None
+        wait_seconds = max(_back_off_seconds(progress.attempts), _asked_seconds(outcome, self._clock))
+        return wait_seconds if wait_seconds < self._seconds_left(progress) else None
+
+    def _tries(self, request: Prepared, progress: _Progress, outcome: Reply | Failure) -> Tries:
+        return Tries(
+            label=request.label,
+            base=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
+            to_stripe=request.to_stripe,
+            count=progress.attempts,
+            seconds=self._clock.monotonic() - progress.started_at,
+            outcome_unknown=progress.may_have_happened and not _is_settled(request, outcome),
+            idempotency_key=request.idempotency_key,
+            hide=self.connection.key.hide_in,
+        )
+
+    def _log(self, level: int, text: str) -> None:
+        _log.log(level, "%s", self.connection.key.hide_in(text))
+
+    def _log_retry(self, request: Prepared, outcome: Reply | Failure, wait_seconds: float) -> None:
+        what = str(outcome.status) if isinstance(outcome, Reply) else outcome.reason
+        level = logging.INFO if what == str(TOO_MANY) else logging.WARNING
+        self._log(level, f"{request.label}: {what}; sent again in {wait_seconds:.1f} s")
+
+
+def _open(transport: httpx.BaseTransport | None) -> httpx.Client:
+    # A proxy of the environment is for the world outside, not for a sandbox on this machine.
+    direct = {f"all://{f'[{host}]' if ':' in host else host}": None for host in LOOPBACK}
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=IDLE_SECONDS)
+    return httpx.Client(transport=transport, mounts=direct, limits=limits, follow_redirects=False)
+
+
+# What an outcome means
+
+
+def _may_be_sent_again(request: Prepared, outcome: Reply | Failure) -> bool:
+    if isinstance(outcome, Failure):
+        return not outcome.is_final and (request.is_repeatable or not outcome.was_sent)
+    advice = outcome.headers.get("Stripe-Should-Retry", "").lower()
+    if request.to_stripe and advice in {"true", "false"}:
+        return advice == "true"
+    if outcome.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return request.is_repeatable
+    return outcome.status in {httpx.codes.CONFLICT, TOO_MANY}
+
+
+def _may_have_happened(outcome: Reply | Failure) -> bool:
+    if isinstance(outcome, Failure):
+        return outcome.was_sent
+    return outcome.status >= httpx.codes.INTERNAL_SERVER_ERROR
+
+
+def _is_settled(request: Prepared, outcome: Reply | Failure) -> bool:
+    """Whether this last outcome tells what became of the attempts before it that got no answer.
+
+    With an idempotency key Stripe answers for all attempts at once, unless it did not get as far as the key.
+    Without one, a 404 to a DELETE may well be the effect of the attempt before.
+    """
+    if isinstance(outcome, Failure) or request.idempotency_key is None:
+        return False
+    return outcome.status in {400, 402, 404, 424}
+
+
+def _back_off_seconds(attempts: int) -> float:
+    doublings = min(attempts - 1, 10)  # more would pass the longest wait anyway, and at last the largest float
+    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**doublings)
+    return random.uniform(LEAST_WAIT_SECONDS, longest)  # noqa: S311  # spreads retries, guards nothing
+
+
+def _asked_seconds(outcome: Reply | Failure, clock: Clock) -> float:
+    """Return the wait that `Retry-After` asks for, in seconds or as a date; 0 without one."""
+    asked = "" if isinstance(outcome, Failure) else outcome.headers.get("Retry-After", "")
+    if isinstance(outcome, Failure) or not asked:
+        return 0.0
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", asked.strip()):
+        return float(asked)
+    until, now = http_date(asked), http_date(outcome.headers.get("Date"))
+    return 0.0 if until is None else max(0.0, until - (clock.time() if now is None else now))
+
+
+def _is_cut(response: httpx.Response, content: bytes) -> bool:
+    """Whether a successful JSON answer ends in the middle, though the connection counted it whole."""
+    is_json = response.status_code == httpx.codes.OK and "json" in response.headers.get("Content-Type", "")
+    is_whole = content.rstrip().endswith((b"}", b"]"))
+    return is_json and not is_whole and content.lstrip()[:1] in (b"{", b"[", b"")
+
+
+# What is logged
+
+
+class _Silence(logging.Filter):
+    """Drops what the HTTP library logs about our requests: its lines hold addresses, and these hold row values."""
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  # the interface of logging
+        return not _is_sending.get()
+
+
+for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
+    logging.getLogger(_name).addFilter(_Silence())
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    token = _is_sending.set(True)
+    try:
+        yield
+    finally:
+        _is_sending.reset(token)

@@ -1,0 +1,172 @@
+"""How fast requests may go: one limit for the account, one for each endpoint, lowered and raised by what Stripe says.
+
+A limit gives out turns, evenly spaced. It slows down by half when Stripe answers 429 and speeds up by about one
+request per second with every second of success, up to where it began (AIMD). Requests in flight are limited in
+the same way. One `Limits` is shared by all threads of a client.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from connector.api.clock import Clock
+
+LIVE_RPS = 100.0
+TEST_RPS = 25.0
+ENDPOINT_RPS = 25.0
+SEARCH_OR_FILES_RPS = 20.0
+MAX_IN_FLIGHT = 100.0
+
+# Stripe counts the requests that arrive within a second. Sent exactly at the limit, two that the network
+# brings closer together are one too many; four per cent below, each may be 40 ms early or late.
+PACE = 0.96
+SLOWEST_RPS = 1.0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Leave to send one request now, under the limit of its endpoint and that of the account."""
+
+    endpoint: Limit
+    given_at: float
+    waited_seconds: float
+
+
+@dataclass
+class Limit:
+    """The rate and the number in flight of one account or endpoint; not locked by itself."""
+
+    ceiling_rps: float
+    rate_rps: float = field(init=False)
+    allowed_in_flight: float = MAX_IN_FLIGHT
+    in_flight: int = 0
+    lowered_at: float = float("-inf")
+    _turns: list[float] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        self.rate_rps = self.fastest_rps
+
+    @property
+    def fastest_rps(self) -> float:
+        """The rate at which it begins, and above which it never rises."""
+        return self.ceiling_rps * PACE
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another request has to wait until one in flight is answered."""
+        return self.in_flight >= int(self.allowed_in_flight)
+
+    def first_free(self, earliest: float) -> float:
+        """Return the first moment from `earliest` on that keeps its distance from all turns given."""
+        spacing = 1 / self.rate_rps
+        for turn in self._turns:
+            if turn - earliest >= spacing:
+                break
+            earliest = max(earliest, turn + spacing)
+        return earliest
+
+    def take(self, moment: float, now: float) -> None:
+        """Give the turn at `moment` away, and forget those that no longer hold anybody back."""
+        spacing = 1 / self.rate_rps
+        self._turns = sorted([moment, *(turn for turn in self._turns if turn > now - spacing)])
+
+    def lower_rate(self) -> None:
+        """Halve the rate."""
+        self.rate_rps = max(min(SLOWEST_RPS, self.fastest_rps), self.rate_rps / 2)
+
+    def lower_in_flight(self) -> None:
+        """Allow half as many requests in flight as there are."""
+        self.allowed_in_flight = max(1.0, min(self.allowed_in_flight, self.in_flight) / 2)
+
+    def raise_both(self) -> None:
+        """Add what makes one request per second, and one in flight, after a second's worth of successes."""
+        self.rate_rps = min(self.fastest_rps, self.rate_rps + 1 / self.rate_rps)
+        self.allowed_in_flight = min(MAX_IN_FLIGHT, self.allowed_in_flight + 1 / self.allowed_in_flight)
+
+
+class Limits:
+    """The limits of one client: that of its account and those of all endpoints it has called."""
+
+    def __init__(self, clock: Clock, account_rps: float, endpoint_rps: float | None = None) -> None:
+        self.account = Limit(account_rps)
+        self._endpoint_rps = endpoint_rps
+        self._endpoints: dict[str, Limit] = {}
+        self._clock = clock
+        self._changed = threading.Condition()
+
+    def endpoint(self, label: str) -> Limit:
+        """Return the limit of the endpoint called `label`, as in "GET /v1/customers/{id}"."""
+        if label not in self._endpoints:
+            self._endpoints[label] = Limit(self._endpoint_rps or published_rps(label))
+        return self._endpoints[label]
+
+    @contextmanager
+    def turn(self, label: str) -> Iterator[Turn]:
+        """Wait for a turn; the request is in flight until the block ends."""
+        with self._changed:
+            endpoint = self.endpoint(label)
+            while self.account.is_full or endpoint.is_full:
+                self._changed.wait()
+            self._count(endpoint, 1)
+        try:
+            yield self._wait_for_turn(endpoint)
+        finally:
+            with self._changed:
+                self._count(endpoint, -1)
+                self._changed.notify_all()
+
+    def throttled(self, turn: Turn, reason: str | None) -> None:
+        """Slow down after a 429, by the reason that Stripe gives; without one, account and endpoint both."""
+        kind = (reason or "").lower()
+        with self._changed:
+            if kind in {"resource-specific", "lock_timeout"}:
+                return  # one object is busy, not the account
+            if not kind.startswith("endpoint-"):
+                self._lower(self.account, turn, kind)
+            if not kind.startswith("global-"):
+                self._lower(turn.endpoint, turn, kind)
+
+    def succeeded(self, turn: Turn) -> None:
+        """Speed up a little after an answer that is not a 429."""
+        with self._changed:
+            self.account.raise_both()
+            turn.endpoint.raise_both()
+
+    def _wait_for_turn(self, endpoint: Limit) -> Turn:
+        with self._changed:
+            now = self._clock.monotonic()
+            moment = self._first_free_in_both(endpoint, now)
+            self.account.take(moment, now)
+            endpoint.take(moment, now)
+        if moment > now:
+            self._clock.sleep(moment - now)
+        return Turn(endpoint, moment, moment - now)
+
+    def _first_free_in_both(self, endpoint: Limit, now: float) -> float:
+        moment = endpoint.first_free(now)
+        while (later := self.account.first_free(moment)) > moment:
+            moment = endpoint.first_free(later)
+        return moment
+
+    def _lower(self, limit: Limit, turn: Turn, kind: str) -> None:
+        # Requests that were on their way when the limit was lowered tell of the old pace, not of the new one.
+        if turn.given_at <= limit.lowered_at:
+            return
+        limit.lowered_at = self._clock.monotonic()
+        if kind.endswith("-concurrency"):
+            limit.lower_in_flight()
+        else:
+            limit.lower_rate()
+
+    def _count(self, endpoint: Limit, change: int) -> None:
+        self.account.in_flight += change
+        endpoint.in_flight += change
+
+
+def published_rps(label: str) -> float:
+    """Return the requests per second that Stripe allows for one endpoint."""
+    is_slower = label.endswith("/search") or "/v1/files" in label
+    return SEARCH_OR_FILES_RPS if is_slower else ENDPOINT_RPS

@@ -1,0 +1,288 @@
+"""Walks a list, a child list or single objects of Stripe's, page by page, as JSON.
+
+Newest first, a hundred at a time, by cursor. A page carries its records as the bytes of a JSON array, so that the
+next step decodes them once, straight into columns. What to read is a Selection; how it was asked for is of no
+concern here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from connector.api.client import Client
+from connector.api.records import (
+    ListAnswer,
+    Page,
+    RecordKey,
+    Stub,
+    clean_content,
+    decoded,
+    decoded_part,
+    embedded_lists,
+    ids_of,
+    only,
+    path_part,
+    rows_at,
+    rows_by_kind,
+    unseen,
+)
+from connector.definitions.endpoint import Endpoint, Endpoints, Parent
+from connector.errors import DataError, ObjectMissing, StripeError
+
+__all__ = ["PAGE_ROWS", "Listing", "Page", "Parameters", "Reader", "Selection", "only"]
+
+PAGE_ROWS = 100  # Stripe's greatest `limit`
+_REMEMBERED_IDS = 10 * PAGE_ROWS  # how far back a walk can step when its cursor's object has been deleted
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to ask Stripe for: `parameters` of the list, only these `ids`, only the children of these `parents`.
+
+    `parents` maps the parent's column to ids; a parent that it does not name is walked whole.
+    """
+
+    parameters: Parameters = field(default_factory=dict)
+    ids: tuple[str, ...] | None = None
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One list to walk: a path with its parameters, and where to begin and how to go on."""
+
+    path: str
+    label: str
+    parameters: Parameters = field(default_factory=dict)
+    cursor: str | None = None
+    paging: str = "cursor"
+    order_filter: str | None = None
+
+
+class Reader:
+    """Reads the pages of endpoints; what is worth telling the user piles up in `notes`."""
+
+    def __init__(self, client: Client, endpoints: Endpoints, page_rows: int = PAGE_ROWS) -> None:
+        self._client = client
+        self._endpoints = endpoints
+        self._page_rows = page_rows
+        self.notes: list[str] = []
+
+    def read(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
+        """Yield every page of records that the selection names."""
+        if selection.ids is not None:
+            return self._retrieve(endpoint, selection.ids)
+        if endpoint.rows or endpoint.rows_at:
+            return self._rows_inside(endpoint, selection)
+        if endpoint.parents:
+            return self._children(endpoint, selection)
+        return self._lists(endpoint, selection)
+
+    def _lists(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
+        parameters = {**endpoint.always, **selection.parameters}
+        each = {name: values for name, values in endpoint.each.items() if name not in parameters}
+        if not each:
+            yield from self.walk(_listing(endpoint, parameters))
+            return
+        # An object may move from one value to another meanwhile: the first is read again at the end, so that one
+        # that moved there is not missed; one that moved away has been seen and is passed over.
+        seen: set[str] = set()
+        combinations = list(itertools.product(*each.values()))
+        for values in [*combinations, combinations[0]]:
+            listing = _listing(endpoint, {**parameters, **dict(zip(each, values, strict=True))})
+            for page in self.walk(listing):
+                yield from unseen(page, seen)
+
+    def _rows_inside(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
+        """Yield the one page of an endpoint whose rows stand somewhere inside the answer."""
+        parameters = {**endpoint.always, **selection.parameters}
+        reply = self._client.get(endpoint.path, parameters, endpoint=endpoint.path)
+        yield rows_by_kind(reply, endpoint.rows) if endpoint.rows else rows_at(reply, endpoint.rows_at)
+
+    def _retrieve(self, endpoint: Endpoint, ids: Sequence[str]) -> Iterator[Page]:
+        path = endpoint.retrieve or ""
+        for each in dict.fromkeys(ids):
+            try:
+                reply = self._client.get(path.replace("{id}", path_part(each)), {}, endpoint=path)
+            except ObjectMissing:
+                self.notes.append(f"{endpoint.name}: there is no {each}.")
+                continue
+            if decoded(reply, Stub).deleted:
+                self.notes.append(f"{endpoint.name}: {each} has been deleted.")
+                continue
+            yield Page(records=b"[" + clean_content(reply) + b"]", count=1, sent_at=reply.sent_at)
+
+    def _children(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
+        if endpoint.embedded and endpoint.parents[0].column not in selection.parents:
+            yield from self._embedded(endpoint, selection)
+            return
+        ids = [_Kept(self._parent_ids(parent, selection)) for parent in endpoint.parents]
+        for combination in _combinations(ids):
+            yield from self._children_of(endpoint, selection, combination)
+
+    def _parent_ids(self, parent: Parent, selection: Selection) -> Iterator[str]:
+        """Yield the ids of a parent: those selected, else all that are listed."""
+        if parent.column in selection.parents:
+            yield from selection.parents[parent.column]
+            return
+        for page in self.read(self._endpoints[parent.table], Selection()):
+            yield from ids_of(page)
+
+    def _children_of(
+        self, endpoint: Endpoint, selection: Selection, ids: Sequence[str], cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Yield the pages of one parent's list (one combination of parents'), behind `cursor` if given."""
+        filled = {parent.fills: each for parent, each in zip(endpoint.parents, ids, strict=True)}
+        path, query = endpoint.path, dict(selection.parameters)
+        for name, value in filled.items():
+            if f"{{{name}}}" in path:
+                path = path.replace(f"{{{name}}}", path_part(value))
+            else:
+                query[name] = value
+        listing = replace(_listing(endpoint, {**endpoint.always, **query}), path=path, cursor=cursor)
+        try:
+            for page in self.walk(listing):
+                columns = zip(endpoint.parents, ids, strict=True)
+                yield replace(page, fills={parent.column: [each] * page.count for parent, each in columns})
+        except ObjectMissing as error:
+            if error.code != "resource_missing":
+                raise
+            self.notes.append(f"{endpoint.name}: there is no {' with '.join(ids)} (any more).")
+
+    def _embedded(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
+        for page in self.read(self._endpoints[endpoint.parents[0].table], Selection()):
+            yield from self.children(endpoint, page, selection)
+
+    def children(self, endpoint: Endpoint, parents: Page, selection: Selection | None = None) -> Iterator[Page]:
+        """Yield the children of one page of parents: those that came with it, fetching only what was cut off."""
+        selection = selection or Selection()
+        if not endpoint.embedded:
+            for owner in ids_of(parents):
+                yield from self._children_of(endpoint, selection, [owner])
+            return
+        whole, owners, rest = embedded_lists(parents, endpoint.embedded)
+        fills = {endpoint.parents[0].column: owners}
+        yield Page(b"[" + b",".join(whole) + b"]", len(whole), parents.sent_at, fills)
+        for owner, cursor in rest:
+            yield from self._children_of(endpoint, selection, [owner], cursor)
+
+    def walk(self, listing: Listing) -> Iterator[Page]:
+        """Yield the pages of one list, from its cursor to its end."""
+        recent: deque[str] = deque(maxlen=_REMEMBERED_IDS)
+        oldest = None
+        seen: frozenset[str] = frozenset()
+        while True:
+            try:
+                reply = self._client.get(listing.path, self._query(listing), endpoint=listing.label)
+            except StripeError as error:
+                if not (recent and error.code == "resource_missing" and error.param == "starting_after"):
+                    raise
+                seen = frozenset(recent)
+                listing = self._behind_deleted_cursor(listing, recent, oldest)
+                continue
+            answer = decoded(reply, ListAnswer)
+            keys = decoded_part(reply, answer.data, list[RecordKey])
+            page = Page(bytes(answer.data), len(keys), reply.sent_at)
+            yield from unseen(page, set(seen)) if seen else [page]
+            further = _further(listing, answer, keys[-1].id if keys else None)
+            if further is None:
+                return
+            recent.extend(key.id for key in keys if key.id is not None)
+            oldest = keys[-1].created if keys and isinstance(keys[-1].created, int) else oldest
+            listing = further
+
+    def _query(self, listing: Listing) -> dict[str, Any]:
+        if listing.paging == "none" or "?" in listing.path:
+            return dict(listing.parameters)
+        cursor = {"starting_after": listing.cursor} if listing.cursor else {}
+        return {**listing.parameters, "limit": self._page_rows, **cursor}
+
+    def _behind_deleted_cursor(self, listing: Listing, recent: Sequence[str], oldest: int | None) -> Listing:
+        """Go on from an earlier record, or by time, where the one to go on from has been deleted meanwhile."""
+        for candidate in _ever_earlier(recent):
+            if self._still_stands(listing, candidate):
+                return replace(listing, cursor=candidate)
+        if listing.order_filter is None or oldest is None:
+            raise DataError(
+                f"{listing.path}: the last {len(recent):,} objects read were all deleted meanwhile, so there is "
+                "nothing to go on from. Run it again."
+            )
+        since = {
+            key: value
+            for key, value in listing.parameters.get(listing.order_filter, {}).items()
+            if key in ("gt", "gte")
+        }
+        bounded = {**listing.parameters, listing.order_filter: {**since, "lte": oldest}}
+        return replace(listing, parameters=bounded, cursor=None)
+
+    def _still_stands(self, listing: Listing, candidate: str) -> bool:
+        query = {**listing.parameters, "limit": 1, "starting_after": candidate}
+        try:
+            self._client.get(listing.path, query, endpoint=listing.label)
+        except StripeError as error:
+            if error.code != "resource_missing":
+                raise
+            return False
+        return True
+
+
+def _further(listing: Listing, answer: ListAnswer, last_id: str | None) -> Listing | None:
+    """Return what to ask for after an answer: behind its last record, or the page that it names; None at the end."""
+    if listing.paging == "url":  # which holds the parameters already
+        return replace(listing, path=answer.next_page_url, parameters={}) if answer.next_page_url else None
+    if not answer.has_more or listing.paging == "none":
+        return None
+    if listing.paging == "page" and answer.next_page:
+        return replace(listing, parameters={**listing.parameters, "page": answer.next_page})
+    if listing.paging == "page" or last_id is None:
+        raise DataError(f"Stripe says that {listing.path} has more, but gave no record to go on from.")
+    return replace(listing, cursor=last_id)
+
+
+def _ever_earlier(ids: Sequence[str]) -> Iterator[str]:
+    """Yield the last id, then ones further and further back: the 2nd, 4th, 8th from the end and so on."""
+    step = 1
+    while step <= len(ids):
+        yield ids[-step]
+        step *= 2
+
+
+class _Kept:
+    """What an iterator gives, read only as far as it is asked for, and any number of times."""
+
+    def __init__(self, values: Iterator[str]) -> None:
+        self._values = values
+        self._seen: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._seen
+        for value in self._values:
+            self._seen.append(value)
+            yield value
+
+
+def _combinations(ids: Sequence[_Kept]) -> Iterator[list[str]]:
+    """Yield every combination of one id of each parent, asking for no more parents than are needed."""
+    if not ids:
+        yield []
+        return
+    for one in ids[0]:
+        for rest in _combinations(ids[1:]):
+            yield [one, *rest]
+
+
+def _listing(endpoint: Endpoint, parameters: Parameters) -> Listing:
+    order = endpoint.filter_for(endpoint.order) if endpoint.order else None
+    return Listing(
+        path=endpoint.path,
+        label=endpoint.path,
+        parameters=parameters,
+        paging=endpoint.paging,
+        order_filter=order.parameter if order and order.kind == "range" else None,
+    )

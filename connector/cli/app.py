@@ -1,0 +1,81 @@
+"""The command line: one command per verb. It parses, calls and prints; what is done is done elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from connector.cli.extract import extract
+from connector.cli.load import load
+from connector.cli.look import check, dates, endpoints
+from connector.cli.request import request
+from connector.cli.sync import state, sync
+from connector.cli.trying import demo, sandbox
+from connector.errors import ConnectorError
+
+INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code: 0 done, 1 failed, 2 not understood."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; every expected error is one clear line on stderr."""
+    try:
+        code = commands.main(arguments, prog_name="connector", standalone_mode=False)
+    except click.exceptions.Exit as exited:
+        return exited.exit_code
+    except click.Abort:
+        return _failed("stopped; what was not whole has not been written.", INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ConnectorError as error:
+        return _failed(str(error), error.exit_code)
+    except Exception as error:  # the last resort: people get a line, not a traceback
+        if os.environ.get("CONNECTOR_DEBUG"):
+            raise
+        return _failed(
+            f"this should not happen: {type(error).__name__}: {error}\nIt is a fault of the connector's, not yours. "
+            "CONNECTOR_DEBUG=1 shows where; please report it.",
+            1,
+        )
+    return code if isinstance(code, int) else 0
+
+
+def _failed(message: str, code: int) -> int:
+    from connector.config import hide_keys
+
+    click.echo(f"connector: {hide_keys(message)}", err=True)
+    return code
+
+
+class _Commands(click.Group):
+    """A group whose commands stand in the order in which people meet them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        return list(self.commands)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="stripe-connector", prog_name="connector")
+def commands() -> None:
+    """Stripe as flat, typed tables.
+
+    \b
+    connector demo                                  try everything, no key needed
+    connector check                                 is my key good, and what may it read?
+    connector extract invoices --where status=paid --where 'created>=monthstart-1d' --to invoices.csv
+    connector sync sample_configs/duckdb.toml       keep a database equal to Stripe
+    connector load leads.csv --to duckdb:///crm.duckdb --table leads --key email
+    connector request GET /v1/events --filter '$.data[*]' --to events.parquet
+    """
+
+
+# A new verb: a file of its own beside this one, and its place in this order.
+for command in (demo, sandbox, check, endpoints, dates, extract, sync, state, load, request):
+    commands.add_command(command)

@@ -1,0 +1,140 @@
+"""The first minute: a sandbox starts, its business is synced into a file, questions are answered from it.
+
+Alone joins the sandbox and the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import click
+
+from connector.cli.progress import SyncProgress
+from connector.cli.show import table
+from connector.errors import UsageError
+from connector.places import open_database
+from connector.rows.money import divisor_sql
+from connector.sandbox import Options, Sandbox, SandboxError, serve_forever
+from connector.stripe import Stripe
+from connector.sync.journal import Memory, Run
+
+FILE = "stripe.duckdb"
+TABLES = ("customers", "products", "subscriptions", "subscription_items", "invoices", "charges", "refunds", "payouts",
+          "balance")  # fmt: skip
+_CHANGED_CUSTOMERS = 3
+
+REVENUE = f"""\
+SELECT strftime(created, '%Y-%m') AS month, currency, count(*) AS charges,
+       sum((amount_captured - amount_refunded) / ({divisor_sql("currency")}))::DECIMAL(18,2) AS revenue
+FROM charges
+WHERE status = 'succeeded' AND created >= (SELECT date_trunc('month', max(created)) - INTERVAL 2 MONTH FROM charges)
+GROUP BY ALL ORDER BY month DESC, charges DESC LIMIT 8"""  # noqa: S608
+OPEN_INVOICES = f"""\
+SELECT CASE WHEN due_date IS NULL OR due_date >= as_of THEN 'not due yet'
+            WHEN due_date >= as_of - INTERVAL 30 DAY THEN 'up to 30 days late'
+            ELSE 'more than 30 days late' END AS age,
+       currency, count(*) AS invoices,
+       sum(amount_remaining / ({divisor_sql("currency")}))::DECIMAL(18,2) AS owed
+FROM invoices, (SELECT max(_changed_at) AS as_of FROM invoices)
+WHERE status = 'open' AND _deleted_at IS NULL
+GROUP BY ALL ORDER BY age, invoices DESC LIMIT 8"""  # noqa: S608
+CHURN = """\
+SELECT strftime(canceled_at, '%Y-%m') AS month, count(*) AS canceled,
+       avg(date_diff('day', created, canceled_at))::BIGINT AS days_on_average
+FROM subscriptions
+WHERE status = 'canceled' AND _deleted_at IS NULL
+GROUP BY ALL ORDER BY month DESC LIMIT 5"""
+QUESTIONS = {
+    "How much came in, by month and currency?": REVENUE,
+    "Which open invoices are how late?": OPEN_INVOICES,
+    "How many subscriptions were canceled, and after how long?": CHURN,
+}
+_NEXT = f"""
+Everything is in {FILE}, for any tool that speaks SQL:
+
+  uvx --from duckdb-cli duckdb {FILE} "select status, count(*) from invoices group by 1"
+
+A second `uv run connector demo` shows a second run. Or take your own account (a restricted key that may only read is
+enough), in a folder of its own or after deleting {FILE}, so that its rows do not stand beside the demo's:
+
+  export STRIPE_API_KEY=rk_test_…
+  uv run connector check
+  uv run connector sync sample_configs/duckdb.toml
+"""  # noqa: S608
+
+
+def demo(seed: int = 1, now: int | None = None) -> None:
+    """Start a sandbox, sync its everyday tables into a file and answer questions; `now` is the sandbox's clock."""
+    click.echo("A sandbox starts: a small business of the last two years, on a local Stripe.")
+    with Sandbox(seed=seed, now=now) as sandbox, Stripe(key=sandbox.key, api_base=sandbox.url) as stripe:
+        if _synced_before(sandbox):
+            _change_a_little(sandbox)
+        with SyncProgress(stripe) as watch:
+            report = stripe.sync(TABLES, to=FILE, watch=watch)
+    _show(report.runs)
+    for question, sql in QUESTIONS.items():
+        _answer(question, sql)
+    click.echo(_NEXT)
+
+
+def _synced_before(sandbox: Sandbox) -> bool:
+    """Say whether the file holds this sandbox's data already; one that holds other data is left alone."""
+    with open_database(FILE) as database:
+        if not database.exists():
+            return False
+        with database.transaction() as session:
+            memory = Memory(session, database.default_schema)
+            accounts = memory.accounts() if memory.exists() else set()
+    (account,) = (each["id"] for each in sandbox.truth("account"))
+    if accounts - {account}:
+        raise UsageError(f"{FILE} in this folder holds data of another account: run the demo in another folder.")
+    return bool(accounts)
+
+
+def _change_a_little(sandbox: Sandbox) -> None:
+    customers = [each for each in sandbox.truth("customer") if not each.get("test_clock")]
+    for customer in customers[:_CHANGED_CUSTOMERS]:
+        sandbox.put("customer", {**customer, "email": f"new.{customer['email'] or 'address@example.com'}"})
+    sandbox.delete("customer", customers[_CHANGED_CUSTOMERS]["id"])
+    click.echo(f"Meanwhile {_CHANGED_CUSTOMERS} customers have got another address, and one was deleted.")
+
+
+def _show(runs: list[Run]) -> None:
+    rows = [
+        (run.endpoint, f"{run.inserted:,}", f"{run.updated:,}", f"{run.unchanged:,}", f"{run.deleted:,}")
+        for run in runs
+    ]
+    table([f"table in {FILE}", "new", "changed", "unchanged", "deleted"], rows, numbers=range(1, 5))
+
+
+def _answer(question: str, sql: str) -> None:
+    import duckdb
+
+    with duckdb.connect(FILE, read_only=True) as connection:
+        found = connection.sql(sql).to_arrow_table()
+    click.echo(question)
+    rows = [list(row.values()) for row in found.to_pylist()]
+    table(found.column_names, rows, numbers=range(found.num_columns - 2, found.num_columns))
+
+
+def run_sandbox(settings: Mapping[str, Any]) -> None:
+    """Run a sandbox until Ctrl-C, having said how to reach it."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    webhook = given.pop("webhook", None)
+    try:
+        serve_forever(Options(**given), partial(_announce, webhook=webhook))
+    except SandboxError as error:
+        raise UsageError(f"The sandbox cannot start: {error}") from error
+
+
+def _announce(sandbox: Sandbox, webhook: str | None) -> None:
+    secret = sandbox.webhook(webhook) if webhook is not None else None  # first: its address may be refused
+    click.echo(
+        f"The sandbox answers at {sandbox.url} until Ctrl-C.\n\n"
+        f"  export STRIPE_API_KEY={sandbox.key} STRIPE_API_BASE={sandbox.url}\n"
+        "  connector check\n"
+    )
+    if secret is not None:
+        click.echo(f"Every event is sent to {webhook}, signed with {secret}.\n")

@@ -1,0 +1,176 @@
+"""How far a verb has come: moving lines on a terminal, plain ones elsewhere, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from connector.result import Report
+    from connector.stripe import Stripe
+    from connector.sync.journal import Run
+
+_PLAIN_EVERY_SECONDS = 10.0
+_NAME_WIDTH = 20  # of a bar: narrow terminals cut what is said of an endpoint, not its name
+
+
+class _Line:
+    """One line that says how far something has come: a moving one on a terminal, plain ones now and then elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._began = self._told = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._open_bar()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _tell(self, said: str) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, said=said)
+        elif time.monotonic() - self._told >= _PLAIN_EVERY_SECONDS:
+            self._told = time.monotonic()
+            print(f"{self._name}: {said}", file=sys.stderr)  # noqa: T201 - where people look
+
+    def _per_second(self, count: int) -> float:
+        return count / max(time.monotonic() - self._began, 0.001)
+
+    def _open_bar(self) -> None:
+        from rich.progress import Progress as Bar
+        from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        from connector.cli.show import console
+
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TextColumn("{task.fields[said]}"),
+            TimeElapsedColumn(),
+        )
+        self._bar = Bar(*columns, console=console(sys.stderr), transient=True)
+        self._task = self._bar.add_task(self._name, total=None, said="")
+        self._bar.start()
+
+
+class Progress(_Line):
+    """Shows a report as it grows, on stderr; to be called with the report after each page."""
+
+    def __call__(self, report: Report) -> None:
+        """Show how far the read has come."""
+        per_second = self._per_second(report.requests)
+        self._tell(f"{report.rows:,} rows  {report.requests:,} requests  {per_second:.0f}/s")
+
+
+class LoadProgress(_Line):
+    """Shows how many rows of a source have been read, on stderr; to be called with their number after each batch."""
+
+    def __call__(self, rows: int) -> None:
+        """Show how many rows have been read."""
+        self._tell(f"{rows:,} rows  {self._per_second(rows):,.0f} rows/s")
+
+
+class _JsonNote(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps({"note": record.getMessage()})
+
+
+class SyncProgress:
+    """Shows the endpoints of a sync on stderr, to be called with an endpoint's name and its run as it grows.
+
+    `form` is "text" (a bar per endpoint on a terminal, a line per finished one elsewhere) or "json" (a line of JSON
+    per finished endpoint, and one per note).
+    """
+
+    def __init__(self, stripe: Stripe, form: str = "text") -> None:
+        self._stripe = stripe
+        self._is_json = form == "json"
+        self._began = time.monotonic()
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._handler: logging.Handler | None = None
+
+    def __enter__(self) -> SyncProgress:
+        if self._is_json:
+            self._open_log()
+        elif sys.stderr.isatty():
+            self._open_bars()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+        if self._handler is not None:
+            logging.getLogger("connector").removeHandler(self._handler)
+
+    def __call__(self, name: str, run: Run) -> None:
+        """Show how far one endpoint has come."""
+        finished = run.status != "running"
+        if self._bars is not None:
+            self._show(name, run, finished=finished)
+        elif finished:
+            self._say(json.dumps(asdict(run)) if self._is_json else f"{name}: {run_in_words(run)}")
+
+    def note(self, notes: Iterable[str]) -> None:
+        """Say what is worth telling, where a machine reads."""
+        for each in notes if self._is_json else ():
+            self._say(json.dumps({"note": each}))
+
+    def _open_log(self) -> None:
+        """Make lines of JSON of what is logged meanwhile, too, as that a request was sent again."""
+        self._handler = logging.StreamHandler(sys.stderr)
+        self._handler.setLevel(logging.WARNING)
+        self._handler.setFormatter(_JsonNote())
+        logging.getLogger("connector").addHandler(self._handler)
+
+    def _say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - where people look
+
+    def _show(self, name: str, run: Run, *, finished: bool) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=None, said="")
+        said = run_in_words(run) if finished else f"{run.rows_read:,} rows  {self._pace()}"
+        self._bars.update(self._tasks[name], said=said, total=1 if finished else None, completed=int(finished))
+
+    def _pace(self) -> str:
+        """Return how many requests there have been a second, and how much of the account's limit that is."""
+        used, limit = self._stripe.requests_and_limit()
+        per_second = used / max(time.monotonic() - self._began, 0.001)
+        return f"{used:,} requests  {per_second:.0f}/s, {per_second / limit:.0%} of the limit"
+
+    def _open_bars(self) -> None:
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bars
+        from rich.table import Column
+
+        from connector.cli.show import console
+
+        name = TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=_NAME_WIDTH))
+        columns = (name, BarColumn(bar_width=12), TextColumn("{task.fields[said]}"))
+        self._bars = Bars(*columns, console=console(sys.stderr))
+        self._bars.start()
+
+
+def run_in_words(run: Run) -> str:
+    """Return what became of one endpoint, in a line."""
+    if run.error is not None:
+        return f"{run.status}: {run.error}"
+    parts = {"new": run.inserted, "changed": run.updated, "unchanged": run.unchanged, "deleted": run.deleted}
+    counts = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count)
+    return f"{run.rows_read:,} rows read: {counts or 'nothing'} ({run.seconds:.1f} s)"

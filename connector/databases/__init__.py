@@ -1,0 +1,1 @@
+"""Databases that rows are merged into and read from: a room a family."""

@@ -1,0 +1,270 @@
+"""A DuckDB file: a table created or replaced in one transaction, and a database that rows are merged into."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from connector.databases.base import Database, Session
+from connector.databases.merge import Dialect, Table, quoted
+from connector.errors import TargetError, UsageError
+from connector.files.target import find_place
+from connector.rows.batches import refuse_repeated, regroup
+from connector.rows.flatten import arrow_field
+from connector.rows.render import is_json
+
+_HOLDER = re.compile(r"(?:held in|already open in)\s+(?P<program>.+?) \(PID (?P<number>\d+)\)")
+_FULL = re.compile(r"No space left|File too large|quota exceeded", re.IGNORECASE)
+_STAGE = "incoming"
+_WAIT_SECONDS = 30.0  # how long a file that another program holds is waited for
+_RETRY_SECONDS = 0.1
+
+
+class _File:
+    """A DuckDB file: transactions on it, and its errors in plain words."""
+
+    def __init__(self, path: str, label: str) -> None:
+        if path == ":memory:":
+            raise UsageError("A DuckDB in memory is gone when the run ends: name a file, duckdb:///stripe.duckdb.")
+        self.label = label
+        self._path = find_place(path)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        is_new, is_done = not self._path.exists(), False
+        with self._explained():
+            connection = self._connect()
+            # Another process may have made the file meanwhile, and filled it.
+            is_new = is_new and not connection.execute("SELECT 1 FROM duckdb_tables() LIMIT 1").fetchall()
+        try:
+            connection.begin()
+            yield connection
+            with self._explained():
+                connection.commit()
+            is_done = True
+        finally:
+            connection.close()  # which takes back what is not committed
+            if is_new and not is_done:
+                self._remove()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(self._path)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise TargetError(self._explain(error)) from error
+
+    def _explain(self, error: duckdb.Error) -> str:
+        text = str(error)
+        if holder := _HOLDER.search(text):
+            return f"{self._path.name} is open in {holder['program']} (process {holder['number']}): close it there."
+        if _FULL.search(text):
+            return f"{self.label} could not be written: the disk is full."
+        if isinstance(error, duckdb.DataError):
+            return f"{self.label}: a value does not fit its column, such as text that is not JSON."  # it stays unsaid
+        return f"{self.label}: {text.splitlines()[0].partition(': ')[2]}"
+
+    def _remove(self) -> None:
+        for path in (self._path, self._path.with_name(self._path.name + ".wal")):
+            path.unlink(missing_ok=True)
+
+
+class DuckDBTarget(_File):
+    """A table of a DuckDB file; views on it stay, and until the last row is in, so does the old table."""
+
+    def __init__(self, path: str, table: str) -> None:
+        super().__init__(path, f"table {table} in {path}")
+        self._table = Table.parse(table, default_schema="")
+
+    def replace(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+        """Create the table anew with these rows and return their number; after an error all is as before."""
+        with self._transaction() as connection:
+            return self._fill(connection, schema, batches)
+
+    def _fill(self, connection: duckdb.DuckDBPyConnection, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+        table = self._create(connection, schema)
+        count = 0
+        for rows in regroup(batches, schema):
+            with self._explained():
+                connection.register(_STAGE, rows)
+                connection.execute(f"INSERT INTO {table} SELECT * FROM {_STAGE}")
+            count += rows.num_rows
+        return count
+
+    def _create(self, connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:
+        """Create the empty table with DuckDB's own types for Arrow's and return its full name, quoted."""
+        refuse_repeated([name.casefold() for name in schema.names])  # DuckDB would rename one of them by itself
+        columns = [quoted(field.name) + ("::JSON AS " + quoted(field.name)) * is_json(field) for field in schema]
+        with self._explained():
+            # The database is named too: in crm.duckdb, crm.invoices would have two meanings.
+            database, default_schema = connection.execute("SELECT current_database(), current_schema()").fetchall()[0]
+            namespace = f"{quoted(database)}.{quoted(self._table.schema or default_schema)}"
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {namespace}")
+            connection.register(_STAGE, schema.empty_table())
+            table = f"{namespace}.{quoted(self._table.name)}"
+            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(columns)} FROM {_STAGE}")
+        return table
+
+
+class DuckDB(_File, Database):
+    """A DuckDB file that rows are merged into; it is open only while a transaction is."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, path)
+        self.default_schema = "main"
+
+    def exists(self) -> bool:
+        """Say whether the file is there."""
+        return self._path.exists()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open the file for one transaction; another program that holds it for a moment is waited for."""
+        with self._transaction() as connection, self._explained():
+            yield _Session(connection, self.label)
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        for _ in range(int(_WAIT_SECONDS / _RETRY_SECONDS)):
+            try:
+                return duckdb.connect(self._path)
+            except duckdb.IOException as error:
+                if not _HOLDER.search(str(error)):
+                    raise
+                time.sleep(_RETRY_SECONDS)
+        return duckdb.connect(self._path)
+
+
+class _Dialect(Dialect):
+    """DuckDB's own: names begin with the database's, since in crm.duckdb crm.invoices has two meanings."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+
+    def full(self, table: Table) -> str:
+        return f"{self.quote(self._database)}.{super().full(table)}"
+
+    def create_schema(self, name: str) -> str:
+        return f"CREATE SCHEMA IF NOT EXISTS {self.quote(self._database)}.{self.quote(name)}"
+
+
+class _Session(Session):
+    def __init__(self, connection: duckdb.DuckDBPyConnection, label: str) -> None:
+        self._connection = connection
+        self._label = label
+        ((database,),) = connection.execute("SELECT current_database()").fetchall()
+        self.dialect = _Dialect(database)
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        found = self._connection.execute(sql, list(parameters)).fetchone()
+        return found[0] if found and isinstance(found[0], int) else 0
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        # As Arrow, since times with a zone would need another library as tuples.
+        found = self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+        return [tuple(row.values()) for row in found.to_pylist()]
+
+    def append(self, into: str, rows: pa.Table) -> None:
+        names = ", ".join(map(quoted, rows.schema.names))
+        self._connection.register("_rows", rows)
+        self.execute(f"INSERT INTO {into} ({names}) SELECT {names} FROM temp._rows")
+        self._connection.unregister("_rows")
+
+    def create_stage(self, table: Table, columns: Sequence[str], place: str) -> str:
+        name = "temp._stage"  # with its schema: a table of the user's may have the same name
+        self.execute(f"DROP TABLE IF EXISTS {name}")
+        self.execute(self.dialect.create_stage(name, self.full(table), columns, place))
+        return name
+
+    def column_types(self, table: Table) -> dict[str, str]:
+        parameters = (table.schema, table.name)
+        here = "WHERE database_name = current_database() AND schema_name = ?"
+        if self.rows(f"SELECT 1 FROM duckdb_views() {here} AND view_name = ?", parameters):
+            raise TargetError(f"{table.schema}.{table.name} in {self._label} is a view: name the table behind it.")
+        columns = f"SELECT column_name, data_type FROM duckdb_columns() {here} AND table_name = ? ORDER BY column_index"
+        return {str(name): str(kind) for name, kind in self.rows(columns, parameters)}
+
+    def type_of(self, field: pa.Field, *, is_key: bool = False) -> str:  # noqa: ARG002 - every type can be a key here
+        return _type_of(field)
+
+    def field_of(self, name: str, kind: str) -> pa.Field | None:
+        return _field_of(name, kind)
+
+    def can_widen(self, old: str, new: str) -> bool:
+        return _can_widen(old, new)
+
+    def lock(self, table: Table, wait_seconds: float = 60.0) -> None:
+        """Do nothing: who has opened the file for writing has it alone."""
+
+
+_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
+    pa.timestamp("us"): "TIMESTAMP",
+    pa.date32(): "DATE",
+}
+_FIELDS = {name: kind for kind, name in _TYPES.items()} | {
+    "TINYINT": pa.int8(),
+    "SMALLINT": pa.int16(),
+    "INTEGER": pa.int32(),
+    "UTINYINT": pa.uint8(),
+    "USMALLINT": pa.uint16(),
+    "UINTEGER": pa.uint32(),
+    "UBIGINT": pa.uint64(),
+    "HUGEINT": pa.decimal128(38, 0),
+    "FLOAT": pa.float32(),
+    "BLOB": pa.binary(),
+}
+_DECIMAL = re.compile(r"DECIMAL\((?P<digits>\d+),(?P<scale>\d+)\)")
+_DIGITS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "HUGEINT": 39}
+_WIDER = {
+    "DOUBLE": ("VARCHAR", "JSON"),
+    "FLOAT": ("DOUBLE", "VARCHAR", "JSON"),
+    "BOOLEAN": ("VARCHAR", "JSON"),
+    "DATE": ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "VARCHAR"),
+    "TIMESTAMP": ("TIMESTAMP WITH TIME ZONE", "VARCHAR"),
+    "TIMESTAMP WITH TIME ZONE": ("VARCHAR",),
+    "JSON": ("VARCHAR",),
+}
+
+
+def _digits(kind: str) -> tuple[int, int] | None:
+    """Return how many digits an exact number has before and after its point; None for other types."""
+    if decimal := _DECIMAL.fullmatch(kind):
+        return int(decimal["digits"]) - int(decimal["scale"]), int(decimal["scale"])
+    return (_DIGITS[kind], 0) if kind in _DIGITS else None
+
+
+def _can_widen(old: str, new: str) -> bool:
+    old_digits, new_digits = _digits(old), _digits(new)
+    if old_digits and new_digits:
+        return all(before <= after for before, after in zip(old_digits, new_digits, strict=True))
+    if old_digits:
+        return new == "VARCHAR" or (new == "JSON" and old in _DIGITS)
+    return new in _WIDER.get(old, ())
+
+
+def _type_of(field: pa.Field) -> str:
+    if is_json(field):
+        return "JSON"
+    if pa.types.is_decimal(field.type):
+        return f"DECIMAL({field.type.precision},{field.type.scale})"
+    return _TYPES[field.type]
+
+
+def _field_of(name: str, kind: str) -> pa.Field | None:
+    if kind == "JSON":
+        return arrow_field(name, "json")
+    if decimal := _DECIMAL.fullmatch(kind):
+        return pa.field(name, pa.decimal128(int(decimal["digits"]), int(decimal["scale"])))
+    return pa.field(name, _FIELDS[kind]) if kind in _FIELDS else None

@@ -1,0 +1,1 @@
+"""Every other database that SQLAlchemy reaches: SQLite, MySQL, MariaDB and more."""

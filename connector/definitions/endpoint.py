@@ -1,0 +1,395 @@
+"""What an endpoint definition may say; finds, loads and checks the files in endpoints/.
+
+A definition is one TOML file: its name is the table's name. Nothing is parsed until it is named, so a folder of
+many files costs nothing at start. A folder of the user's own comes before the shipped one: a file there replaces
+ours by name, or adds to it with `extends = "invoices"`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from connector.definitions.names import column_name, shorten, unique
+from connector.errors import DefinitionError, did_you_mean
+
+TYPES = ("text", "integer", "number", "decimal", "boolean", "timestamp", "date", "json")
+KNOWN_NOT_COLUMNS = ("child", "omit")
+FILTER_KINDS = ("range", "equals")
+UPDATES = ("events", "partial", "none")
+DELETES = ("event", "compare", "never")
+PAGING = ("cursor", "page", "url", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its `name` in the table, its `path` in the record, and one of TYPES."""
+
+    name: str
+    path: tuple[str, ...]
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What Stripe can narrow a list by.
+
+    `name` is what people write, `parameter` what is sent, `many` the parameter that takes several values at once,
+    `column` the column that the filter bounds (None: the record does not show it, so only Stripe can decide),
+    `values` the only ones that Stripe takes (empty: any), `wildcard` whether * in a value stands for anything.
+    """
+
+    name: str
+    kind: str
+    parameter: str
+    column: str | None
+    values: tuple[str, ...] = ()
+    many: str | None = None
+    required: bool = False
+    wildcard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A table whose rows each have a list of this one: `fills` is the parameter that takes the parent's id."""
+
+    table: str
+    fills: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time window that the list needs: the parameters that take its first second and the first one after it."""
+
+    column: str
+    start: str
+    end: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A table of Stripe's: where its records come from, how they are narrowed, which columns they fill.
+
+    `rows` are kinds of rows inside one object, `rows_at` the path to the one list that holds the records.
+    """
+
+    name: str
+    file: Path
+    description: str
+    docs: str
+    path: str
+    primary_key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    object: tuple[str, ...] = ()
+    retrieve: str | None = None
+    search: str | None = None
+    order: str | None = None
+    updates: str = "none"
+    deletes: str = "never"
+    paging: str = "cursor"
+    parents: tuple[Parent, ...] = ()
+    embedded: tuple[str, ...] = ()
+    always: Mapping[str, str] = field(default_factory=dict)
+    each: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: tuple[str, ...] = ()
+    rows_at: tuple[str, ...] = ()
+    window: Window | None = None
+    reread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+    ignored: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+
+    def column(self, name: str) -> Column | None:
+        """Return the column called `name`, case aside, or None."""
+        return next((column for column in self.columns if column.name.lower() == name.lower()), None)
+
+    def filter_for(self, word: str) -> Filter | None:
+        """Return the filter that people mean by `word`: its own name, or the column that it bounds."""
+        by_name = self.filters.get(word.lower())
+        return by_name or next((f for f in self.filters.values() if f.column == word.lower()), None)
+
+    def conditionable(self) -> list[str]:
+        """Return every word that a condition may name: columns, then filters that no column shows."""
+        names = [column.name for column in self.columns]
+        return names + [name for name in self.filters if name not in names]
+
+
+class Endpoints:
+    """All definitions within reach, by name; each file is read when it is first asked for."""
+
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        self._folders = [*folders, shipped_folder()]
+        self._loaded: dict[str, Endpoint] = {}
+
+    @property
+    def own_folder(self) -> Path | None:
+        """The first folder of the user's own, where there is one: what they add goes there."""
+        return self._folders[0] if len(self._folders) > 1 else None
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of all tables, sorted."""
+        files = [file for folder in self._folders for file in folder.glob("*.toml")]
+        return iter(sorted({file.stem for file in files}))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._find(name) is not None
+
+    def __getitem__(self, name: str) -> Endpoint:
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def forget(self, name: str) -> None:
+        """Read a definition again when it is next asked for: its file has changed."""
+        self._loaded.pop(name, None)
+
+    def _find(self, name: str, skip: Path | None = None) -> Path | None:
+        files = (folder / f"{name}.toml" for folder in self._folders)
+        return next((file for file in files if file != skip and file.is_file()), None)
+
+    def _load(self, name: str) -> Endpoint:
+        file = self._find(name)
+        if file is None:
+            raise DefinitionError(
+                f'There is no endpoint "{name}".{did_you_mean(name, self)} `connector endpoints` lists them all.'
+            )
+        return read_definition(file, self._merged(file))
+
+    def _merged(self, file: Path) -> dict[str, Any]:
+        """Return the content of `file`, laid over the definition that it extends, if any."""
+        content = _read_toml(file)
+        base_name = content.pop("extends", None)
+        if base_name is None:
+            return content
+        base = self._find(str(base_name), skip=file)
+        if base is None:
+            raise DefinitionError(
+                f'{_at(file)}: extends "{base_name}", which does not exist.{did_you_mean(str(base_name), self)}'
+            )
+        merged = self._merged(base)
+        for key, value in content.items():
+            below = merged.get(key)
+            merged[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+        return merged
+
+
+def shipped_folder() -> Path:
+    """Return the folder of definitions that comes with the connector, installed or in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "endpoints"
+    return installed if installed.is_dir() else package.parent / "endpoints"
+
+
+def read_definition(file: Path, content: Mapping[str, Any]) -> Endpoint:
+    """Check the content of one definition file and return the endpoint; errors name file, key and what is near."""
+    return _Reader(file, content).endpoint()
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"{_at(file)}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DefinitionError(f"{_at(file)}: is not valid TOML: {error}") from error
+
+
+def _at(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
+
+
+class _Reader:
+    """Reads one file's content key by key; what no key asked for is an error at the end."""
+
+    def __init__(self, file: Path, content: Mapping[str, Any]) -> None:
+        self.file = file
+        self.content = dict(content)
+
+    def fail(self, message: str) -> DefinitionError:
+        return DefinitionError(f"{_at(self.file)}: {message}")
+
+    def endpoint(self) -> Endpoint:
+        known = [*KEYS, "filters", "columns"]
+        for key in self.content:
+            if key not in known:
+                raise self.fail(f'unknown key "{key}".{did_you_mean(key, known)}')
+        columns, ignored = self._columns()
+        parents = self._parents()
+        declared = {column.name for column in columns}
+        filled = [Column(p.column, (), "text") for p in parents if p.column not in declared]
+        kinds, rows_at = self._rows()
+        if kinds:
+            filled.append(Column("kind", (), "text"))
+        endpoint = Endpoint(
+            name=self.file.stem,
+            file=self.file,
+            columns=(*filled, *columns),
+            ignored=ignored,
+            parents=parents,
+            filters=self._filters(declared | {column.name for column in filled}),
+            window=self._window(),
+            embedded=tuple(self._text("embedded").split(".")) if "embedded" in self.content else (),
+            path=self._required("path"),
+            description=self._required("description"),
+            docs=self._text("docs"),
+            object=self._texts("object"),
+            retrieve=self._text("retrieve") or None,
+            search=self._text("search") or None,
+            order=self._text("order") or None,
+            primary_key=self._texts("primary_key"),
+            updates=self._choice("updates", UPDATES, "none"),
+            deletes=self._choice("deletes", DELETES, "never"),
+            paging=self._choice("paging", PAGING, "cursor"),
+            rows=kinds,
+            rows_at=rows_at,
+            always={key: _sent(value) for key, value in self._table("always").items()},
+            each={key: self._value_list("each", key, value) for key, value in self._table("each").items()},
+            reread={key: self._value_list("reread", key, value) for key, value in self._table("reread").items()},
+        )
+        self._check(endpoint)
+        return endpoint
+
+    def _check(self, endpoint: Endpoint) -> None:
+        if not endpoint.primary_key and self.content.get("primary_key") != []:
+            raise self.fail('"primary_key" is missing: the columns that tell one row from another; [] if none do.')
+        names = [column.name for column in endpoint.columns]
+        keys = [*endpoint.primary_key, *([endpoint.order] if endpoint.order else [])]
+        for name in [*keys, *(endpoint.reread or ())]:
+            if name not in names:
+                raise self.fail(f'"{name}" is not a declared column.{did_you_mean(name, names)}')
+        try:
+            unique({".".join(column.path) or column.name: column.name for column in endpoint.columns})
+        except DefinitionError as error:
+            raise self.fail(str(error)) from error
+        holes = set(re.findall(r"{(\w+)}", endpoint.path))
+        unfilled = holes - {parent.fills for parent in endpoint.parents}
+        if unfilled:
+            raise self.fail(f'no parent fills "{{{unfilled.pop()}}}" of the path {endpoint.path}.')
+
+    def _rows(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the kinds of rows inside one object (a list was said), or the path to the records (a text was)."""
+        said = self.content.get("rows", [])
+        return ((), tuple(said.split("."))) if isinstance(said, str) else (self._texts("rows"), ())
+
+    def _columns(self) -> tuple[list[Column], dict[tuple[str, ...], str]]:
+        columns: list[Column] = []
+        ignored: dict[tuple[str, ...], str] = {}
+        for key, said in self._table("columns").items():
+            spec = said if isinstance(said, dict) else {"type": said}
+            self._known_keys(spec, ("type", "name", "path", "why"), f"columns.{key}")
+            kind, path = spec.get("type"), tuple(str(spec.get("path", key)).split("."))
+            if kind in KNOWN_NOT_COLUMNS:
+                ignored[path] = str(spec.get("why", kind))
+            elif kind in TYPES:
+                columns.append(Column(shorten(str(spec.get("name") or column_name(key))), path, str(kind)))
+            else:
+                known = (*TYPES, *KNOWN_NOT_COLUMNS)
+                raise self.fail(
+                    f'column "{key}" has the unknown type "{kind}".{did_you_mean(str(kind), known)} '
+                    f"Types: {', '.join(known)}."
+                )
+        if not columns:
+            raise self.fail('"[columns]" is missing or empty.')
+        return columns, ignored
+
+    def _filters(self, columns: set[str]) -> dict[str, Filter]:
+        return {name: self._filter(name, said, columns) for name, said in self._table("filters").items()}
+
+    def _filter(self, name: str, said: Any, columns: set[str]) -> Filter:
+        spec = dict(said) if isinstance(said, dict) else {"kind": said}
+        where = f"filters.{name}"
+        self._known_keys(spec, ("kind", "column", "parameter", "many", "equals", "required", "wildcard"), where)
+        values = self._value_list(where, "equals", spec["equals"]) if "equals" in spec else ()
+        kind = spec.get("kind", "equals" if values else None)
+        if kind not in FILTER_KINDS:
+            raise self.fail(
+                f'{where} has the unknown kind "{kind}".{did_you_mean(str(kind), FILTER_KINDS)} '
+                f"Kinds: {', '.join(FILTER_KINDS)}."
+            )
+        column = spec.get("column", name)
+        if "column" in spec and column not in columns:
+            raise self.fail(f'{where}: "{column}" is not a declared column.{did_you_mean(column, columns)}')
+        return Filter(
+            name=name,
+            kind=kind,
+            parameter=str(spec.get("parameter", name)),
+            column=column if column in columns else None,
+            values=values,
+            many=spec.get("many"),
+            required=spec.get("required") is True,
+            wildcard=spec.get("wildcard") is True,
+        )
+
+    def _parents(self) -> tuple[Parent, ...]:
+        said = self.content.get("parent", [])
+        parents = []
+        for spec in said if isinstance(said, list) else [said]:
+            if not isinstance(spec, dict):
+                raise self.fail('"parent" must be a table: { table = "invoices", fills = "invoice" }.')
+            self._known_keys(spec, ("table", "fills", "column"), "parent")
+            if not {"table", "fills"} <= spec.keys():
+                raise self.fail('"parent" needs table and fills: { table = "invoices", fills = "invoice" }.')
+            parents.append(Parent(str(spec["table"]), str(spec["fills"]), str(spec.get("column", spec["fills"]))))
+        return tuple(parents)
+
+    def _window(self) -> Window | None:
+        for column, pair in self._table("range").items():
+            if not isinstance(pair, list) or len(pair) != 2:  # noqa: PLR2004 - a start and an end
+                raise self.fail(f'range.{column} must name two parameters, as ["created_after", "created_before"].')
+            return Window(column, str(pair[0]), str(pair[1]))
+        return None
+
+    def _known_keys(self, spec: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+        for key in spec:
+            if key not in known:
+                raise self.fail(f'unknown key "{key}" in {where}.{did_you_mean(key, known)}')
+
+    def _required(self, key: str) -> str:
+        if not self._text(key):
+            raise self.fail(f'"{key}" is missing.')
+        return self._text(key)
+
+    def _text(self, key: str) -> str:
+        value = self.content.get(key, "")
+        if not isinstance(value, str):
+            raise self.fail(f'"{key}" must be text.')
+        return value
+
+    def _texts(self, key: str) -> tuple[str, ...]:
+        value = self.content.get(key, [])
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+            raise self.fail(f'"{key}" must be a list of texts.')
+        return tuple(values)
+
+    def _choice(self, key: str, choices: Sequence[str], default: str) -> str:
+        value = self._text(key) or default
+        if value not in choices:
+            raise self.fail(f'"{key}" must be one of {", ".join(choices)}, not "{value}".')
+        return value
+
+    def _table(self, key: str) -> dict[str, Any]:
+        value = self.content.get(key, {})
+        if not isinstance(value, dict):
+            raise self.fail(f'"{key}" must be a table of names and values.')
+        return cast("dict[str, Any]", value)
+
+    def _value_list(self, where: str, key: str, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not value:
+            raise self.fail(f"{where}.{key} must be a list of values.")
+        return tuple(_sent(each) for each in value)
+
+
+KEYS = (
+    "description", "docs", "path", "object", "retrieve", "search", "primary_key", "order", "updates", "deletes",
+    "paging", "parent", "embedded", "always", "each", "rows", "range", "reread", "extends",
+)  # fmt: skip
+
+
+def _sent(value: object) -> str:
+    """Return a TOML value as it stands in a query: true, not True."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""The verb extract: one endpoint and some conditions → its rows."""

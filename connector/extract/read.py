@@ -1,0 +1,120 @@
+"""One endpoint and some conditions → its rows, flat and typed, page by page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from connector.api.account import Api
+from connector.api.pages import PAGE_ROWS, Reader
+from connector.api.records import Page
+from connector.definitions.endpoint import Endpoint
+from connector.errors import ConditionError, UsageError, did_you_mean
+from connector.extract.conditions import Condition, Plan, plan
+from connector.result import Report, Result
+from connector.rows.flatten import EXTRA, Flattener, schema_of
+
+Progress = Callable[[Report], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to extract: conditions, the columns wanted (None: all), a limit in rows, whether to refuse reading more.
+
+    `strict` refuses conditions for which rows would be read that are not kept.
+    """
+
+    conditions: Sequence[Condition] = ()
+    columns: Sequence[str] | None = None
+    limit: int | None = None
+    strict: bool = False
+
+
+def extract(api: Api, name: str, request: Request, progress: Progress | None = None) -> Result:
+    """Plan the extraction of one endpoint; its rows are read when the result is asked for them."""
+    endpoint = api.endpoints[name]
+    wanted = _columns(endpoint, request.columns)
+    planned = plan(endpoint, request.conditions, api.clock)
+    if request.strict and planned.here:
+        raise ConditionError(
+            f"{name}: Stripe cannot narrow by {', '.join(map(str, planned.here))}, so rows would be read that are "
+            "not kept, and --strict refuses that."
+        )
+    if request.limit is not None and request.limit < 0:
+        raise UsageError(f"A limit of {request.limit} rows cannot be met; it must be 0 or more.")
+    run = _Run(api, endpoint, planned, wanted, request.limit)
+    return Result(name, run.schema, lambda report: run.batches(report, progress or _no_progress))
+
+
+def _no_progress(report: Report) -> None:
+    """Show nothing."""
+
+
+def _columns(endpoint: Endpoint, names: Sequence[str] | None) -> list[str] | None:
+    """Return the wanted columns as the endpoint spells them."""
+    if names is None:
+        return None
+    known = {column.name.lower(): column.name for column in endpoint.columns} | {EXTRA: EXTRA}
+    for name in names:
+        if name.lower() not in known:
+            raise ConditionError(
+                f'{endpoint.name} has no column "{name}".{did_you_mean(name, known)} '
+                f"`connector endpoints {endpoint.name}` lists them."
+            )
+    return list(dict.fromkeys(known[name.lower()] for name in names))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """How one endpoint is read: what to ask for, which rows and columns to keep."""
+
+    api: Api
+    endpoint: Endpoint
+    planned: Plan
+    wanted: list[str] | None
+    limit: int | None
+
+    @property
+    def schema(self) -> pa.Schema:
+        schema = schema_of(self.endpoint.columns)
+        return schema if self.wanted is None else pa.schema([schema.field(name) for name in self.wanted])
+
+    def flattener(self) -> Flattener:
+        return Flattener(self.endpoint, None if self.wanted is None else {*self.wanted, *self.planned.columns})
+
+    def batches(self, report: Report, progress: Progress) -> Iterator[pa.RecordBatch]:
+        """Read the pages and yield what is kept of each, keeping the report up to date."""
+        before, began = self.api.client.statistics, time.monotonic()
+        flattener = self.flattener()
+        reader = Reader(self.api.client, self.api.endpoints, self._page_rows())
+        report.undeclared, report.misfits = flattener.drift.undeclared, flattener.drift.misfits
+        report.notes = reader.notes
+        for page in reader.read(self.endpoint, self.planned.selection) if self.limit != 0 else ():
+            batch = self._kept(flattener, page, report)
+            now = self.api.client.statistics
+            report.requests = now.requests - before.requests
+            report.retries = now.retries - before.retries
+            report.seconds = time.monotonic() - began
+            progress(report)
+            if batch.num_rows:
+                yield batch if self.wanted is None else batch.select(self.wanted)
+            if report.rows == self.limit:
+                return
+
+    def _kept(self, flattener: Flattener, page: Page, report: Report) -> pa.RecordBatch:
+        """Return the rows of a page that match, no more of them than the limit leaves room for."""
+        batch = self.planned.matches(flattener.batch(page.records, page.fills))
+        if self.limit is not None:
+            batch = batch.slice(0, self.limit - report.rows)
+        report.rows_read += page.count
+        report.rows += batch.num_rows
+        return batch
+
+    def _page_rows(self) -> int:
+        """Ask for no more rows than are wanted, where every row that comes is kept."""
+        if self.limit is None or self.planned.here or self.endpoint.parents:
+            return PAGE_ROWS
+        return max(1, min(PAGE_ROWS, self.limit))

@@ -1,0 +1,1 @@
+"""Row formats, read and written, and files as targets."""

@@ -1,0 +1,1 @@
+"""The verb sync: keep tables equal to Stripe, run after run."""

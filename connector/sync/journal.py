@@ -1,0 +1,244 @@
+"""What a sync keeps in its target beside the rows: progress, history and the lease, in tables that people can query.
+
+_sync_progress    per endpoint: the spans of an unfinished pass, when the last whole one ended, live or test
+_sync_runs        a row per run and endpoint: status, counts, requests, seconds, error
+_sync_lease       which run may write now
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from connector.api.spans import Spans
+from connector.databases.base import Session
+from connector.databases.merge import Keys, Table
+from connector.errors import TargetError
+from connector.rows.flatten import arrow_field
+
+EVENTS = "_events"
+STALE_SECONDS = 120.0
+_PROGRESS = {"_account_id": "text", "endpoint": "text", "livemode": "boolean", "covered": "json",
+             "finished_at": "timestamp", "position": "text"}  # fmt: skip
+_RUNS = {"run_id": "text", "_account_id": "text", "endpoint": "text", "status": "text", "started_at": "timestamp",
+         "seconds": "number", "rows_read": "integer", "inserted": "integer", "updated": "integer",
+         "unchanged": "integer", "deleted": "integer", "requests": "integer", "retries": "integer",
+         "error": "text"}  # fmt: skip
+_LEASE = {"name": "text", "run_id": "text", "host": "text", "pid": "integer", "heartbeat_at": "timestamp"}
+_PROGRESS_KEYS = Keys(("_account_id", "endpoint"))
+_RUNS_KEYS = Keys(("run_id", "_account_id", "endpoint"))
+_LEASE_KEYS = Keys(("name",))
+_LEASE_NAME = "sync"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the reading of one endpoint has come: the spans of a pass that is not finished, and the last that is.
+
+    `finished_at` is in unix seconds, None before the first pass is whole. For EVENTS it is the time of the event
+    whose id is the `position`: the newest before anything was read.
+    """
+
+    endpoint: str
+    covered: Spans = field(default_factory=Spans)
+    finished_at: int | None = None
+    position: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One reading of one endpoint, as history keeps it; times in unix seconds, `status` one of STATUSES."""
+
+    run_id: str
+    endpoint: str
+    status: str
+    started_at: float
+    seconds: float = 0.0
+    rows_read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    requests: int = 0
+    retries: int = 0
+    error: str | None = None
+    account: str | None = None
+
+
+STATUSES = ("running", "succeeded", "failed", "skipped")
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Which run may write: its id, where it runs, and when it last said so, in unix seconds."""
+
+    run_id: str
+    host: str
+    pid: int
+    heartbeat_at: float
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} (process {self.pid} on {self.host})"
+
+
+class Memory:
+    """The state tables of one schema, through the transaction that changes the rows."""
+
+    def __init__(self, session: Session, schema: str) -> None:
+        self._session = session
+        self._progress = Table(schema, "_sync_progress")
+        self._runs = Table(schema, "_sync_runs")
+        self._lease = Table(schema, "_sync_lease")
+
+    def prepare(self) -> None:
+        """Create the tables where they are missing; of two runs that begin at once, one waits here."""
+        self._session.lock(self._lease)
+        for table, columns, keys in (
+            (self._progress, _PROGRESS, _PROGRESS_KEYS),
+            (self._runs, _RUNS, _RUNS_KEYS),
+            (self._lease, _LEASE, _LEASE_KEYS),
+        ):
+            self._session.prepare(table, _schema(columns), keys.columns)
+
+    def exists(self) -> bool:
+        """Say whether a sync has ever written here."""
+        return bool(self._session.column_types(self._progress))
+
+    def accounts(self) -> set[str]:
+        """Return the accounts whose rows were synced here."""
+        found = self._session.rows(f"SELECT DISTINCT _account_id FROM {self._name(self._progress)}")
+        return {str(account) for (account,) in found}
+
+    def check_mode(self, *, livemode: bool) -> None:
+        """Refuse to mix the rows of a live key with those of a test key."""
+        modes = self._session.rows(f"SELECT DISTINCT livemode FROM {self._name(self._progress)}")
+        if modes and (livemode,) not in modes:
+            held, given = ("live", "test") if not livemode else ("test", "live")
+            raise TargetError(
+                f"These tables hold {held} data and the key is a {given} key. Use another schema or another file."
+            )
+
+    def progress(self, account: str) -> dict[str, Progress]:
+        """Return how far each endpoint has come, by its name."""
+        found = self._session.rows(
+            f"SELECT endpoint, covered, finished_at, position FROM {self._name(self._progress)} WHERE _account_id = ?",
+            (account,),
+        )
+        return {
+            str(name): Progress(str(name), Spans.from_json(_text(spans)), _seconds(at), _text(position))
+            for name, spans, at, position in found
+        }
+
+    def save_progress(self, account: str, progress: Progress, *, livemode: bool) -> None:
+        """Keep how far one endpoint has come."""
+        row = {
+            "_account_id": account,
+            "endpoint": progress.endpoint,
+            "livemode": livemode,
+            "covered": progress.covered.to_json(),
+            "position": progress.position,
+            "finished_at": _instant(progress.finished_at),
+        }
+        self._session.upsert(self._progress, _rows(_PROGRESS, [row]), _PROGRESS_KEYS)
+
+    def forget(self, endpoint: str) -> None:
+        """Forget how far one endpoint has come; its rows stay."""
+        self._session.execute(f"DELETE FROM {self._name(self._progress)} WHERE endpoint = ?", (endpoint,))
+
+    def save_run(self, account: str, run: Run) -> None:
+        """Keep what became of one endpoint in one run."""
+        row = {**asdict(run), "_account_id": account, "started_at": _instant(run.started_at)}
+        self._session.upsert(self._runs, _rows(_RUNS, [row]), _RUNS_KEYS)
+
+    def last_runs(self) -> list[Run]:
+        """Return the newest run of each endpoint, for each account."""
+        found = self._session.rows(
+            f"SELECT {', '.join(_RUNS)} FROM (SELECT *, row_number() OVER (PARTITION BY endpoint, _account_id "
+            f"ORDER BY started_at DESC) AS place FROM {self._name(self._runs)}) AS ranked WHERE place = 1 "
+            "ORDER BY _account_id, endpoint"
+        )
+        names = ["account" if name == "_account_id" else name for name in _RUNS]
+        rows = (dict(zip(names, row, strict=True)) for row in found)
+        return [Run(**{**row, "started_at": _seconds(row["started_at"])}) for row in rows]  # type: ignore[arg-type]
+
+    def close_runs(self) -> None:
+        """Say of the runs that still count as running that they are not: only who holds the lease may ask for this."""
+        self._session.execute(
+            f"UPDATE {self._name(self._runs)} SET status = 'failed', error = ? WHERE status = 'running'",
+            ("It was stopped in the middle.",),
+        )
+
+    def take_lease(self, mine: Lease) -> Lease | None:
+        """Take the lease if nobody holds it; return who does, or None when it is ours now."""
+        self._session.lock(self._lease)
+        held = self.lease()
+        if held is not None and held.run_id != mine.run_id and not _is_stale(held, mine):
+            return held
+        row = {**asdict(mine), "name": _LEASE_NAME, "heartbeat_at": _instant(mine.heartbeat_at)}
+        self._session.upsert(self._lease, _rows(_LEASE, [row]), _LEASE_KEYS)
+        return None
+
+    def lease(self) -> Lease | None:
+        """Return who holds the lease, if anybody."""
+        found = self._session.rows(f"SELECT run_id, host, pid, heartbeat_at FROM {self._name(self._lease)}")
+        if not found:
+            return None
+        run_id, host, pid, at = found[0]
+        return Lease(str(run_id), str(host), int(str(pid)), at.timestamp() if isinstance(at, datetime) else 0.0)
+
+    def release(self, run_id: str) -> None:
+        """Give the lease back, if it is still ours."""
+        self._session.execute(f"DELETE FROM {self._name(self._lease)} WHERE run_id = ?", (run_id,))
+
+    def _name(self, table: Table) -> str:
+        return self._session.full(table)
+
+
+def _is_stale(held: Lease, mine: Lease) -> bool:
+    """Say whether the holder is gone: it has been silent for long, or was a process of this machine that has ended."""
+    silent = mine.heartbeat_at - held.heartbeat_at > STALE_SECONDS
+    return silent or (held.host == mine.host and held.pid != mine.pid and not is_running(held.pid))
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process of this machine runs; on Windows, asking by a signal would end it."""
+    if sys.platform == "win32":
+        import ctypes
+
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
+        if handle:
+            ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _schema(columns: dict[str, str]) -> pa.Schema:
+    return pa.schema([arrow_field(name, kind) for name, kind in columns.items()])
+
+
+def _rows(columns: dict[str, str], rows: Iterable[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=_schema(columns))
+
+
+def _instant(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _seconds(instant: object) -> int | None:
+    return int(instant.timestamp()) if isinstance(instant, datetime) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

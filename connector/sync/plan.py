@@ -1,0 +1,172 @@
+"""What a sync's config asks for, checked against the definitions: a task per endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from connector.api.account import Api
+from connector.api.pages import Selection
+from connector.api.spans import Spans
+from connector.databases.merge import Keys
+from connector.dates import Interval, interval
+from connector.definitions.endpoint import Endpoint
+from connector.errors import ConditionError, ConfigError, DateError, did_you_mean
+from connector.extract.conditions import Condition, Plan, from_mapping, plan
+from connector.rows.flatten import EXTRA, Flattener
+from connector.sync.config import RunFile, TableRun
+
+_BEGINNING, _END = 0, 2**40  # unix seconds before and after all of Stripe's
+QUIET = ("_changed_at", "_synced_at")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One endpoint to sync: what is asked of it, and the part of time that it is about.
+
+    `read` bounds what is read, `compared` the rows that are gone when they were not read.
+    """
+
+    endpoint: Endpoint
+    said: TableRun
+    planned: Plan
+    listed: bool
+    read: Interval
+    compared: Interval
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The endpoint's name, and its table's."""
+        return self.endpoint.name
+
+    @property
+    def order_parameter(self) -> str | None:
+        """The parameter that bounds the list by time, where there is one."""
+        given = self.endpoint.filter_for(self.endpoint.order) if self.endpoint.order else None
+        return given.parameter if given and given.kind == "range" else None
+
+    @property
+    def keys(self) -> Keys:
+        """How its rows are told apart, and which of two is newer."""
+        return Keys(("_account_id", *self.endpoint.primary_key), "_changed_at", QUIET)
+
+    @property
+    def compares(self) -> bool:
+        """Whether rows that were not read are gone."""
+        return self.endpoint.deletes != "never" or self.said.prune
+
+    def stretches(self, covered: Spans) -> list[tuple[int, int]]:
+        """Return the stretches of time to read, newest first: those that are missing, then those that are covered."""
+        start = _BEGINNING if self.read.gte is None else self.read.gte
+        end = _END if self.read.lt is None else self.read.lt
+        if self.order_parameter is None:
+            return [(start, end)]
+        missing, again = covered.missing(start, end), covered.within(start, end)
+        return [*reversed(missing.parts), *reversed(again.parts)]
+
+    def selection(self, stretch: tuple[int, int]) -> Selection:
+        """Return what to ask Stripe for, narrowed to a stretch of time."""
+        selection, parameter = self.planned.selection, self.order_parameter
+        if parameter is None:
+            return selection
+        ends = (("gte", stretch[0], _BEGINNING), ("lt", stretch[1], _END))
+        bounds = {key: value for key, value, open_end in ends if value != open_end}
+        others = {key: value for key, value in selection.parameters.items() if key != parameter}
+        return replace(selection, parameters={**others, parameter: bounds} if bounds else others)
+
+    def flattener(self) -> Flattener:
+        """Return what makes its rows: the columns that are not left out, and those that conditions need."""
+        kept = {column.name for column in self.endpoint.columns} - set(self.said.exclude)
+        return Flattener(self.endpoint, {*kept, *self.planned.columns, EXTRA})
+
+
+def tasks_of(api: Api, run: RunFile) -> tuple[list[Task], list[str]]:
+    """Return what a config asks for, parents before their children, and notes on what it leaves out."""
+    notes = []
+    names = list(dict.fromkeys(run.endpoints))
+    for name in run.tables:
+        api.endpoints[name]  # an unknown one is an error, also where all are wanted
+    if run.everything:
+        for name in api.endpoints:
+            if api.endpoints[name].window and name not in run.tables:
+                notes.append(f"{name}: left out, since it needs a time window; name it in [sync.{name}] with one")
+            elif name not in names:
+                names.append(name)
+    tasks = [_task(api, run, name) for name in names]
+    for task in tasks:
+        for parent in task.endpoint.parents:
+            if parent.table not in names and not task.endpoint.window:
+                raise ConfigError(f'{task.name} is read with {parent.table}: add "{parent.table}" to endpoints.')
+    return sorted(tasks, key=lambda task: bool(task.endpoint.parents)), notes
+
+
+def families(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """Yield each endpoint with the children that are read with it, so that both stand in one commit.
+
+    A table with two parents, with a time window or below another child is read by itself.
+    """
+    tops = {task.name for task in tasks if not task.endpoint.parents}
+    above = {task.name: _above(task.endpoint, tops) for task in tasks}
+    for task in tasks:
+        if above[task.name] is None:
+            yield [task, *(each for each in tasks if above[each.name] == task.name)]
+
+
+def _above(endpoint: Endpoint, tops: Collection[str]) -> str | None:
+    """Return the table with which an endpoint is read."""
+    is_read_with = len(endpoint.parents) == 1 and not endpoint.window and endpoint.parents[0].table in tops
+    return endpoint.parents[0].table if is_read_with else None
+
+
+def _task(api: Api, run: RunFile, name: str) -> Task:
+    endpoint, said = api.endpoints[name], run.table(name)
+    conditions = from_mapping(said.where)
+    order = endpoint.filter_for(endpoint.order) if endpoint.order else None
+    since = Interval(None, None)
+    if said.since and order and order.kind == "range":
+        since = _since(said.since, api)
+        conditions.append(Condition(order.name, ">=", (said.since,)))
+    elif name in run.tables and run.tables[name].since is not None:
+        raise ConfigError(f"[sync.{name}] since: Stripe does not list {name} by time{_bounded_by(endpoint)}.")
+    planned = plan(endpoint, conditions, api.clock)
+    sent = planned.selection.parameters.get(order.parameter, {}) if order and order.kind == "range" else {}
+    read = Interval(sent.get("gte"), sent.get("lt"))
+    listed = not run.everything or name in run.tables
+    task = Task(endpoint, said, planned, listed, read, since if said.prune else read, tuple(conditions))
+    _check(task, conditions)
+    return task
+
+
+def _since(token: str, api: Api) -> Interval:
+    try:
+        return interval(">=", token, api.clock)
+    except DateError as error:
+        raise DateError(f"since: {error}") from None
+
+
+def _bounded_by(endpoint: Endpoint) -> str:
+    return f"; since of {endpoint.parents[0].table} bounds it, too" if endpoint.parents else ""
+
+
+def _check(task: Task, conditions: Sequence[Condition]) -> None:
+    """Refuse conditions under which rows would go stale, and columns left out that there are not or must not be."""
+    names = [column.name for column in task.endpoint.columns]
+    for name in task.said.exclude:
+        if name not in names:
+            raise ConfigError(f'[sync.{task.name}] exclude: there is no column "{name}".{did_you_mean(name, names)}')
+        above = [parent.column for parent in task.endpoint.parents]
+        if name in (*task.endpoint.primary_key, task.endpoint.order, *above):
+            raise ConfigError(f"[sync.{task.name}] exclude: {name} tells rows apart or orders them and must stay.")
+    if task.planned.selection.ids is not None:
+        raise ConditionError(f"[sync.{task.name}] A sync is not about single ids; `connector extract` reads those.")
+    window = task.endpoint.window.column if task.endpoint.window else None
+    for condition in conditions:
+        given = task.endpoint.filter_for(condition.word)
+        bounds_time = given is not None and given.parameter == task.order_parameter and given.kind == "range"
+        fixed = bounds_time or condition.word in {window, *task.planned.selection.parents}
+        if not task.said.prune and (not fixed or condition in task.planned.here):
+            raise ConditionError(
+                f'[sync.{task.name}] "{condition}": a row that no longer meets it would stay as it was. Say '
+                "prune = true to have such rows marked deleted, or leave the condition to your queries."
+            )

@@ -1,0 +1,104 @@
+"""One endpoint while it is synced: its rows that wait for the next commit, where they came from, its counts so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.api.records import Page, only
+from connector.databases.base import Counts
+from connector.errors import ConnectorError, StripeError
+from connector.rows.flatten import Flattener, arrow_field
+from connector.sync.journal import Run
+from connector.sync.plan import Task
+
+_REFUSED = (400, 403, 404)  # the key may not, or the account has no such feature
+_PROVENANCE = {"_account_id": "text", "_changed_at": "timestamp", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
+
+
+@dataclass
+class Reading:
+    """One endpoint while it is read: its rows that wait for the next commit, and its counts so far.
+
+    `clock` is when its latest rows were as they are, in Stripe's time. It never goes back, also not behind earlier
+    runs: what is read later is newer, even where an estimate of Stripe's time came out lower.
+    """
+
+    task: Task
+    flattener: Flattener
+    run: Run
+    waiting: list[pa.RecordBatch] = field(default_factory=list)
+    oldest: int | None = None
+    clock: int = 0
+    first_clock: int | None = None
+    error: ConnectorError | None = None
+
+    def add(self, page: Page, account: str) -> Page:
+        """Flatten a page, keep what its conditions keep, with where and when it came from; return it cut to that."""
+        batch = self.task.planned.matches(self.flattener.batch(page.records, page.fills))
+        self.run = replace(self.run, rows_read=self.run.rows_read + page.count)
+        self.clock = max(self.clock, page.sent_at)
+        self.first_clock = self.first_clock or self.clock
+        if self.task.order_parameter and batch.num_rows:
+            oldest = pc.min(batch.column(cast("str", self.task.endpoint.order))).as_py()
+            self.oldest = int(oldest.timestamp()) if oldest else self.oldest
+        if batch.num_rows:
+            self.waiting.append(_with_provenance(self.without_excluded(batch), account, self.clock))
+        if batch.num_rows == page.count or "id" not in batch.schema.names:
+            return page
+        return only(page, set(batch.column("id").to_pylist()))
+
+    def reached(self, stretch: tuple[int, int]) -> int:
+        """Return how far back a stretch has been read; where it is read once per value, nothing counts before all."""
+        if self.oldest is None or self.task.endpoint.each:
+            return stretch[1]
+        return min(self.oldest + 1, stretch[1])
+
+    def without_excluded(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Drop the columns that only conditions needed."""
+        return batch.drop_columns([name for name in self.task.said.exclude if name in batch.schema.names])
+
+    def schema(self) -> pa.Schema:
+        """Return the schema of its table."""
+        empty = pa.RecordBatch.from_pylist([], schema=self.flattener.schema)
+        return _with_provenance(self.without_excluded(empty), "", 0).schema
+
+    def counted(self, counts: Counts) -> None:
+        """Add what became of rows to the run."""
+        self.run = replace(
+            self.run,
+            inserted=self.run.inserted + counts.inserted,
+            updated=self.run.updated + counts.updated,
+            unchanged=self.run.unchanged + counts.unchanged,
+            deleted=self.run.deleted + counts.deleted,
+        )
+
+    def ended(self) -> None:
+        """Say in the run how it ended; what the key may not read at all is skipped, unless it was asked for by name."""
+        error = self.error
+        refused = isinstance(error, StripeError) and error.status in _REFUSED and not self.run.rows_read
+        status = "succeeded" if error is None else "skipped" if refused and not self.task.listed else "failed"
+        said = None if error is None else (str(error).splitlines() or [type(error).__name__])[0]
+        self.run = replace(self.run, status=status, error=said)
+
+
+def _with_provenance(batch: pa.RecordBatch, account: str, changed_at: int) -> pa.RecordBatch:
+    """Add whose rows these are and when they were as they are; when they are written is set at the commit."""
+    rows = batch.num_rows
+    changed = pa.repeat(pa.scalar(changed_at, pa.timestamp("s", "UTC")), rows).cast(pa.timestamp("us", "UTC"))
+    nothing = pa.nulls(rows, pa.timestamp("us", "UTC"))
+    arrays = [pa.repeat(account, rows), changed, nothing, nothing]
+    fields = [arrow_field(name, kind) for name, kind in _PROVENANCE.items()]
+    return pa.RecordBatch.from_arrays([*batch.columns, *arrays], schema=pa.schema([*batch.schema, *fields]))
+
+
+def drift_notes(reading: Reading) -> list[str]:
+    """Return, in sentences, what an endpoint had that its definition does not know, or knows otherwise."""
+    drift, name = reading.flattener.drift, reading.task.name
+    new = [f"{name}: {path} is new to this connector; it is in _extra" for path, n in drift.undeclared.items() if n]
+    return new + [
+        f"{name}: {n:,} values of {path} do not fit its type; they are in _extra" for path, n in drift.misfits.items()
+    ]
