@@ -33,7 +33,7 @@ _EARLIEST, _LATEST = ((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND for
 
 
 @dataclass(frozen=True)
-class Clock:
+class Calendar:
     """What relative tokens are read against: an aware `now`, the zone of days, the first weekday (0 is Monday)."""
 
     now: datetime
@@ -41,8 +41,8 @@ class Clock:
     week_start: int = 0
 
     @classmethod
-    def system(cls, zone: str = "UTC", week_start: str = "monday") -> Clock:
-        """Return the machine's clock in a zone of the IANA list; a wrong name is a ConfigError."""
+    def system(cls, zone: str = "UTC", week_start: str = "monday") -> Calendar:
+        """Return today by this machine in a zone of the IANA list; a wrong name is a ConfigError."""
         if week_start.lower() not in WEEKDAYS:
             near = did_you_mean(week_start, WEEKDAYS)
             raise ConfigError(f'week_start: "{week_start}" is not a day of the week.{near}')
@@ -82,7 +82,7 @@ class Interval:
 
 
 class Meaning(NamedTuple):
-    """What one comparison with a token covers, as text in the clock's zone and in UTC; "" where it is open."""
+    """What one comparison with a token covers, as text in the calendar's zone and in UTC; "" where it is open."""
 
     comparison: str
     local_from: str
@@ -94,31 +94,31 @@ class Meaning(NamedTuple):
 class Anchor(NamedTuple):
     """Where a token starts: a date, or a datetime for an instant; y, q and m keep a `month_end` on last days."""
 
-    place: Callable[[Clock], date]
+    place: Callable[[Calendar], date]
     month_end: bool = False
 
 
-def _weekstart(clock: Clock) -> date:
-    return clock.today - _DAY * ((clock.today.weekday() - clock.week_start) % 7)
+def _weekstart(calendar: Calendar) -> date:
+    return calendar.today - _DAY * ((calendar.today.weekday() - calendar.week_start) % 7)
 
 
-def _quarterstart(clock: Clock) -> date:
-    return clock.today.replace(month=(clock.today.month - 1) // 3 * 3 + 1, day=1)
+def _quarterstart(calendar: Calendar) -> date:
+    return calendar.today.replace(month=(calendar.today.month - 1) // 3 * 3 + 1, day=1)
 
 
 ANCHORS: Mapping[str, Anchor] = {
-    "now": Anchor(lambda clock: clock.now.replace(microsecond=0)),
-    "today": Anchor(lambda clock: clock.today),
-    "yesterday": Anchor(lambda clock: clock.today - _DAY),
-    "tomorrow": Anchor(lambda clock: clock.today + _DAY),
+    "now": Anchor(lambda calendar: calendar.now.replace(microsecond=0)),
+    "today": Anchor(lambda calendar: calendar.today),
+    "yesterday": Anchor(lambda calendar: calendar.today - _DAY),
+    "tomorrow": Anchor(lambda calendar: calendar.today + _DAY),
     "weekstart": Anchor(_weekstart),
-    "weekend": Anchor(lambda clock: _weekstart(clock) + 6 * _DAY),
-    "monthstart": Anchor(lambda clock: clock.today.replace(day=1)),
-    "monthend": Anchor(lambda clock: clock.today + _MONTH_END, month_end=True),
+    "weekend": Anchor(lambda calendar: _weekstart(calendar) + 6 * _DAY),
+    "monthstart": Anchor(lambda calendar: calendar.today.replace(day=1)),
+    "monthend": Anchor(lambda calendar: calendar.today + _MONTH_END, month_end=True),
     "quarterstart": Anchor(_quarterstart),
-    "quarterend": Anchor(lambda clock: _quarterstart(clock) + relativedelta(months=2, day=31), month_end=True),
-    "yearstart": Anchor(lambda clock: clock.today.replace(month=1, day=1)),
-    "yearend": Anchor(lambda clock: clock.today.replace(month=12, day=31), month_end=True),
+    "quarterend": Anchor(lambda calendar: _quarterstart(calendar) + relativedelta(months=2, day=31), month_end=True),
+    "yearstart": Anchor(lambda calendar: calendar.today.replace(month=1, day=1)),
+    "yearend": Anchor(lambda calendar: calendar.today.replace(month=12, day=31), month_end=True),
 }
 
 # A relativedelta moves the local calendar, a timedelta is elapsed time.
@@ -174,30 +174,30 @@ _COMPARISONS: Mapping[str, Callable[[Moment], Interval]] = {
 _OPERATOR_WORDS = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
-def resolve(token: str, clock: Clock) -> Moment:
+def resolve(token: str, calendar: Calendar) -> Moment:
     """Return the stretch of seconds that a token names; a DateError shows the grammar.
 
     An instant between two seconds names none of them: `first` and `after` are both the later second.
     """
     text = " ".join(token.split())
     try:
-        return _moment(_place(text.lower(), clock), clock.zone)
+        return _moment(_place(text.lower(), calendar), calendar.zone)
     except (ValueError, OverflowError) as error:
         reason = _RANGE if isinstance(error, OverflowError) else error
         raise DateError(f'"{text[:_LONGEST]}" is not a date: {reason}\n{GRAMMAR}') from None
 
 
-def interval(operator: str, token: str, clock: Clock) -> Interval:
+def interval(operator: str, token: str, calendar: Calendar) -> Interval:
     """Return the times that `operator token` admits; operators are = < <= > >= or eq lt lte gt gte."""
     symbol = _OPERATOR_WORDS.get(operator.lower(), operator)
     if symbol not in _COMPARISONS:
         raise ConditionError(f'"{operator}" does not compare dates; use {", ".join(_COMPARISONS)}.')
-    return _COMPARISONS[symbol](resolve(token, clock))
+    return _COMPARISONS[symbol](resolve(token, calendar))
 
 
-def describe(token: str, clock: Clock) -> list[Meaning]:
+def describe(token: str, calendar: Calendar) -> list[Meaning]:
     """Return what each of the five comparisons with a token covers."""
-    return [_meaning(operator, token, clock) for operator in _COMPARISONS]
+    return [_meaning(operator, token, calendar) for operator in _COMPARISONS]
 
 
 def token_of(value: str | int | date | datetime) -> str:
@@ -233,35 +233,35 @@ def _zone(name: str) -> tzinfo:
         raise ConfigError(f'time_zone: there is no time zone "{name}".{near}') from None
 
 
-def _place(text: str, clock: Clock) -> date:
+def _place(text: str, calendar: Calendar) -> date:
     """Return the date, or the datetime (an aware instant), that a token in one line of lower case names."""
     if not 0 < len(text) <= _LONGEST:
         raise ValueError("it is too long" if text else "it is empty")
     found = _ANCHOR.match(text)
     if not found:
         raise ValueError(_SHAPE)
-    place, month_end = _start(found, clock)
+    place, month_end = _start(found, calendar)
     for count, unit in _offsets(text[found.end() :]):
-        place = _moved(place, count * UNITS[unit], clock.zone)
+        place = _moved(place, count * UNITS[unit], calendar.zone)
         month_end = month_end and unit in _WHOLE_MONTHS
         if month_end:
             place += _MONTH_END
     return place
 
 
-def _start(found: re.Match[str], clock: Clock) -> tuple[date, bool]:
+def _start(found: re.Match[str], calendar: Calendar) -> tuple[date, bool]:
     if found["word"]:
         if found["word"] not in ANCHORS:
             raise ValueError(f'there is no word "{found["word"]}".{did_you_mean(found["word"], ANCHORS)}')
         anchor = ANCHORS[found["word"]]
-        return anchor.place(clock), anchor.month_end
+        return anchor.place(calendar), anchor.month_end
     if found["seconds"]:
         return _unix_time(int(found["seconds"])), False
     day = date.fromisoformat(found["day"])
     if not found["time"]:
         return day, False
     written = datetime.fromisoformat(f"{day}T{found['time']}{found['zone'] or ''}".upper())
-    return (written if written.tzinfo else _instant(written, clock.zone)), False
+    return (written if written.tzinfo else _instant(written, calendar.zone)), False
 
 
 def _unix_time(seconds: int) -> datetime:
@@ -327,11 +327,11 @@ def _local(seconds: int, zone: tzinfo) -> datetime:
     return (_EPOCH + seconds * _SECOND).astimezone(zone)
 
 
-def _meaning(operator: str, token: str, clock: Clock) -> Meaning:
-    covered = interval(operator, token, clock)
+def _meaning(operator: str, token: str, calendar: Calendar) -> Meaning:
+    covered = interval(operator, token, calendar)
     bounds = [
         "" if seconds is None else _local(seconds, zone).isoformat(" ")
-        for zone in (clock.zone, UTC)
+        for zone in (calendar.zone, UTC)
         for seconds in (covered.gte, covered.lt)
     ]
     return Meaning(f"{operator} {token.strip()}", *bounds)

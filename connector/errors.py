@@ -100,7 +100,7 @@ class StripeUnavailable(StripeError):
     """Stripe still answered 5xx when all attempts and the time limit were used up."""
 
 
-class NoAnswer(ConnectorError):
+class NoResponse(ConnectorError):
     """No answer came back; `outcome_unknown` is True where a write may have happened all the same."""
 
     def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from connector.config import Connection, connection, definition_folders
-from connector.dates import Clock
+from connector.dates import Calendar
 from connector.definitions.endpoint import Endpoints
 from connector.errors import ConfigError, did_you_mean
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from connector.api.account import Api
     from connector.api.check import Check
     from connector.api.client import Client
-    from connector.extract.read import Progress
+    from connector.extract.run import ReadWatch
     from connector.load.loading import LoadReport
     from connector.request.send import RequestResult
     from connector.result import Result
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from connector.sync.forecast import Forecast
     from connector.sync.journal import Run
     from connector.sync.plan import Task
-    from connector.sync.run import SyncReport, Watch
+    from connector.sync.run import SyncReport, SyncWatch
 
 
 def find_endpoints(definitions: Iterable[str | Path] = (), config: str | Path | None = None) -> Endpoints:
@@ -82,7 +82,7 @@ class Stripe:
         columns: Sequence[str] | None = None,
         limit: int | None = None,
         strict: bool = False,
-        progress: Progress | None = None,
+        progress: ReadWatch | None = None,
         **conditions: Any,
     ) -> Result:
         """Return the rows of an endpoint that meet all conditions, flat and typed.
@@ -92,24 +92,24 @@ class Stripe:
         cannot narrow by.
         """
         from connector.extract.conditions import from_mapping, parse
-        from connector.extract.read import Request, extract
+        from connector.extract.run import Extraction, extract
 
         written = from_mapping(where) if isinstance(where, Mapping) else [parse(text) for text in where]
-        request = Request([*written, *from_mapping(conditions)], columns, limit, strict)
+        request = Extraction([*written, *from_mapping(conditions)], columns, limit, strict)
         return extract(self._api(), endpoint, request, progress)
 
-    def request(self, method: str, url: str, *, progress: Progress | None = None, **asked: Any) -> RequestResult:
+    def request(self, method: str, url: str, *, progress: ReadWatch | None = None, **asked: Any) -> RequestResult:
         """Send any call and return its answer: as rows (`.to_pandas()`), as it came (`.raw`), with status and headers.
 
         `request("GET", "/v1/events", query={"type": "invoice.paid"}, filter="$.data[*]", paginate=True)`. A GET is
         sent at once. Anything else is returned as a plan to look at, unless it says apply=True (and allow=["money"],
         allow=["delete"] or allow_live=True where it needs that). All that may be
-        said stands in `connector.request.asked.Asked`.
+        said stands in `connector.request.template.Asked`.
         """
-        from connector.request.asked import Asked
         from connector.request.send import request
+        from connector.request.template import Request
 
-        return request(self._api(), Asked(method, url, **asked), progress)
+        return request(self._api(), Request(method, url, **asked), progress)
 
     def check(self, only: Collection[str] = ()) -> Iterable[Check]:
         """Try the key: yield what it is, whose account it opens, and whether each endpoint can be read."""
@@ -124,7 +124,7 @@ class Stripe:
         *,
         since: str | None = None,
         schema: str | None = None,
-        watch: Watch | None = None,
+        watch: SyncWatch | None = None,
     ) -> SyncReport:
         """Merge endpoints into a database, and mark what is gone; the report says what became of each.
 
@@ -132,7 +132,7 @@ class Stripe:
         """
         return self.sync_by(_runfile(endpoints, to, since, schema), watch)
 
-    def sync_by(self, run: RunFile, watch: Watch | None = None) -> SyncReport:
+    def sync_by(self, run: RunFile, watch: SyncWatch | None = None) -> SyncReport:
         """Sync what a run's config says."""
         from connector.places import open_database
         from connector.sync.run import Sync
@@ -196,7 +196,7 @@ class Stripe:
         if self._client is None:
             self._client = Client(self.connection)
         zone = time_zone or self.connection.time_zone
-        return Api(self._client, self.endpoints, Clock.system(zone, week_start or self._week_start))
+        return Api(self._client, self.endpoints, Calendar.system(zone, week_start or self._week_start))
 
 
 def _runfile(endpoints: str | Path | Sequence[str], to: str | None, since: str | None, schema: str | None) -> RunFile:
@@ -235,26 +235,26 @@ def of_runfile(config: str | Path, only: Collection[str], settings: Mapping[str,
 def history(to: str, schema: str | None = None) -> list[Run]:
     """Return the newest run of each endpoint that was synced into a database; nothing where none ever was."""
     from connector.places import open_database
-    from connector.sync.journal import Memory
+    from connector.sync.journal import Journal
 
     with open_database(to) as database:
         if not database.exists():
             return []
         with database.transaction() as session:
-            memory = Memory(session, schema or database.default_schema)
-            return memory.last_runs() if memory.exists() else []
+            journal = Journal(session, schema or database.default_schema)
+            return journal.last_runs() if journal.exists() else []
 
 
 def forget(to: str, names: Collection[str], schema: str | None = None) -> None:
     """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew."""
     from connector.places import open_database
-    from connector.sync.journal import Memory
+    from connector.sync.journal import Journal
 
     with open_database(to) as database:
         if not (names and database.exists()):
             return
         with database.transaction() as session:
-            memory = Memory(session, schema or database.default_schema)
-            if memory.exists():
+            journal = Journal(session, schema or database.default_schema)
+            if journal.exists():
                 for name in names:
-                    memory.forget(name)
+                    journal.forget(name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 import threading
 
-from connector.api.clock import Clock
+from connector.api.clock import LocalClock
 
 
-class FakeClock(Clock):
+class FakeClock(LocalClock):
     """A clock for one thread: it moves when somebody sleeps, or when a test says so."""
 
     def __init__(self, unix_seconds: float = 1_700_000_000.0) -> None:
@@ -27,7 +27,7 @@ class FakeClock(Clock):
         self.now += seconds
 
 
-class LockstepClock(Clock):
+class LockstepClock(LocalClock):
     """A clock for several threads: it stands still until all of them sleep, then moves to the first that wakes."""
 
     def __init__(self, threads: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from connector.databases.base import Counts, Database, How, Session
+from connector.databases.base import Counts, Database, MergeOptions, Session
 from connector.databases.merge import Keys, Table
 from connector.rows.flatten import arrow_field
 
@@ -48,7 +48,7 @@ def load(database: Database, mode: str, *rows: dict[str, Any], **how: Any) -> Co
         staged = session.stage(table, [batch.slice(0, 2), batch.slice(2)], batch.schema.names)
         rejected, places = session.reject_without_key(table, staged, keys) if keys.columns else (0, [])
         assert len(places) == rejected
-        counts = session.merge(table, replace(staged, rows=staged.rows - rejected), keys, How(mode, **how))
+        counts = session.merge(table, replace(staged, rows=staged.rows - rejected), keys, MergeOptions(mode, **how))
         return replace(counts, rejected=rejected)
 
 

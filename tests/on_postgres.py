@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pytest
 
-from connector.databases.base import Counts, How, Session
+from connector.databases.base import Counts, MergeOptions, Session
 from connector.databases.merge import Keys, Table
 from connector.databases.postgres.database import Postgres
 from connector.errors import TargetError
@@ -55,7 +55,9 @@ def upsert(database: Postgres, batch: pa.Table, table: Table = THINGS, keys: Key
 def write(database: Postgres, batch: pa.Table, mode: str = "append", keys: Keys | None = None) -> Counts:
     """Write rows to a table as it is."""
     with database.transaction() as session:
-        return session.merge(THINGS, session.stage(THINGS, [batch], batch.schema.names), keys or Keys(()), How(mode))
+        return session.merge(
+            THINGS, session.stage(THINGS, [batch], batch.schema.names), keys or Keys(()), MergeOptions(mode)
+        )
 
 
 def within(database: Postgres, work: Callable[[Session], Result]) -> Result:

@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 
-from connector.api.client import Call, Client
+from connector.api.calls import Call
+from connector.api.client import Client
 from connector.config import Connection, Key
 from connector.sandbox import Sandbox
 from tests.fake_clock import FakeClock

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connector.databases.base import Counts, How, Session
+from connector.databases.base import Counts, MergeOptions, Session
 from connector.databases.merge import Keys, Table
 from connector.databases.sqlserver.database import SQLServer
 from connector.rows.flatten import arrow_field
@@ -92,7 +92,7 @@ def load(database: SQLServer, table: Table, rows: pa.Table, *keys: str, mode: st
         if not session.column_types(table):
             session.prepare(table, rows.schema, keys)
         session.lock(table)
-        return session.merge(table, session.stage(table, [rows], rows.schema.names), Keys(keys), How(mode))
+        return session.merge(table, session.stage(table, [rows], rows.schema.names), Keys(keys), MergeOptions(mode))
 
 
 def stored(database: SQLServer, table: Table, columns: str = "*", order: str = "1") -> list[tuple[Any, ...]]:

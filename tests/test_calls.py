@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.api.client import Call, Client
+from connector.api.calls import Call
+from connector.api.client import Client
 from connector.config import Connection, Key
 from connector.errors import StripeError, UsageError
 from tests.scripted_server import (

@@ -10,9 +10,10 @@ from email.utils import formatdate
 
 import pytest
 
-from connector.api.client import Call, Client
+from connector.api.calls import Call
+from connector.api.client import Client
 from connector.config import Connection, Key
-from connector.errors import ConnectorError, NoAnswer, RateLimited, StripeError, StripeUnavailable
+from connector.errors import ConnectorError, NoResponse, RateLimited, StripeError, StripeUnavailable
 from tests.fake_clock import FakeClock
 from tests.scripted_server import (
     CUT_BODY,
@@ -84,7 +85,7 @@ def test_a_write_to_another_host_is_sent_once_for_our_headers_mean_nothing_there
 
 
 def test_a_write_that_cannot_be_repeated_is_sent_once() -> None:
-    with serving(DROP_AFTER_READING) as (server, client), pytest.raises(NoAnswer) as caught:
+    with serving(DROP_AFTER_READING) as (server, client), pytest.raises(NoResponse) as caught:
         client.request(Call("PATCH", "/v1/x"))
     assert len(server.requests) == 1
     assert caught.value.outcome_unknown
@@ -98,7 +99,7 @@ def test_a_server_that_hangs_is_left_and_asked_again() -> None:
 
 def test_a_server_that_hangs_is_left_when_the_time_for_the_request_is_up() -> None:
     began = time.monotonic()
-    with serving(HANG, total_seconds=0.25) as (server, client), pytest.raises(NoAnswer):
+    with serving(HANG, total_seconds=0.25) as (server, client), pytest.raises(NoResponse):
         client.request(GET)
     assert len(server.requests) == 1
     assert time.monotonic() - began < 5
@@ -132,7 +133,7 @@ def test_jitter_uses_the_whole_span(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("step", [Answer(503), DROP_AFTER_READING, TRUNCATED], ids=str)
 def test_after_eight_attempts_it_gives_up(step: Step) -> None:
-    with serving(step) as (server, client), pytest.raises((StripeUnavailable, NoAnswer)):
+    with serving(step) as (server, client), pytest.raises((StripeUnavailable, NoResponse)):
         client.request(GET)
     assert len(server.requests) == 8
 
@@ -168,7 +169,7 @@ def test_a_body_that_never_ends_is_left_when_the_time_is_up() -> None:
         clock.now += 301
         return Answer()
 
-    with serving(slow, clock=clock) as (server, client), pytest.raises(NoAnswer, match="nothing came"):
+    with serving(slow, clock=clock) as (server, client), pytest.raises(NoResponse, match="nothing came"):
         client.request(GET)
     assert len(server.requests) == 1
 
@@ -255,7 +256,7 @@ UNKNOWN = "Whether it took effect is unknown"
 
 @pytest.mark.parametrize("step", [DROP_AFTER_READING, DROP, CUT_BODY, TRUNCATED], ids=str)
 def test_a_post_without_an_answer_may_have_happened(step: Step) -> None:
-    with serving(step) as (_, client), pytest.raises(NoAnswer, match=UNKNOWN) as caught:
+    with serving(step) as (_, client), pytest.raises(NoResponse, match=UNKNOWN) as caught:
         client.request(Call("POST", "/v1/refunds", idempotency_key="job-1-row-7"))
     assert caught.value.outcome_unknown
     assert caught.value.idempotency_key == "job-1-row-7"
@@ -263,7 +264,7 @@ def test_a_post_without_an_answer_may_have_happened(step: Step) -> None:
 
 
 def test_a_delete_without_an_answer_may_have_happened_and_no_key_can_tell() -> None:
-    with serving(DROP_AFTER_READING) as (_, client), pytest.raises(NoAnswer, match=UNKNOWN) as caught:
+    with serving(DROP_AFTER_READING) as (_, client), pytest.raises(NoResponse, match=UNKNOWN) as caught:
         client.request(Call("DELETE", "/v1/customers/cus_1", idempotency_key="heeded by nobody"))
     assert caught.value.outcome_unknown
     assert "look at the object before you send it again" in str(caught.value)
@@ -277,7 +278,7 @@ def test_a_500_does_not_say_whether_a_post_happened() -> None:
 
 
 def test_a_get_without_an_answer_leaves_nothing_unknown() -> None:
-    with serving(DROP_AFTER_READING) as (_, client), pytest.raises(NoAnswer) as caught:
+    with serving(DROP_AFTER_READING) as (_, client), pytest.raises(NoResponse) as caught:
         client.request(GET)
     assert not caught.value.outcome_unknown
     assert "unknown" not in str(caught.value)
@@ -286,7 +287,7 @@ def test_a_get_without_an_answer_leaves_nothing_unknown() -> None:
 def test_a_connection_that_was_never_made_leaves_nothing_unknown() -> None:
     clock = FakeClock()
     connection = Connection(Key(SECRET), api_base=unused_address())
-    with Client(connection, clock=clock) as client, pytest.raises(NoAnswer) as caught:
+    with Client(connection, clock=clock) as client, pytest.raises(NoResponse) as caught:
         client.request(POST)
     assert not caught.value.outcome_unknown
     assert client.statistics.requests == 8

@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connector.dates import Clock
+from connector.dates import Calendar
 from connector.definitions.endpoint import Endpoints
 from connector.errors import ConditionError, ConnectorError, DateError
 from connector.extract.conditions import Plan, from_mapping, parse, plan
 
-CLOCK = Clock(datetime(2026, 11, 21, 12, 0, tzinfo=UTC), UTC)
+CLOCK = Calendar(datetime(2026, 11, 21, 12, 0, tzinfo=UTC), UTC)
 NOVEMBER = 1793491200  # 2026-11-01T00:00:00Z
 DAY = 86_400
 

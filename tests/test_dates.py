@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connector.dates import ANCHORS, UNITS, Clock, Interval, Moment, describe, interval, resolve, token_of
+from connector.dates import ANCHORS, UNITS, Calendar, Interval, Moment, describe, interval, resolve, token_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "dates.md"
 
 
-def clock(now: str, zone: str = "UTC", week_start: int = 0) -> Clock:
-    return Clock(datetime.fromisoformat(now), ZoneInfo(zone), week_start)
+def clock(now: str, zone: str = "UTC", week_start: int = 0) -> Calendar:
+    return Calendar(datetime.fromisoformat(now), ZoneInfo(zone), week_start)
 
 
 def unix(text: str) -> int:
@@ -125,7 +125,9 @@ OPTIONS = [
 
 @pytest.mark.parametrize("operator", ["> gt", ">= gte", "< lt", "<= lte"])
 @pytest.mark.parametrize(("at", "token", "first", "after"), OPTIONS)
-def test_fourteen_options_times_four_comparisons(at: Clock, token: str, first: str, after: str, operator: str) -> None:
+def test_fourteen_options_times_four_comparisons(
+    at: Calendar, token: str, first: str, after: str, operator: str
+) -> None:
     symbol, word = operator.split()
     expected = {
         ">": Interval(unix(after), None),
@@ -203,7 +205,7 @@ def test_months_of_different_length(today: str, token: str, expected: str) -> No
     ],
 )
 def test_weeks_start_on_the_day_that_is_set(week_start: str, start: str, end: str) -> None:
-    at = clock("2024-02-29T12:00+00:00", week_start=Clock.system(week_start=week_start).week_start)
+    at = clock("2024-02-29T12:00+00:00", week_start=Calendar.system(week_start=week_start).week_start)
     assert resolve("weekstart", at) == resolve(start, at)
     assert resolve("weekend", at) == resolve(end, at)
 
@@ -292,11 +294,11 @@ def test_local_times_that_are_skipped_or_come_twice(token: str, expected: str) -
 
 
 def test_the_system_clock_is_now_in_the_zone() -> None:
-    at = Clock.system("Pacific/Kiritimati", "sunday")
+    at = Calendar.system("Pacific/Kiritimati", "sunday")
     assert abs(datetime.now(UTC) - at.now) < timedelta(minutes=1)
     assert at.zone.utcoffset(at.now) == timedelta(hours=14)
     assert at.week_start == 6
-    assert Clock.system().zone.utcoffset(None) == timedelta(0)
+    assert Calendar.system().zone.utcoffset(None) == timedelta(0)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.dates import ANCHORS, GRAMMAR, UNITS, Clock, Interval, Moment, describe, interval, resolve, token_of
+from connector.dates import ANCHORS, GRAMMAR, UNITS, Calendar, Interval, Moment, describe, interval, resolve, token_of
 from connector.errors import ConditionError, ConfigError, DateError
 
-NOON = Clock(datetime(2024, 2, 29, 12, tzinfo=UTC), UTC)
+NOON = Calendar(datetime(2024, 2, 29, 12, tzinfo=UTC), UTC)
 
 WRONG = {
     "": "empty",
@@ -89,12 +89,12 @@ def test_an_operator_that_does_not_compare_dates_is_refused(operator: str) -> No
 )
 def test_an_unknown_time_zone_is_refused(zone: str, near: str) -> None:
     with pytest.raises(ConfigError, match=near):
-        Clock.system(zone)
+        Calendar.system(zone)
 
 
 def test_an_unknown_week_start_is_refused() -> None:
     with pytest.raises(ConfigError, match="Did you mean monday"):
-        Clock.system(week_start="mondey")
+        Calendar.system(week_start="mondey")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ CHANGES = """
 days = st.one_of(st.sampled_from(CHANGES.split()), st.dates(date(1994, 1, 1), date(2037, 1, 1)).map(str))
 clock_times = st.times().map(lambda at: at.isoformat("seconds"))
 nows = st.builds(lambda day, at: datetime.fromisoformat(f"{day}T{at}+00:00"), days, clock_times)
-clocks = st.builds(Clock, nows, st.sampled_from(ZONES).map(ZoneInfo), st.integers(0, 6))
+clocks = st.builds(Calendar, nows, st.sampled_from(ZONES).map(ZoneInfo), st.integers(0, 6))
 moves = st.builds(
     lambda sign, count, unit: f"{sign}{count}{unit}",
     st.sampled_from("+-"),
@@ -158,7 +158,7 @@ whole_days = st.builds(
 
 
 @given(tokens, clocks, st.integers(-200_000, 200_000))
-def test_lt_and_gte_split_time_and_so_do_lte_and_gt(token: str, at: Clock, distance: int) -> None:
+def test_lt_and_gte_split_time_and_so_do_lte_and_gt(token: str, at: Calendar, distance: int) -> None:
     moment = resolve(token, at)
     for below, above in (("<", ">="), ("<=", ">")):
         left, right = interval(below, token, at), interval(above, token, at)
@@ -169,7 +169,7 @@ def test_lt_and_gte_split_time_and_so_do_lte_and_gt(token: str, at: Clock, dista
 
 
 @given(tokens, clocks)
-def test_equals_is_what_gte_and_lte_share(token: str, at: Clock) -> None:
+def test_equals_is_what_gte_and_lte_share(token: str, at: Calendar) -> None:
     moment = resolve(token, at)
     assert moment.first <= moment.after
     equal = interval("=", token, at)
@@ -179,7 +179,7 @@ def test_equals_is_what_gte_and_lte_share(token: str, at: Clock) -> None:
 
 
 @given(whole_days, clocks)
-def test_a_whole_day_has_the_zones_real_length(token: str, at: Clock) -> None:
+def test_a_whole_day_has_the_zones_real_length(token: str, at: Calendar) -> None:
     # Counted the slow way: the quarters of an hour, days around, that the zone itself puts on one date.
     moment = resolve(token, at)
     assert moment.whole_day
@@ -194,7 +194,7 @@ def test_a_whole_day_has_the_zones_real_length(token: str, at: Clock) -> None:
 
 
 @given(clocks, days, clock_times)
-def test_a_local_time_is_the_first_second_that_shows_it_or_a_later_one(at: Clock, day: str, time: str) -> None:
+def test_a_local_time_is_the_first_second_that_shows_it_or_a_later_one(at: Calendar, day: str, time: str) -> None:
     first = resolve(f"{day} {time}", at).first
 
     def shown(seconds: int) -> str:
@@ -205,38 +205,38 @@ def test_a_local_time_is_the_first_second_that_shows_it_or_a_later_one(at: Clock
 
 
 @given(tokens, clocks, st.integers(0, 400), st.integers(0, 400))
-def test_more_days_are_never_earlier(token: str, at: Clock, some: int, more: int) -> None:
+def test_more_days_are_never_earlier(token: str, at: Calendar, some: int, more: int) -> None:
     near, far = resolve(f"{token}+{some}d", at), resolve(f"{token}+{some + more}d", at)
     assert near.first <= far.first
     assert near.after <= far.after
 
 
 @given(whole_days, clocks)
-def test_days_follow_each_other_without_gap(token: str, at: Clock) -> None:
+def test_days_follow_each_other_without_gap(token: str, at: Calendar) -> None:
     assert resolve(f"{token}+1d", at).first == resolve(token, at).after
 
 
 @given(tokens, clocks, st.integers(-10_000, 10_000))
-def test_hours_minutes_and_seconds_are_elapsed_time(token: str, at: Clock, count: int) -> None:
+def test_hours_minutes_and_seconds_are_elapsed_time(token: str, at: Calendar, count: int) -> None:
     for unit, length in (("h", 3600), ("min", 60), ("s", 1)):
         assert resolve(f"{token}{count:+}{unit}", at).first == resolve(token, at).first + count * length
 
 
 @given(tokens, clocks)
-def test_case_and_blanks_around_do_not_matter(token: str, at: Clock) -> None:
+def test_case_and_blanks_around_do_not_matter(token: str, at: Calendar) -> None:
     for written in (token.upper(), token.lower(), token.title(), f" {token}\n"):
         assert resolve(written, at) == resolve(token, at)
 
 
 @given(st.integers(10**8, 2**32) | st.just(0), clocks)
-def test_an_instant_is_the_same_however_it_is_given(seconds: int, at: Clock) -> None:
+def test_an_instant_is_the_same_however_it_is_given(seconds: int, at: Calendar) -> None:
     expected = Moment(seconds, seconds + 1, whole_day=False)
     aware = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     for value in (seconds, aware, aware.astimezone(at.zone), aware.strftime("%Y-%m-%dT%H:%M:%SZ")):
         assert resolve(token_of(value), at) == expected
 
 
-def outcome(text: str, at: Clock) -> Moment | str:
+def outcome(text: str, at: Calendar) -> Moment | str:
     try:
         return resolve(text, at)
     except DateError as error:
@@ -249,7 +249,7 @@ any_text = st.one_of(st.text(), st.text("0123456789-+: .tzymqwdhins", max_size=3
 
 @settings(max_examples=300)
 @given(any_text, clocks)
-def test_any_text_is_a_moment_or_a_date_error_of_few_lines(text: str, at: Clock) -> None:
+def test_any_text_is_a_moment_or_a_date_error_of_few_lines(text: str, at: Calendar) -> None:
     found = outcome(text, at)
     if isinstance(found, str):
         assert found.endswith(f"\n{GRAMMAR}")

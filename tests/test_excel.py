@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from connector.errors import MissingExtra, TargetError, UsageError
-from connector.files.excel import write as excel
+from connector.files.excel import writer as excel
 from connector.files.formats import WriteOptions, choose_format, write_rows
 from tests.row_batches import DECIMAL, NOON, TEXT, TIME, rows, written
 

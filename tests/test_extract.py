@@ -166,10 +166,10 @@ def test_conditions_keep_exactly_the_rows_that_meet_them(
 
 def _meeting(where: list[str], rows: list[dict[str, Any]]) -> list[str]:
     """Decide the conditions by plain Python over the truth: written once more, on purpose differently."""
-    from connector.dates import Clock, resolve
+    from connector.dates import Calendar, resolve
     from connector.extract.conditions import parse
 
-    clock = Clock.system()
+    clock = Calendar.system()
 
     def meets(row: dict[str, Any], text: str) -> bool:
         condition = parse(text)

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from connector.api.client import Client
-from connector.api.clock import Clock
+from connector.api.clock import LocalClock
 from connector.api.limits import PACE, Limits, published_rps
 from connector.config import Connection, Key
 from tests.fake_clock import FakeClock, LockstepClock
@@ -22,7 +22,7 @@ LIST = "GET /v1/charges"
 class StrictServer:
     """Answers 429 to whatever would make more than `rps` requests in any stretch of one second."""
 
-    def __init__(self, clock: Clock, rps: int) -> None:
+    def __init__(self, clock: LocalClock, rps: int) -> None:
         self.clock = clock
         self.rps = rps
         self.times: list[float] = []
@@ -209,7 +209,7 @@ def test_it_never_comes_to_a_stop() -> None:
 
 
 def test_after_a_concurrency_429_no_more_than_half_are_in_flight() -> None:
-    limits = Limits(Clock(), 1e6, 1e6)
+    limits = Limits(LocalClock(), 1e6, 1e6)
     together = threading.Barrier(8)
     most_after = 0
     in_flight = 0

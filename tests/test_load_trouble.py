@@ -16,8 +16,8 @@ from connector import ConnectorError, Stripe
 from connector.databases.base import Counts, Database
 from connector.databases.merge import Table
 from connector.errors import UsageError
+from connector.load.into_table import load_table
 from connector.load.loading import Loading, LoadReport
-from connector.load.tables import load_table
 from connector.places import open_source
 from tests.databases import postgres
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.databases.base import Counts, Database, DoubledKeys, How, Session
+from connector.databases.base import Counts, Database, DoubledKeys, MergeOptions, Session
 from tests.databases import database
 from tests.merging import COLUMNS, PLAIN, load, stored, table_of, thing, things, values
 
@@ -76,7 +76,7 @@ def test_rows_that_do_not_fit_leave_everything_as_it_was(database: Database) -> 
 
     def work(session: Session) -> None:
         staged = session.stage(things(database), [table_of([C1], COLUMNS)], list(COLUMNS))
-        session.merge(things(database), staged, PLAIN, How("mirror"))
+        session.merge(things(database), staged, PLAIN, MergeOptions("mirror"))
         raise RuntimeError("the source broke")
 
     with pytest.raises(RuntimeError, match="the source broke"):

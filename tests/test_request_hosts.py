@@ -15,8 +15,8 @@ from connector import Stripe
 from connector.api.calls import prepare, same_origin
 from connector.config import Connection, Key
 from connector.errors import DataError, StripeError, UsageError
-from connector.request.asked import Asked, call_of
-from connector.request.replies import following
+from connector.request.bodies import following
+from connector.request.template import Request, call_of
 from tests.scripted_server import Answer, ScriptedServer
 from tests.serving import SECRET
 
@@ -124,7 +124,7 @@ ADDRESSES = st.lists(st.sampled_from(PIECES), max_size=8).map("".join) | st.text
 @given(ADDRESSES)
 def test_whatever_is_typed_as_a_url_the_key_goes_to_the_api_or_nowhere(url: str) -> None:
     try:
-        prepared = prepare(call_of(Asked("GET", url)), Connection(Key(SECRET)))
+        prepared = prepare(call_of(Request("GET", url)), Connection(Key(SECRET)))
     except UsageError:
         return
     assert (prepared.url.scheme, prepared.url.host, prepared.url.port) == ("https", "api.stripe.com", None)

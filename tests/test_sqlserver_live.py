@@ -11,7 +11,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from connector.databases.base import Counts, How, RefusedValue
+from connector.databases.base import Counts, MergeOptions, RefusedValue
 from connector.databases.merge import Keys, Table
 from connector.databases.sqlserver.database import SQLServer
 from connector.errors import TargetError
@@ -278,7 +278,7 @@ def test_a_mirror_deletes_only_in_its_scope(database: SQLServer, table: Table) -
     with database.transaction() as session:
         session.lock(table)
         staged = session.stage(table, [rows_of(columns, (2, "b"))], list(columns))
-        counts = session.merge(table, staged, Keys(("id",)), How("mirror", scope={"name": "b"}))
+        counts = session.merge(table, staged, Keys(("id",)), MergeOptions("mirror", scope={"name": "b"}))
     assert counts == Counts(unchanged=1, deleted=1)
     assert stored(database, table) == [(1, "a"), (2, "b")]
 

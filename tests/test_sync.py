@@ -18,7 +18,7 @@ from connector.errors import ConfigError, TargetError
 from connector.sandbox import Sandbox
 from connector.sync import run as sync
 from connector.sync.config import RunFile, TableRun
-from connector.sync.journal import EVENTS, Lease, Memory, Progress, Run
+from connector.sync.journal import EVENTS, Journal, Lease, Run, State
 from connector.sync.run import SyncReport
 from tests.accounts import account
 from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
@@ -203,8 +203,8 @@ def test_a_stopped_pass_is_taken_up_where_it_is_missing_and_everything_is_read(s
     created = sorted(each["created"] for each in sandbox.truth("customer"))
     low, high = created[len(created) // 3], created[2 * len(created) // 3]
     with DuckDB(str(file)).transaction() as session:
-        Memory(session, "main").save_progress(
-            own["id"], Progress("customers", Spans.of([(0, low), (high, 2**40)])), livemode=False
+        Journal(session, "main").save_progress(
+            own["id"], State("customers", Spans.of([(0, low), (high, 2**40)])), livemode=False
         )
     gone = some(sandbox, "customer", lambda each: each["created"] > high)
     sandbox.delete("customer", gone["id"])
@@ -215,7 +215,7 @@ def test_a_stopped_pass_is_taken_up_where_it_is_missing_and_everything_is_read(s
     lists = [each for each in sandbox.requests[before:] if each.path == "/v1/customers"]
     assert len(lists) >= 3
     with DuckDB(str(file)).transaction() as session:
-        assert Memory(session, "main").progress(own["id"])["customers"].covered == Spans()
+        assert Journal(session, "main").progress(own["id"])["customers"].covered == Spans()
 
 
 # Accounts
@@ -307,7 +307,7 @@ def test_a_column_that_an_older_table_lacks_is_added_filled_and_announced(shared
 
 def hold(file: Path, lease: Lease) -> None:
     with DuckDB(str(file)).transaction() as session:
-        memory = Memory(session, "main")
+        memory = Journal(session, "main")
         memory.prepare()
         memory.release(lease.run_id)
         assert memory.take_lease(lease) is None
@@ -326,7 +326,7 @@ def test_a_second_run_waits_as_long_as_it_was_told(
 
     def ended(_seconds: float) -> None:
         with DuckDB(str(file)).transaction() as session:
-            Memory(session, "main").release("theirs")
+            Journal(session, "main").release("theirs")
 
     monkeypatch.setattr("connector.sync.run.time.sleep", ended)
     assert not run(sandbox, file, "products", lock_wait_seconds=60.0).failed
@@ -337,7 +337,7 @@ def test_a_lease_of_a_run_that_is_gone_is_taken_over_and_told(sandbox: Sandbox, 
     report = run(sandbox, file, "products")
     assert any("run theirs" in note and "goes on from there" in note for note in report.notes)
     with DuckDB(str(file)).transaction() as session:
-        assert Memory(session, "main").lease() is None
+        assert Journal(session, "main").lease() is None
 
 
 def test_a_run_whose_lease_was_taken_over_stops_writing(sandbox: Sandbox, file: Path) -> None:
@@ -352,7 +352,7 @@ def test_a_run_whose_lease_was_taken_over_stops_writing(sandbox: Sandbox, file: 
     tables = {row["name"] for row in query(file, "select table_name as name from duckdb_tables()")}
     assert ("products" in tables, "coupons" in tables) == (True, False)
     with DuckDB(str(file)).transaction() as session:
-        held = Memory(session, "main").lease()
+        held = Journal(session, "main").lease()
     assert held is not None
     assert held.run_id == "theirs", "the lease of the other run stays"
 
@@ -387,4 +387,4 @@ def test_an_error_while_the_position_is_read_gives_the_lease_back(
     assert not run(sandbox, file, "products").failed
     (own_account,) = sandbox.truth("account")
     with DuckDB(str(file)).transaction() as session:
-        assert EVENTS in Memory(session, "main").progress(own_account["id"])
+        assert EVENTS in Journal(session, "main").progress(own_account["id"])

@@ -18,7 +18,7 @@ from connector.sandbox import Sandbox
 from connector.stripe import history
 from connector.sync import run as sync
 from connector.sync.config import RunFile, TableRun
-from connector.sync.journal import Memory, Run
+from connector.sync.journal import Journal, Run
 from connector.sync.run import SyncReport
 from tests.accounts import NOW, account
 from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
@@ -92,7 +92,7 @@ def test_an_account_that_stripe_cannot_tell_now_is_an_error_and_changes_nothing(
         stripe.sync(["products"], to=str(file))
     assert rows_of(file, "products") == before
     with DuckDB(str(file)).transaction() as session:
-        assert Memory(session, "main").lease() is None
+        assert Journal(session, "main").lease() is None
 
 
 def test_the_child_of_two_parents_is_synced_within_its_window(shared_sandbox: Sandbox, file: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_run_that_is_interrupted_does_not_count_as_running(sandbox: Sandbox, f
     found = query(file, "select endpoint, status from _sync_runs order by endpoint")
     assert [tuple(row.values()) for row in found] == [("coupons", "failed"), ("products", "succeeded")]
     with DuckDB(str(file)).transaction() as session:
-        assert Memory(session, "main").lease() is None
+        assert Journal(session, "main").lease() is None
 
 
 def test_a_notebook_shows_counts_seconds_and_notes_as_people_read_them() -> None:

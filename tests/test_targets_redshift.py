@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 import sqlglot
 
-from connector.databases.base import Counts, How, RefusedValue, Session, Staged
+from connector.databases.base import Counts, MergeOptions, RefusedValue, Session, Staged
 from connector.databases.duckdb.database import DuckDB
 from connector.databases.merge import Keys, Merge, Table
 from connector.databases.redshift import Redshift, RedshiftDialect, RedshiftSession, _portions, literal
@@ -118,7 +118,7 @@ def load(session: Session, mode: str, *rows: dict[str, Any], keys: Keys = BY_ID,
     staged = session.stage(TABLE, [batch], batch.schema.names)
     rejected, _ = session.reject_without_key(TABLE, staged, keys)
     staged = Staged(staged.name, staged.columns, staged.rows - rejected)
-    return replace(session.merge(TABLE, staged, keys, How(mode, **how)), rejected=rejected)
+    return replace(session.merge(TABLE, staged, keys, MergeOptions(mode, **how)), rejected=rejected)
 
 
 def stored(session: Session) -> list[tuple[object, ...]]:

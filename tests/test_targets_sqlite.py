@@ -14,7 +14,7 @@ import sqlalchemy as sql
 
 from connector import Stripe
 from connector.api.spans import Spans
-from connector.databases.base import Counts, Deletion, How, RefusedValue, Session, Unseen
+from connector.databases.base import Counts, Deletion, MergeOptions, RefusedValue, Session, Unseen
 from connector.databases.merge import Keys, Table
 from connector.databases.portable.database import Portable
 from connector.errors import TargetError
@@ -24,7 +24,7 @@ from connector.load.run import load
 from connector.places import open_source, open_target
 from connector.rows.flatten import arrow_field
 from connector.sandbox import Sandbox
-from connector.sync.journal import Lease, Memory, Progress, Run
+from connector.sync.journal import Journal, Lease, Run, State
 
 TABLE = Table("main", "things")
 BY_ID = Keys(("id",))
@@ -72,7 +72,7 @@ def typed(*rows: dict[str, Any], **columns: str) -> pa.Table:
 def merged(session: Session, batch: pa.Table, mode: str = "upsert", keys: Keys = BY_ID, table: Table = TABLE) -> Counts:
     session.lock(table)
     session.prepare(table, batch.schema, keys.columns)
-    return session.merge(table, session.stage(table, [batch], batch.schema.names), keys, How(mode))
+    return session.merge(table, session.stage(table, [batch], batch.schema.names), keys, MergeOptions(mode))
 
 
 # What SQLite stores
@@ -164,7 +164,7 @@ def test_a_failed_load_leaves_no_table_behind(database: Portable, file: Path) ->
     def work(session: Session) -> Counts:
         merged(session, twice)
         session.prepare(table, twice.schema, BY_ID.columns)
-        return session.merge(table, session.stage(table, [twice], ["id"]), Keys(()), How("append"))
+        return session.merge(table, session.stage(table, [twice], ["id"]), Keys(()), MergeOptions("append"))
 
     with pytest.raises(TargetError, match="breaks a rule"):
         database.repeated(work)
@@ -239,13 +239,13 @@ def test_a_file_that_is_no_database_stays_what_it_is(database: Portable, file: P
 
 def test_a_sync_remembers_in_sqlite(database: Portable) -> None:
     with database.transaction() as session:
-        memory = Memory(session, "main")
+        memory = Journal(session, "main")
         memory.prepare()
         memory.prepare()
         mine = Lease("run_1", "host", 1, START.timestamp())
         assert memory.take_lease(mine) is None
         assert memory.take_lease(Lease("run_2", "other", 2, START.timestamp())) == mine
-        progress = Progress("charges", Spans(), int(START.timestamp()), "here")
+        progress = State("charges", Spans(), int(START.timestamp()), "here")
         memory.save_progress("acct_1", progress, livemode=False)
         memory.check_mode(livemode=False)
         with pytest.raises(TargetError, match="test data"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from connector.api.account import Api
-from connector.api.pages import Reader, Selection
+from connector.api.pages import PageReader, Selection
 from connector.definitions.endpoint import Endpoint
 from connector.errors import AuthenticationFailed, ConnectorError, PermissionDenied, StripeError
 
@@ -32,7 +32,7 @@ def check(api: Api, only: Collection[str] = ()) -> Iterator[Check]:
     for name in only:
         api.endpoints[name]  # an unknown one is an error before anything is sent
     yield from _account(api)
-    reader = Reader(api.client, api.endpoints, page_rows=1)
+    reader = PageReader(api.client, api.endpoints, page_rows=1)
     for name in names:
         yield _endpoint(reader, api, api.endpoints[name])
 
@@ -54,7 +54,7 @@ def _account(api: Api) -> Iterator[Check]:
     yield Check("account", good=True, found=" ".join(filter(None, [account["id"], name])))
 
 
-def _endpoint(reader: Reader, api: Api, endpoint: Endpoint) -> Check:
+def _endpoint(reader: PageReader, api: Api, endpoint: Endpoint) -> Check:
     try:
         page = next(reader.read(endpoint, _smallest(api, endpoint)), None)
     except AuthenticationFailed:
@@ -70,5 +70,5 @@ def _smallest(api: Api, endpoint: Endpoint) -> Selection:
     """Return what makes the endpoint answer: nothing, but for the time window where one is needed."""
     if endpoint.window is None:
         return Selection()
-    today = int(api.clock.now.timestamp()) // _DAY_SECONDS * _DAY_SECONDS
+    today = int(api.calendar.now.timestamp()) // _DAY_SECONDS * _DAY_SECONDS
     return Selection({endpoint.window.start: today - _DAY_SECONDS, endpoint.window.end: today})

@@ -19,12 +19,10 @@ from types import TracebackType
 import httpx
 
 from connector.api.calls import Call, Prepared, prepare
-from connector.api.clock import Clock, StripeClock, http_date
+from connector.api.clock import LocalClock, StripeClock, http_date
 from connector.api.limits import LIVE_RPS, TEST_RPS, Limits, Turn
-from connector.api.responses import TOO_MANY, Failure, Reply, Tries, failure_of, no_answer, refusal
+from connector.api.responses import TOO_MANY_REQUESTS, Attempts, Failure, Response, failure_of, no_response, refusal
 from connector.config import LOOPBACK, Connection
-
-__all__ = ["Call", "Client", "Reply", "Statistics"]
 
 ATTEMPTS = 8
 FIRST_WAIT_SECONDS = 0.5
@@ -61,10 +59,10 @@ class Client:
     """Requests to Stripe over one connection; safe to use from several threads at once."""
 
     def __init__(
-        self, connection: Connection, transport: httpx.BaseTransport | None = None, clock: Clock | None = None
+        self, connection: Connection, transport: httpx.BaseTransport | None = None, clock: LocalClock | None = None
     ) -> None:
         self.connection = connection
-        self._clock = clock or Clock()
+        self._clock = clock or LocalClock()
         self._stripe_clock = StripeClock(self._clock)
         account_rps = connection.max_rps or (LIVE_RPS if connection.livemode else TEST_RPS)
         self._limits = Limits(self._clock, account_rps, connection.max_rps_per_endpoint)
@@ -92,17 +90,17 @@ class Client:
         """Close the connections to Stripe."""
         self._http.close()
 
-    def get(self, url: str, params: Mapping[str, object] | None = None, endpoint: str | None = None) -> Reply:
-        """Send a GET and return its reply."""
+    def get(self, url: str, params: Mapping[str, object] | None = None, endpoint: str | None = None) -> Response:
+        """Send a GET and return its response."""
         return self.request(Call("GET", url, params, endpoint=endpoint))
 
-    def request(self, call: Call) -> Reply:
-        """Send the call, again where that helps, and return its successful reply; else raise what went wrong."""
+    def request(self, call: Call) -> Response:
+        """Send the call, again where that helps, and return its successful response; else raise what went wrong."""
         request = prepare(call, self.connection)
         progress = _Progress(started_at=self._clock.monotonic())
         while True:
             outcome = self._attempt(request, progress)
-            if isinstance(outcome, Reply) and httpx.codes.is_success(outcome.status):
+            if isinstance(outcome, Response) and httpx.codes.is_success(outcome.status):
                 return outcome
             wait_seconds = self._wait_before_next(request, progress, outcome)
             if wait_seconds is None:
@@ -112,22 +110,22 @@ class Client:
             self._clock.sleep(wait_seconds)
         tries = self._tries(request, progress, outcome)
         # Raised outside of any handler: a chained exception of the HTTP library is text that nobody has checked.
-        raise refusal(outcome, tries) if isinstance(outcome, Reply) else no_answer(outcome, tries)
+        raise refusal(outcome, tries) if isinstance(outcome, Response) else no_response(outcome, tries)
 
     # One attempt
 
-    def _attempt(self, request: Prepared, progress: _Progress) -> Reply | Failure:
+    def _attempt(self, request: Prepared, progress: _Progress) -> Response | Failure:
         progress.attempts += 1
         with self._limits.turn(request.label) as turn:
             self._count(requests=1, waited_seconds=turn.waited_seconds)
             outcome = self._send(request, progress)
             self._learn(request, turn, outcome)
-        is_limited = isinstance(outcome, Reply) and outcome.status == TOO_MANY
+        is_limited = isinstance(outcome, Response) and outcome.status == TOO_MANY_REQUESTS
         progress.failures += not is_limited
         progress.may_have_happened |= request.writes and _may_have_happened(outcome)
         return outcome
 
-    def _send(self, request: Prepared, progress: _Progress) -> Reply | Failure:
+    def _send(self, request: Prepared, progress: _Progress) -> Response | Failure:
         built = self._http.build_request(
             request.method,
             request.url,
@@ -146,7 +144,7 @@ class Client:
             return Failure("the answer was cut off")
         self._log(logging.DEBUG, f"{request.label}: {response.status_code} {response.headers.get('Request-Id', '')}")
         stripe_seconds = self._stripe_clock.whole_seconds(sent_at)
-        return Reply(response.status_code, response.headers, content, stripe_seconds, request.label)
+        return Response(response.status_code, response.headers, content, stripe_seconds, request.label)
 
     def _timeout(self, progress: _Progress) -> httpx.Timeout:
         left = max(self._seconds_left(progress), LEAST_WAIT_SECONDS)
@@ -171,10 +169,10 @@ class Client:
         if request.to_stripe and "Request-Id" in response.headers:
             self._stripe_clock.observe(response.headers.get("Date"), self._clock.monotonic())
 
-    def _learn(self, request: Prepared, turn: Turn, outcome: Reply | Failure) -> None:
+    def _learn(self, request: Prepared, turn: Turn, outcome: Response | Failure) -> None:
         if not request.to_stripe or isinstance(outcome, Failure):
             return
-        if outcome.status != TOO_MANY:
+        if outcome.status != TOO_MANY_REQUESTS:
             self._limits.succeeded(turn)
             return
         self._count(rate_limited=1)
@@ -189,15 +187,15 @@ class Client:
 
     # After an attempt
 
-    def _wait_before_next(self, request: Prepared, progress: _Progress, outcome: Reply | Failure) -> float | None:
+    def _wait_before_next(self, request: Prepared, progress: _Progress, outcome: Response | Failure) -> float | None:
         """Return the seconds to wait before the next attempt, or None when there is none."""
         if progress.failures >= ATTEMPTS or not _may_be_sent_again(request, outcome):
             return None
         wait_seconds = max(_back_off_seconds(progress.attempts), _asked_seconds(outcome, self._clock))
         return wait_seconds if wait_seconds < self._seconds_left(progress) else None
 
-    def _tries(self, request: Prepared, progress: _Progress, outcome: Reply | Failure) -> Tries:
-        return Tries(
+    def _tries(self, request: Prepared, progress: _Progress, outcome: Response | Failure) -> Attempts:
+        return Attempts(
             label=request.label,
             base=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
             to_stripe=request.to_stripe,
@@ -211,9 +209,9 @@ class Client:
     def _log(self, level: int, text: str) -> None:
         _log.log(level, "%s", self.connection.key.hide_in(text))
 
-    def _log_retry(self, request: Prepared, outcome: Reply | Failure, wait_seconds: float) -> None:
-        what = str(outcome.status) if isinstance(outcome, Reply) else outcome.reason
-        level = logging.INFO if what == str(TOO_MANY) else logging.WARNING
+    def _log_retry(self, request: Prepared, outcome: Response | Failure, wait_seconds: float) -> None:
+        what = str(outcome.status) if isinstance(outcome, Response) else outcome.reason
+        level = logging.INFO if what == str(TOO_MANY_REQUESTS) else logging.WARNING
         self._log(level, f"{request.label}: {what}; sent again in {wait_seconds:.1f} s")
 
 
@@ -227,7 +225,7 @@ def _open(transport: httpx.BaseTransport | None) -> httpx.Client:
 # What an outcome means
 
 
-def _may_be_sent_again(request: Prepared, outcome: Reply | Failure) -> bool:
+def _may_be_sent_again(request: Prepared, outcome: Response | Failure) -> bool:
     if isinstance(outcome, Failure):
         return not outcome.is_final and (request.is_repeatable or not outcome.was_sent)
     advice = outcome.headers.get("Stripe-Should-Retry", "").lower()
@@ -235,16 +233,16 @@ def _may_be_sent_again(request: Prepared, outcome: Reply | Failure) -> bool:
         return advice == "true"
     if outcome.status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return request.is_repeatable
-    return outcome.status in {httpx.codes.CONFLICT, TOO_MANY}
+    return outcome.status in {httpx.codes.CONFLICT, TOO_MANY_REQUESTS}
 
 
-def _may_have_happened(outcome: Reply | Failure) -> bool:
+def _may_have_happened(outcome: Response | Failure) -> bool:
     if isinstance(outcome, Failure):
         return outcome.was_sent
     return outcome.status >= httpx.codes.INTERNAL_SERVER_ERROR
 
 
-def _is_settled(request: Prepared, outcome: Reply | Failure) -> bool:
+def _is_settled(request: Prepared, outcome: Response | Failure) -> bool:
     """Whether this last outcome tells what became of the attempts before it that got no answer.
 
     With an idempotency key Stripe answers for all attempts at once, unless it did not get as far as the key.
@@ -261,7 +259,7 @@ def _back_off_seconds(attempts: int) -> float:
     return random.uniform(LEAST_WAIT_SECONDS, longest)  # noqa: S311  # spreads retries, guards nothing
 
 
-def _asked_seconds(outcome: Reply | Failure, clock: Clock) -> float:
+def _asked_seconds(outcome: Response | Failure, clock: LocalClock) -> float:
     """Return the wait that `Retry-After` asks for, in seconds or as a date; 0 without one."""
     asked = "" if isinstance(outcome, Failure) else outcome.headers.get("Retry-After", "")
     if isinstance(outcome, Failure) or not asked:

@@ -8,7 +8,7 @@ import threading
 import time
 
 
-class Clock:
+class LocalClock:
     """Time as the client sees it; tests put their own in its place, so that nothing has to wait."""
 
     def monotonic(self) -> float:
@@ -33,7 +33,7 @@ class StripeClock:
     older than what was sent before.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: LocalClock) -> None:
         self._clock = clock
         self._distance: float | None = None
         self._lock = threading.Lock()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from connector.api.clock import Clock
+from connector.api.clock import LocalClock
 
 LIVE_RPS = 100.0
 TEST_RPS = 25.0
@@ -90,7 +90,7 @@ class Limit:
 class Limits:
     """The limits of one client: that of its account and those of all endpoints it has called."""
 
-    def __init__(self, clock: Clock, account_rps: float, endpoint_rps: float | None = None) -> None:
+    def __init__(self, clock: LocalClock, account_rps: float, endpoint_rps: float | None = None) -> None:
         self.account = Limit(account_rps)
         self._endpoint_rps = endpoint_rps
         self._endpoints: dict[str, Limit] = {}

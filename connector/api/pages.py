@@ -24,7 +24,6 @@ from connector.api.records import (
     decoded_part,
     embedded_lists,
     ids_of,
-    only,
     path_part,
     rows_at,
     rows_by_kind,
@@ -32,8 +31,6 @@ from connector.api.records import (
 )
 from connector.definitions.endpoint import Endpoint, Endpoints, Parent
 from connector.errors import DataError, ObjectMissing, StripeError
-
-__all__ = ["PAGE_ROWS", "Listing", "Page", "Parameters", "Reader", "Selection", "only"]
 
 PAGE_ROWS = 100  # Stripe's greatest `limit`
 _REMEMBERED_IDS = 10 * PAGE_ROWS  # how far back a walk can step when its cursor's object has been deleted
@@ -65,7 +62,7 @@ class Listing:
     order_filter: str | None = None
 
 
-class Reader:
+class PageReader:
     """Reads the pages of endpoints; what is worth telling the user piles up in `notes`."""
 
     def __init__(self, client: Client, endpoints: Endpoints, page_rows: int = PAGE_ROWS) -> None:
@@ -102,21 +99,21 @@ class Reader:
     def _rows_inside(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
         """Yield the one page of an endpoint whose rows stand somewhere inside the answer."""
         parameters = {**endpoint.always, **selection.parameters}
-        reply = self._client.get(endpoint.path, parameters, endpoint=endpoint.path)
-        yield rows_by_kind(reply, endpoint.rows) if endpoint.rows else rows_at(reply, endpoint.rows_at)
+        response = self._client.get(endpoint.path, parameters, endpoint=endpoint.path)
+        yield rows_by_kind(response, endpoint.rows) if endpoint.rows else rows_at(response, endpoint.rows_at)
 
     def _retrieve(self, endpoint: Endpoint, ids: Sequence[str]) -> Iterator[Page]:
         path = endpoint.retrieve or ""
         for each in dict.fromkeys(ids):
             try:
-                reply = self._client.get(path.replace("{id}", path_part(each)), {}, endpoint=path)
+                response = self._client.get(path.replace("{id}", path_part(each)), {}, endpoint=path)
             except ObjectMissing:
                 self.notes.append(f"{endpoint.name}: there is no {each}.")
                 continue
-            if decoded(reply, Stub).deleted:
+            if decoded(response, Stub).deleted:
                 self.notes.append(f"{endpoint.name}: {each} has been deleted.")
                 continue
-            yield Page(records=b"[" + clean_content(reply) + b"]", count=1, sent_at=reply.sent_at)
+            yield Page(records=b"[" + clean_content(response) + b"]", count=1, sent_at=response.sent_at)
 
     def _children(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
         if endpoint.embedded and endpoint.parents[0].column not in selection.parents:
@@ -179,16 +176,16 @@ class Reader:
         seen: frozenset[str] = frozenset()
         while True:
             try:
-                reply = self._client.get(listing.path, self._query(listing), endpoint=listing.label)
+                response = self._client.get(listing.path, self._query(listing), endpoint=listing.label)
             except StripeError as error:
                 if not (recent and error.code == "resource_missing" and error.param == "starting_after"):
                     raise
                 seen = frozenset(recent)
                 listing = self._behind_deleted_cursor(listing, recent, oldest)
                 continue
-            answer = decoded(reply, ListAnswer)
-            keys = decoded_part(reply, answer.data, list[RecordKey])
-            page = Page(bytes(answer.data), len(keys), reply.sent_at)
+            answer = decoded(response, ListAnswer)
+            keys = decoded_part(response, answer.data, list[RecordKey])
+            page = Page(bytes(answer.data), len(keys), response.sent_at)
             yield from unseen(page, set(seen)) if seen else [page]
             further = _further(listing, answer, keys[-1].id if keys else None)
             if further is None:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.json import decode, encode
 
-from connector.api.responses import Reply
+from connector.api.responses import Response
 from connector.errors import DataError, UsageError
 
 _NULL = Raw(b"null")
@@ -53,11 +53,11 @@ class Stub(msgspec.Struct):
     deleted: bool = False
 
 
-def clean_content(reply: Reply) -> bytes:
+def clean_content(response: Response) -> bytes:
     """Return the answer's bytes; half a surrogate pair, which is no character, becomes U+FFFD."""
-    if b"\\ud" not in reply.content and b"\\uD" not in reply.content:
-        return reply.content
-    return _ESCAPE.sub(lambda found: b"\\ufffd" if found["half"] else found[0], reply.content)
+    if b"\\ud" not in response.content and b"\\uD" not in response.content:
+        return response.content
+    return _ESCAPE.sub(lambda found: b"\\ufffd" if found["half"] else found[0], response.content)
 
 
 # Every escape is matched, so that an escaped backslash is never taken for the start of one.
@@ -66,17 +66,17 @@ _ESCAPE = re.compile(
 )
 
 
-def decoded(reply: Reply, kind: Any) -> Any:
+def decoded(response: Response, kind: Any) -> Any:
     """Return the answer decoded as `kind`; a DataError where it is something else."""
-    return decoded_part(reply, clean_content(reply), kind)
+    return decoded_part(response, clean_content(response), kind)
 
 
-def decoded_part(reply: Reply, part: bytes | Raw, kind: Any) -> Any:
+def decoded_part(response: Response, part: bytes | Raw, kind: Any) -> Any:
     """Return a part of an answer decoded as `kind`, {} for null; a DataError where it is something else."""
     try:
         found = decode(part, type=kind)
     except msgspec.MsgspecError as error:
-        raise DataError(f"Stripe's answer (request {reply.request_id}) is not what it should be: {error}") from error
+        raise DataError(f"Stripe's answer (request {response.request_id}) is not what it should be: {error}") from error
     return {} if found is None else found
 
 
@@ -102,16 +102,16 @@ def unseen(page: Page, seen: set[str]) -> Iterator[Page]:
         yield replace(page, records=b"[" + b",".join(raw for _, raw in fresh) + b"]", count=len(fresh))
 
 
-def rows_by_kind(reply: Reply, kinds: Sequence[str]) -> Page:
+def rows_by_kind(response: Response, kinds: Sequence[str]) -> Page:
     """Return the rows of several lists inside one object, each with the object's own fields, by kind."""
-    fields = decoded(reply, dict[str, Any])
+    fields = decoded(response, dict[str, Any])
     roots = {kind.split(".")[0] for kind in kinds}
     shared = {key: value for key, value in fields.items() if key not in roots and key != "object"}
     found = [(kind, row) for kind in kinds for row in _rows_of_kind(fields, kind)]
     return Page(
         records=encode([{**shared, **row} for _, row in found]),
         count=len(found),
-        sent_at=reply.sent_at,
+        sent_at=response.sent_at,
         fills={"kind": [kind for kind, _ in found]},
     )
 
@@ -123,13 +123,13 @@ def _rows_of_kind(fields: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
     return here or []
 
 
-def rows_at(reply: Reply, path: Sequence[str]) -> Page:
+def rows_at(response: Response, path: Sequence[str]) -> Page:
     """Return the items of the one list that stands at `path` in an answer; none where it is null or absent."""
-    raw = decoded(reply, Raw)
+    raw = decoded(response, Raw)
     for name in path:
-        raw = decoded_part(reply, raw, dict[str, Raw] | None).get(name, _NULL)
-    items = decoded_part(reply, raw, list[Raw] | None)
-    return Page(bytes(raw) if items else b"[]", len(items), reply.sent_at)
+        raw = decoded_part(response, raw, dict[str, Raw] | None).get(name, _NULL)
+    items = decoded_part(response, raw, list[Raw] | None)
+    return Page(bytes(raw) if items else b"[]", len(items), response.sent_at)
 
 
 def embedded_lists(page: Page, path: Sequence[str]) -> tuple[list[bytes], list[str], list[tuple[str, str | None]]]:

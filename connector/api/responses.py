@@ -1,4 +1,4 @@
-"""What comes back from a request: a reply, or the failure to get one, and the errors that both become."""
+"""What comes back from a request: a response, or the failure to get one, and the errors that both become."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import msgspec
 from connector.errors import (
     AuthenticationFailed,
     DataError,
-    NoAnswer,
+    NoResponse,
     ObjectMissing,
     PermissionDenied,
     RateLimited,
@@ -23,7 +23,7 @@ from connector.errors import (
     StripeUnavailable,
 )
 
-TOO_MANY = 429
+TOO_MANY_REQUESTS = 429
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.LocalProtocolError)
 _NEXT_STEPS = {
@@ -35,7 +35,7 @@ _NEXT_STEPS = {
 
 
 @dataclass(frozen=True)
-class Reply:
+class Response:
     """Stripe's answer. `sent_at` is when the request was sent, in whole seconds of Stripe's clock."""
 
     status: int
@@ -77,7 +77,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Tries:
+class Attempts:
     """All attempts of one request, as far as an error tells of them."""
 
     label: str
@@ -137,26 +137,26 @@ def _reason(error: httpx.RequestError) -> str:
     return str(error) or type(error).__name__
 
 
-def no_answer(failure: Failure, tries: Tries) -> NoAnswer:
+def no_response(failure: Failure, tries: Attempts) -> NoResponse:
     """Return the error for a request that got no answer."""
     message = f"No answer from {tries.base} to {tries.label}{tries.spent}: {failure.reason}."
     advice = tries.doubt or f" Check the network{', and api_base of the connection' if tries.to_stripe else ''}."
-    error = NoAnswer(tries.hide(message + advice), outcome_unknown=tries.outcome_unknown)
+    error = NoResponse(tries.hide(message + advice), outcome_unknown=tries.outcome_unknown)
     error.idempotency_key = tries.idempotency_key
     return error
 
 
-def refusal(reply: Reply, tries: Tries) -> StripeError:
+def refusal(response: Response, tries: Attempts) -> StripeError:
     """Return the error for an answer that is not a success."""
-    fields = reply.error_fields(tries.hide)
-    message = f"{_head(reply, tries)}: {_explanation(reply, tries, fields)}"
-    if tries.to_stripe and reply.status in _NEXT_STEPS:
-        message += f" {_NEXT_STEPS[reply.status]}"
-    error = _class_for(reply.status)(
+    fields = response.error_fields(tries.hide)
+    message = f"{_head(response, tries)}: {_explanation(response, tries, fields)}"
+    if tries.to_stripe and response.status in _NEXT_STEPS:
+        message += f" {_NEXT_STEPS[response.status]}"
+    error = _class_for(response.status)(
         tries.hide(message + tries.doubt),
-        status=reply.status,
+        status=response.status,
         body=fields,
-        request_id=reply.request_id and tries.hide(reply.request_id),
+        request_id=response.request_id and tries.hide(response.request_id),
     )
     error.outcome_unknown = tries.outcome_unknown
     error.idempotency_key = tries.idempotency_key
@@ -170,23 +170,23 @@ def _class_for(status: int) -> type[StripeError]:
     return typed.get(status, StripeError)
 
 
-def _head(reply: Reply, tries: Tries) -> str:
+def _head(response: Response, tries: Attempts) -> str:
     who = "Stripe" if tries.to_stripe else tries.base
-    did = "could not answer" if reply.status >= httpx.codes.INTERNAL_SERVER_ERROR else "refused"
-    request = f", request {reply.request_id}" if reply.request_id else ""
-    return f"{who} {did} {reply.label} ({reply.status}{request}){tries.spent}"
+    did = "could not answer" if response.status >= httpx.codes.INTERNAL_SERVER_ERROR else "refused"
+    request = f", request {response.request_id}" if response.request_id else ""
+    return f"{who} {did} {response.label} ({response.status}{request}){tries.spent}"
 
 
-def _redirect_host(reply: Reply) -> str:
+def _redirect_host(response: Response) -> str:
     try:
-        return urlsplit(reply.headers.get("Location", "")).hostname or "the same host"
+        return urlsplit(response.headers.get("Location", "")).hostname or "the same host"
     except ValueError:
         return "an address that cannot be read"
 
 
-def _explanation(reply: Reply, tries: Tries, fields: Mapping[str, object]) -> str:
-    if httpx.codes.MULTIPLE_CHOICES <= reply.status < httpx.codes.BAD_REQUEST:
-        return f"it redirects to {_redirect_host(reply)}, and redirects are not followed."
+def _explanation(response: Response, tries: Attempts, fields: Mapping[str, object]) -> str:
+    if httpx.codes.MULTIPLE_CHOICES <= response.status < httpx.codes.BAD_REQUEST:
+        return f"it redirects to {_redirect_host(response)}, and redirects are not followed."
     said = " ".join(str(fields.get("message") or "").split())
     if not said and not fields:
         said = f"without Stripe's reason; is {tries.base} Stripe's API?" if tries.to_stripe else "without a reason"

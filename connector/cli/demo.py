@@ -18,7 +18,7 @@ from connector.places import open_database
 from connector.rows.money import divisor_sql
 from connector.sandbox import Options, Sandbox, SandboxError, serve_forever
 from connector.stripe import Stripe
-from connector.sync.journal import Memory, Run
+from connector.sync.journal import Journal, Run
 
 FILE = "stripe.duckdb"
 TABLES = ("customers", "products", "subscriptions", "subscription_items", "invoices", "charges", "refunds", "payouts",
@@ -85,8 +85,8 @@ def _synced_before(sandbox: Sandbox) -> bool:
         if not database.exists():
             return False
         with database.transaction() as session:
-            memory = Memory(session, database.default_schema)
-            accounts = memory.accounts() if memory.exists() else set()
+            journal = Journal(session, database.default_schema)
+            accounts = journal.accounts() if journal.exists() else set()
     (account,) = (each["id"] for each in sandbox.truth("account"))
     if accounts - {account}:
         raise UsageError(f"{FILE} in this folder holds data of another account: run the demo in another folder.")

@@ -64,6 +64,6 @@ def dates(token: str, time_zone: str, week_start: str) -> None:
     connector dates '2022-01-31 23:59:59'
     """
     from connector.cli.show import show_dates
-    from connector.dates import Clock, describe
+    from connector.dates import Calendar, describe
 
-    show_dates(describe(token, Clock.system(time_zone, week_start)), time_zone)
+    show_dates(describe(token, Calendar.system(time_zone, week_start)), time_zone)

@@ -140,6 +140,6 @@ def say(lines: Iterable[str]) -> None:
 
 def progress(name: str) -> Any:
     """Return what shows how far the reading of `name` has come."""
-    from connector.cli.progress import Progress
+    from connector.cli.progress import ReadProgress
 
-    return Progress(name)
+    return ReadProgress(name)

@@ -67,7 +67,7 @@ class _Line:
         self._bar.start()
 
 
-class Progress(_Line):
+class ReadProgress(_Line):
     """Shows a report as it grows, on stderr; to be called with the report after each page."""
 
     def __call__(self, report: Report) -> None:

@@ -18,23 +18,8 @@ from typing import Self, TypeVar, cast
 
 import pyarrow as pa
 
-from connector.databases.merge import Dialect, Keys, Merge, Table, place_column, quoted
+from connector.databases.merge import Dialect, Keys, Merge, Table, place_column
 from connector.errors import TargetError
-
-__all__ = [
-    "Conflict",
-    "Counts",
-    "Database",
-    "Deletion",
-    "How",
-    "Keys",
-    "RefusedValue",
-    "Session",
-    "Staged",
-    "Table",
-    "Unseen",
-    "quoted",
-]
 
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 _SHOWN_PLACES = 10
@@ -66,7 +51,7 @@ class Staged:
 
 
 @dataclass(frozen=True)
-class How:
+class MergeOptions:
     """What a merge does with staged rows: the mode, and for mirror, which of the target's rows it is about.
 
     `doubles` says what a key that stands twice means: "last" keeps the last row, "error" is a TargetError.
@@ -224,9 +209,9 @@ class Session(ABC):
         self.execute(f"DELETE FROM {staged.name} WHERE {where}")
         return int(str(count)), [int(str(number)) for (number,) in found[:_SHOWN_PLACES]]
 
-    def merge(self, table: Table, staged: Staged, keys: Keys, how: How | None = None) -> Counts:
+    def merge(self, table: Table, staged: Staged, keys: Keys, how: MergeOptions | None = None) -> Counts:
         """Bring the staged rows into the table; the caller holds its lock."""
-        how, merge, target = how or How(), self._merge(table, staged, keys), self.full(table)
+        how, merge, target = how or MergeOptions(), self._merge(table, staged, keys), self.full(table)
         rows = staged.rows - (self._keep_newest(merge, how) if keys.columns else 0)
         if how.mode == "replace":
             deleted = self.execute(f"DELETE FROM {target}")
@@ -252,7 +237,7 @@ class Session(ABC):
         types = self.column_types(table)
         return Merge(self.dialect, self.full(table), staged.name, {name: types[name] for name in staged.columns}, keys)
 
-    def _keep_newest(self, merge: Merge, how: How) -> int:
+    def _keep_newest(self, merge: Merge, how: MergeOptions) -> int:
         """Leave one row of each key in the stage and return how many went; keys are equal as the target has it."""
         if not self.rows(merge.is_doubled())[0][0]:
             return 0
@@ -271,7 +256,7 @@ class Session(ABC):
             self.execute(touch)
         return updated
 
-    def _delete_others(self, merge: Merge, how: How) -> int:
+    def _delete_others(self, merge: Merge, how: MergeOptions) -> int:
         return self.execute(merge.delete_others(list(how.scope)), list(how.scope.values()))
 
     # What a sync asks beside

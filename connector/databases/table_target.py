@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from connector.databases.base import Database, How
+from connector.databases.base import Database, MergeOptions
 from connector.databases.merge import Keys, Table
 from connector.rows.batches import refuse_repeated, regroup
 
@@ -26,4 +26,4 @@ class TableTarget:
             session.lock(self._table)
             session.prepare(self._table, schema)
             staged = session.stage(self._table, regroup(batches, schema), schema.names)
-            return session.merge(self._table, staged, Keys(()), How("replace")).inserted
+            return session.merge(self._table, staged, Keys(()), MergeOptions("replace")).inserted

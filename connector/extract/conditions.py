@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.api.pages import Selection
-from connector.dates import Clock, Interval, interval, token_of
+from connector.dates import Calendar, Interval, interval, token_of
 from connector.definitions.endpoint import Column, Endpoint, Filter
 from connector.errors import ConditionError, did_you_mean
 from connector.rows.flatten import ARROW_TYPES
@@ -104,16 +104,16 @@ class Plan:
     columns: frozenset[str]
 
 
-def plan(endpoint: Endpoint, conditions: Sequence[Condition], clock: Clock) -> Plan:
+def plan(endpoint: Endpoint, conditions: Sequence[Condition], calendar: Calendar) -> Plan:
     """Check conditions against an endpoint and decide which of them Stripe can answer."""
-    return _Planner(endpoint, conditions, clock).plan()
+    return _Planner(endpoint, conditions, calendar).plan()
 
 
 class _Planner:
-    def __init__(self, endpoint: Endpoint, conditions: Sequence[Condition], clock: Clock) -> None:
+    def __init__(self, endpoint: Endpoint, conditions: Sequence[Condition], calendar: Calendar) -> None:
         self.endpoint = endpoint
         self.conditions = conditions
-        self.clock = clock
+        self.calendar = calendar
         self.parameters: dict[str, Any] = {}
         self.ranges: dict[str, Interval] = {}
         self.parents: dict[str, tuple[str, ...]] = {}
@@ -191,7 +191,7 @@ class _Planner:
         """Narrow to the stretch of time that holds every value; a null or a != cannot be sent."""
         if condition.operator == "!=" or None in condition.values:
             return False
-        stretches = [interval(condition.operator, value, self.clock) for value in condition.values if value]
+        stretches = [interval(condition.operator, value, self.calendar) for value in condition.values if value]
         lows, highs = [each.gte for each in stretches], [each.lt for each in stretches]
         whole = Interval(
             None if None in lows else min(low for low in lows if low is not None),
@@ -268,7 +268,7 @@ class _Planner:
             raise ConditionError(f'"{condition}": {column.name} holds JSON; it can only be compared with null.')
         given = self.endpoint.filter_for(condition.word)
         wildcard = given is not None and given.wildcard
-        tests = [_value_test(column, condition, value, self.clock, wildcard=wildcard) for value in values]
+        tests = [_value_test(column, condition, value, self.calendar, wildcard=wildcard) for value in values]
         if None in condition.values:
             tests.append(pc.is_null)
 
@@ -282,11 +282,11 @@ class _Planner:
 
 
 def _value_test(
-    column: Column, condition: Condition, value: str, clock: Clock, *, wildcard: bool
+    column: Column, condition: Condition, value: str, calendar: Calendar, *, wildcard: bool
 ) -> Callable[[pa.Array], pa.Array]:
     operator = "=" if condition.operator == "!=" else condition.operator
     if column.type in ("timestamp", "date"):
-        zoned = clock if column.type == "timestamp" else Clock(clock.now, UTC, clock.week_start)
+        zoned = calendar if column.type == "timestamp" else Calendar(calendar.now, UTC, calendar.week_start)
         return functools.partial(_within, interval(operator, value, zoned))
     if column.type == "text" and wildcard and "*" in value:
         pattern = ".*".join(re.escape(part) for part in value.split("*"))

@@ -139,7 +139,7 @@ FORMATS = {
         Format("jsonl", (".jsonl", ".ndjson"), "jsonl", "jsonl", read_options=("encoding",)),
         Format("parquet", (".parquet",), "parquet", "parquet", is_text=False, has_lists=True),
         Format(
-            "xlsx", (".xlsx",), "excel.read", "excel.write", also_read=(".xlsm",), read_options=("sheet",),
+            "xlsx", (".xlsx",), "excel.reader", "excel.writer", also_read=(".xlsm",), read_options=("sheet",),
             is_text=False, write_needs="xlsxwriter",
         ),
     )

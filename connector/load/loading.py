@@ -13,7 +13,7 @@ NEW_COLUMN = ("add", "ignore", "fail")
 DUPLICATES = ("last", "error")
 _KEYED = {"upsert", "insert", "update", "delete", "mirror"}
 
-Progress = Callable[[int], None]
+LoadWatch = Callable[[int], None]
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from connector.files.formats import ReadOptions, WriteOptions
-from connector.load.files import load_file
-from connector.load.loading import Loading, LoadReport, Progress
-from connector.load.tables import load_table
+from connector.load.into_file import load_file
+from connector.load.into_table import load_table
+from connector.load.loading import Loading, LoadReport, LoadWatch
 from connector.places import is_database, open_source, open_table
 
 
@@ -17,7 +17,7 @@ def load(  # noqa: PLR0913 - each is a thing of its own, and most loads give two
     *,
     reading: ReadOptions | None = None,
     writing: WriteOptions | None = None,
-    progress: Progress | None = None,
+    progress: LoadWatch | None = None,
 ) -> LoadReport:
     """Bring a source's rows into a table of a database or into a file; after an error all is as it was."""
     loading = loading or Loading()

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.api.account import Api
-from connector.api.pages import Reader, Selection
+from connector.api.pages import PageReader, Selection
 from connector.definitions.endpoint import Endpoint, Endpoints, read_definition
 from connector.definitions.names import column_name, shorten, valid_table_name
 from connector.errors import DataError, StripeError, UsageError, did_you_mean
-from connector.request.asked import Asked, address, pairs
+from connector.request.bodies import write_whole
 from connector.request.jsonpath import RowFilter
-from connector.request.replies import write_whole
+from connector.request.template import Request, address, pairs
 from connector.rows.flatten import ARROW_TYPES, Flattener
 from connector.rows.render import is_json
 
@@ -61,7 +61,7 @@ class Shape:
 class Saving:
     """Keeps one request under a name; made before the request is sent, so that what cannot be kept is not begun."""
 
-    def __init__(self, api: Api, asked: Asked, rows: RowFilter | None) -> None:
+    def __init__(self, api: Api, asked: Request, rows: RowFilter | None) -> None:
         self._api = api
         self._asked = asked
         self._rows = rows
@@ -186,7 +186,7 @@ class Saving:
         """Return the definition as text, once it has read its first row; one whose list takes no pages says so."""
         text = _toml(content)
         endpoint = read_definition(self.file, tomllib.loads(text))
-        reader = Reader(self._api.client, Endpoints([self._folder]), page_rows=1)
+        reader = PageReader(self._api.client, Endpoints([self._folder]), page_rows=1)
         try:
             page = next(reader.read(endpoint, Selection()), None)
         except StripeError as error:
@@ -198,7 +198,7 @@ class Saving:
         return text, endpoint
 
 
-def _refuse_what_no_file_says(asked: Asked) -> None:
+def _refuse_what_no_file_says(asked: Request) -> None:
     """Raise a UsageError for what a definition has no word for."""
     refused = {
         f"a {asked.verb}, only a GET": asked.verb != "GET",

@@ -18,14 +18,14 @@ import pyarrow as pa
 
 from connector.api.account import Api
 from connector.api.calls import Call, prepare
-from connector.api.responses import Reply
+from connector.api.responses import Response
 from connector.errors import AuthenticationFailed, DataError, StripeError, UsageError, did_you_mean
-from connector.extract.read import Progress
-from connector.request.asked import Asked, Row, call_of, placeholders, said
+from connector.extract.run import ReadWatch
+from connector.request.bodies import document_of, following, goes_on, is_binary, with_page_size, write_content
 from connector.request.gates import explained, missing, needed, permission, plan
 from connector.request.jsonpath import RowFilter, records
-from connector.request.replies import document_of, following, goes_on, is_binary, with_page_size, write_content
 from connector.request.saving import Saving, Shape
+from connector.request.template import Request, Row, call_of, placeholders, said
 from connector.result import Report, Result
 from connector.rows.infer import Inferred
 
@@ -39,7 +39,7 @@ class _Sending:
 
     row: Row | None = None
     label: str | None = None
-    sent: tuple[Call, Reply] | None = None
+    sent: tuple[Call, Response] | None = None
 
 
 @dataclass
@@ -47,9 +47,9 @@ class _Reading:
     """How the rows of a request, or of one request per row of a source, are read."""
 
     api: Api
-    asked: Asked
+    asked: Request
     rows: RowFilter | None
-    progress: Progress
+    progress: ReadWatch
     only: _Sending | None = None
     shape: Shape = field(default_factory=Shape)
     cut_lists: int = 0
@@ -83,7 +83,7 @@ class _Reading:
             self._tell(report)
             yield from _first_rows(rows.batches(), limit, rows.schema)
 
-    def send(self, call: Call) -> tuple[Call, Reply]:
+    def send(self, call: Call) -> tuple[Call, Response]:
         """Send a call and return it as it was sent: where a list takes no `limit`, without the one that was added."""
         sized = self._sized(call)
         try:
@@ -145,9 +145,9 @@ class _Reading:
     def _documents(self, sending: _Sending, report: Report) -> Iterator[Any]:
         """Yield the answer, and with --paginate the pages that follow it."""
         client = self.api.client
-        call, reply = sending.sent or self.send(call_of(self.asked, sending.row))
+        call, response = sending.sent or self.send(call_of(self.asked, sending.row))
         while True:
-            document = document_of(reply)
+            document = document_of(response)
             if document is not None:
                 self.shape.saw(document)
                 self.cut_lists += 0 if self._inner is None else self._inner.rows(document).count(True)
@@ -159,7 +159,7 @@ class _Reading:
             if further is None:
                 return
             call = replace(call, url=further)
-            reply = client.request(call)
+            response = client.request(call)
 
     def _note_more(self, document: object, report: Report) -> None:
         note = f"{self.asked.name}: there are more rows; --paginate reads them all"
@@ -180,7 +180,7 @@ class RequestResult(Result):
         return self.plan or super().__repr__()
 
     @property
-    def reply(self) -> Reply:
+    def response(self) -> Response:
         """The answer as it came: of a request with several pages, the first."""
         if self._reading.only is None or self._reading.only.sent is None:
             reason = (
@@ -192,26 +192,26 @@ class RequestResult(Result):
     @property
     def raw(self) -> bytes:
         """The body as it came."""
-        return self.reply.content
+        return self.response.content
 
     @property
     def status(self) -> int:
         """The status as a number, as 200."""
-        return self.reply.status
+        return self.response.status
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers of the answer, whatever the case of their names."""
-        return self.reply.headers
+        return self.response.headers
 
     @property
     def is_binary(self) -> bool:
         """Whether the answer is a file rather than text: to be saved, not shown."""
-        return not self.plan and self._reading.only is not None and is_binary(self.reply)
+        return not self.plan and self._reading.only is not None and is_binary(self.response)
 
     def download(self, to: str | Path | None = None) -> Path:
         """Write the body as it came to a file, under the answer's own name unless one is given; return where."""
-        return write_content(self.reply, self._reading.asked.url, to)
+        return write_content(self.response, self._reading.asked.url, to)
 
     def _batches(self, report: Report) -> Iterator[pa.RecordBatch]:
         if self.plan:
@@ -219,7 +219,7 @@ class RequestResult(Result):
         return self._reading.batches(report)
 
 
-def request(api: Api, asked: Asked, progress: Progress | None = None) -> RequestResult:
+def request(api: Api, asked: Request, progress: ReadWatch | None = None) -> RequestResult:
     """Send a request, or return the plan of one that has to be asked for by name."""
     asked.check()
     rows = None if asked.filter is None else RowFilter(asked.filter)
@@ -252,14 +252,14 @@ def _names_idempotency_key(call: Call) -> bool:
     return call.idempotency_key is not None or "idempotency-key" in map(str.lower, call.headers or ())
 
 
-def open_rows(asked: Asked) -> Source:
+def open_rows(asked: Request) -> Source:
     """Open the source whose rows fill the placeholders."""
     from connector.places import open_source
 
     return open_source(asked.source)
 
 
-def _check_placeholders(api: Api, asked: Asked) -> None:
+def _check_placeholders(api: Api, asked: Request) -> None:
     """Refuse, before anything is sent, names that the source lacks, and what no row could make right."""
     known = open_rows(asked).schema.names
     wanted = placeholders(asked)

@@ -38,7 +38,7 @@ _LEASE_NAME = "sync"
 
 
 @dataclass(frozen=True)
-class Progress:
+class State:
     """How far the reading of one endpoint has come: the spans of a pass that is not finished, and the last that is.
 
     `finished_at` is in unix seconds, None before the first pass is whole. For EVENTS it is the time of the event
@@ -87,7 +87,7 @@ class Lease:
         return f"run {self.run_id} (process {self.pid} on {self.host})"
 
 
-class Memory:
+class Journal:
     """The state tables of one schema, through the transaction that changes the rows."""
 
     def __init__(self, session: Session, schema: str) -> None:
@@ -124,18 +124,18 @@ class Memory:
                 f"These tables hold {held} data and the key is a {given} key. Use another schema or another file."
             )
 
-    def progress(self, account: str) -> dict[str, Progress]:
+    def progress(self, account: str) -> dict[str, State]:
         """Return how far each endpoint has come, by its name."""
         found = self._session.rows(
             f"SELECT endpoint, covered, finished_at, position FROM {self._name(self._progress)} WHERE _account_id = ?",
             (account,),
         )
         return {
-            str(name): Progress(str(name), Spans.from_json(_text(spans)), _seconds(at), _text(position))
+            str(name): State(str(name), Spans.from_json(_text(spans)), _seconds(at), _text(position))
             for name, spans, at, position in found
         }
 
-    def save_progress(self, account: str, progress: Progress, *, livemode: bool) -> None:
+    def save_progress(self, account: str, progress: State, *, livemode: bool) -> None:
         """Keep how far one endpoint has come."""
         row = {
             "_account_id": account,

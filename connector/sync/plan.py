@@ -129,7 +129,7 @@ def _task(api: Api, run: RunFile, name: str) -> Task:
         conditions.append(Condition(order.name, ">=", (said.since,)))
     elif name in run.tables and run.tables[name].since is not None:
         raise ConfigError(f"[sync.{name}] since: Stripe does not list {name} by time{_bounded_by(endpoint)}.")
-    planned = plan(endpoint, conditions, api.clock)
+    planned = plan(endpoint, conditions, api.calendar)
     sent = planned.selection.parameters.get(order.parameter, {}) if order and order.kind == "range" else {}
     read = Interval(sent.get("gte"), sent.get("lt"))
     listed = not run.everything or name in run.tables
@@ -140,7 +140,7 @@ def _task(api: Api, run: RunFile, name: str) -> Task:
 
 def _since(token: str, api: Api) -> Interval:
     try:
-        return interval(">=", token, api.clock)
+        return interval(">=", token, api.calendar)
     except DateError as error:
         raise DateError(f"since: {error}") from None
 

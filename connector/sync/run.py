@@ -21,7 +21,7 @@ import pyarrow as pa
 from msgspec.json import decode
 
 from connector.api.account import Api
-from connector.api.pages import Listing, Reader
+from connector.api.pages import Listing, PageReader
 from connector.api.records import Page, only
 from connector.api.spans import Spans
 from connector.databases.base import Counts, Database, Deletion, Session, Unseen
@@ -30,12 +30,12 @@ from connector.errors import (
     ConfigError,
     ConnectorError,
     DataError,
-    NoAnswer,
+    NoResponse,
     PermissionDenied,
     StripeError,
     TargetError,
 )
-from connector.sync.journal import EVENTS, Lease, Memory, Progress, Run
+from connector.sync.journal import EVENTS, Journal, Lease, Run, State
 from connector.sync.plan import Task, families
 from connector.sync.reading import Reading, drift_notes
 
@@ -75,7 +75,7 @@ def _shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value or "")
 
 
-Watch = Callable[[str, Run], None]
+SyncWatch = Callable[[str, Run], None]
 
 
 class _TakenOverError(TargetError):
@@ -85,7 +85,7 @@ class _TakenOverError(TargetError):
 class Sync:
     """One run of a sync: which account, into which schema of which database."""
 
-    def __init__(self, api: Api, database: Database, schema: str | None = None, watch: Watch | None = None) -> None:
+    def __init__(self, api: Api, database: Database, schema: str | None = None, watch: SyncWatch | None = None) -> None:
         self._api = api
         self._database = database
         self._schema = schema or database.default_schema
@@ -114,11 +114,11 @@ class Sync:
     def _leave(self) -> None:
         """Give the lease back, if it is still ours; what was interrupted is running no more."""
         with self._database.transaction() as session:
-            memory = Memory(session, self._schema)
-            held = memory.lease()
+            journal = Journal(session, self._schema)
+            held = journal.lease()
             if held is not None and held.run_id == self._lease.run_id:
-                memory.close_runs()
-                memory.release(self._lease.run_id)
+                journal.close_runs()
+                journal.release(self._lease.run_id)
 
     def _identity(self) -> tuple[str, bool]:
         """Return the account and whether it is live; a key that may not tell gets an error, never a guess."""
@@ -141,14 +141,14 @@ class Sync:
         until = time.monotonic() + lock_wait_seconds
         while True:
             with self._database.transaction() as session:
-                memory = Memory(session, self._schema)
-                memory.prepare()
-                memory.check_mode(livemode=self._livemode)
-                before = memory.lease()
+                journal = Journal(session, self._schema)
+                journal.prepare()
+                journal.check_mode(livemode=self._livemode)
+                before = journal.lease()
                 self._lease = replace(self._lease, heartbeat_at=time.time())
-                held = memory.take_lease(self._lease)
+                held = journal.take_lease(self._lease)
                 if held is None:
-                    memory.close_runs()
+                    journal.close_runs()
                     return before
             if time.monotonic() >= until:
                 raise TargetError(f"{held} is syncing into {self._database.label}; wait for it, or set lock_wait.")
@@ -157,13 +157,13 @@ class Sync:
     def _fix_position(self, report: SyncReport) -> None:
         """Remember, before anything is read for the first time, up to which event nothing can have been missed."""
         with self._database.transaction() as session:
-            memory = Memory(session, self._schema)
-            if EVENTS in memory.progress(self._account):
+            journal = Journal(session, self._schema)
+            if EVENTS in journal.progress(self._account):
                 return
-            if others := sorted(memory.accounts() - {self._account}):
+            if others := sorted(journal.accounts() - {self._account}):
                 beside = f"rows of {self._account} now stand beside those of {', '.join(others)}"
                 report.notes.append(f"{beside}: _account_id tells them apart")
-        reader = Reader(self._api.client, self._api.endpoints, 1)
+        reader = PageReader(self._api.client, self._api.endpoints, 1)
         try:
             page = next(reader.walk(Listing("/v1/events", "/v1/events")))
         except ConnectorError as error:
@@ -171,7 +171,7 @@ class Sync:
             return
         found: list[dict[str, Any]] = decode(page.records)
         newest: dict[str, Any] = found[0] if found else {"id": None, "created": page.sent_at}
-        position = Progress(EVENTS, finished_at=newest["created"], position=newest["id"])
+        position = State(EVENTS, finished_at=newest["created"], position=newest["id"])
         with self._database.transaction() as session:
             self._renewed(session).save_progress(self._account, position, livemode=self._livemode)
 
@@ -180,7 +180,7 @@ class Sync:
         new = Run(self._lease.run_id, "", "running", time.time())
         readings = [Reading(task, task.flattener(), replace(new, endpoint=task.name)) for task in family]
         before, began = self._api.client.statistics, time.monotonic()
-        reader = Reader(self._api.client, self._api.endpoints)
+        reader = PageReader(self._api.client, self._api.endpoints)
         try:
             changes, done = self._prepare(readings)
             report.notes += changes
@@ -201,20 +201,20 @@ class Sync:
             self._watch(reading.task.name, reading.run)
         report.notes += reader.notes
         with self._database.transaction() as session:
-            memory = self._renewed(session)
+            journal = self._renewed(session)
             for reading in readings:
-                memory.save_run(self._account, reading.run)
+                journal.save_run(self._account, reading.run)
 
-    def _prepare(self, readings: Sequence[Reading]) -> tuple[list[str], Progress]:
+    def _prepare(self, readings: Sequence[Reading]) -> tuple[list[str], State]:
         """Make the tables fit, set the clocks behind all that stands in them; return what changed and how far it is."""
         changes, now = [], datetime.now(UTC)
         self._began_at = now
         with self._database.transaction() as session:
-            memory = self._renewed(session)
+            journal = self._renewed(session)
             top = readings[0].task.name
-            done = memory.progress(self._account).get(top, Progress(top))
+            done = journal.progress(self._account).get(top, State(top))
             for reading in readings:
-                memory.save_run(self._account, reading.run)
+                journal.save_run(self._account, reading.run)
                 table = self._table(reading.task)
                 try:
                     self._refuse_other_rows(session, table)
@@ -250,7 +250,7 @@ class Sync:
     def _table(self, task: Task) -> Table:
         return Table(self._schema, task.name)
 
-    def _read(self, reader: Reader, readings: Sequence[Reading], done: Progress) -> None:
+    def _read(self, reader: PageReader, readings: Sequence[Reading], done: State) -> None:
         """Read what is missing first, then what a stopped run had read, committing as it goes."""
         parent, *children = readings
         for stretch in parent.task.stretches(done.covered):
@@ -266,7 +266,7 @@ class Sync:
             done = replace(done, covered=done.covered.with_span(*stretch))
         self._finish(readings, done)
 
-    def _children(self, reader: Reader, child: Reading, parents: Page) -> Iterator[None]:
+    def _children(self, reader: PageReader, child: Reading, parents: Page) -> Iterator[None]:
         """Read the children of a page of parents, pausing after each answer; where that fails, the parents go on."""
         if child.error is not None:
             return
@@ -276,10 +276,10 @@ class Sync:
             for page in reader.children(child.task.endpoint, only(parents, wanted) if wanted else parents, selection):
                 child.add(page, self._account)
                 yield
-        except (StripeError, NoAnswer, DataError) as error:
+        except (StripeError, NoResponse, DataError) as error:
             child.error = error
 
-    def _commit_if_due(self, readings: Sequence[Reading], done: Progress) -> bool:
+    def _commit_if_due(self, readings: Sequence[Reading], done: State) -> bool:
         """Commit when many rows wait, or when it is time to say that this run is alive; say whether it did."""
         rows = sum(batch.num_rows for reading in readings for batch in reading.waiting)
         is_due = rows >= COMMIT_ROWS or time.monotonic() - self._last_commit >= COMMIT_SECONDS
@@ -287,13 +287,13 @@ class Sync:
             self._commit(readings, done)
         return is_due
 
-    def _commit(self, readings: Sequence[Reading], done: Progress) -> None:
+    def _commit(self, readings: Sequence[Reading], done: State) -> None:
         """Merge the waiting rows and keep the progress that they make, in one transaction."""
 
         def work(session: Session) -> list[Counts]:
-            memory = self._renewed(session)
+            journal = self._renewed(session)
             counts = [self._merge(session, reading) for reading in readings]
-            memory.save_progress(self._account, done, livemode=self._livemode)
+            journal.save_progress(self._account, done, livemode=self._livemode)
             return counts
 
         self._committed(readings, self._database.repeated(work))
@@ -305,15 +305,15 @@ class Sync:
             self._watch(reading.task.name, reading.run)
         self._last_commit = time.monotonic()
 
-    def _renewed(self, session: Session) -> Memory:
+    def _renewed(self, session: Session) -> Journal:
         """Say that this run is alive; one whose lease was taken over must not write any more."""
-        memory = Memory(session, self._schema)
-        held = memory.lease()
+        journal = Journal(session, self._schema)
+        held = journal.lease()
         if held is None or held.run_id != self._lease.run_id:
             raise _TakenOverError(f"This run was silent for too long and {held or 'another'} took over; it stops here.")
         self._lease = replace(self._lease, heartbeat_at=time.time())
-        memory.take_lease(self._lease)
-        return memory
+        journal.take_lease(self._lease)
+        return journal
 
     def _merge(self, session: Session, reading: Reading) -> Counts:
         if not reading.waiting:
@@ -327,18 +327,18 @@ class Sync:
     def _now(self) -> datetime:
         return max(datetime.now(UTC), self._began_at)
 
-    def _finish(self, readings: Sequence[Reading], done: Progress) -> None:
+    def _finish(self, readings: Sequence[Reading], done: State) -> None:
         """Merge the last rows, mark what was there and is no more, and start the next pass from nothing."""
         whole = replace(done, covered=Spans(), finished_at=int(time.time()))
 
         def work(session: Session) -> list[Counts]:
-            memory = self._renewed(session)
+            journal = self._renewed(session)
             merged = [self._merge(session, reading) for reading in readings]
             gone = [Counts(deleted=self._delete(session, reading, readings[0])) for reading in readings]
             for reading in readings:
                 if reading.error is None:
                     progress = replace(whole, endpoint=reading.task.name)
-                    memory.save_progress(self._account, progress, livemode=self._livemode)
+                    journal.save_progress(self._account, progress, livemode=self._livemode)
             return [more + less for more, less in zip(merged, gone, strict=True)]
 
         self._committed(readings, self._database.repeated(work))

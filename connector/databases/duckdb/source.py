@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import duckdb
 import pyarrow as pa
 
-from connector.databases.selection import Selection, select
+from connector.databases.relation import Relation, select
 from connector.databases.urls import split_url
 from connector.errors import DataError, UsageError, did_you_mean
 from connector.files.formats import ReadOptions
@@ -40,7 +40,7 @@ class DuckDBSource:
 
     is_text = False
 
-    def __init__(self, path: Path, selection: Selection) -> None:
+    def __init__(self, path: Path, selection: Relation) -> None:
         if not path.exists():
             others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
             raise UsageError(f'There is no file "{path}".{did_you_mean(path.name, others)}')

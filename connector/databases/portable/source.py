@@ -17,7 +17,7 @@ from sqlalchemy import exc as sql_errors
 from sqlalchemy.pool import NullPool
 
 from connector.databases.portions import BATCH_ROWS, as_batches, look_at, row_label
-from connector.databases.selection import Selection, select
+from connector.databases.relation import Relation, select
 from connector.databases.urls import split_url
 from connector.errors import DataError, MissingExtra, UsageError, did_you_mean
 from connector.files.formats import ReadOptions
@@ -50,7 +50,7 @@ class SqlSource:
 
     is_text = False
 
-    def __init__(self, url: URL, selection: Selection) -> None:
+    def __init__(self, url: URL, selection: Relation) -> None:
         self._where = _place(url)
         self.label = f"{selection.label} in {self._where}"
         self._selection = selection

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from sqlalchemy import URL
 from sqlalchemy import exc as sql_errors
 
-from connector.databases.base import Counts, How, Staged
+from connector.databases.base import Counts, MergeOptions, Staged
 from connector.databases.merge import Keys, Table
 from connector.databases.portable.session import PortableSession, stage_name
 from connector.errors import TargetError, UsageError
@@ -221,7 +221,7 @@ class SQLiteSession(PortableSession):
             raise ValueError("SQLite cannot store NaN")
         return column.to_pylist()  # type: ignore[no-any-return]
 
-    def merge(self, table: Table, staged: Staged, keys: Keys, how: How | None = None) -> Counts:
+    def merge(self, table: Table, staged: Staged, keys: Keys, how: MergeOptions | None = None) -> Counts:
         if keys.columns:  # else each row of the target would be looked for in the whole stage
             schema, _, name = staged.name.partition(".")
             columns = ", ".join(map(self.dialect.quote, keys.columns))

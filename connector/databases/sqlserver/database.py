@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from connector.databases.base import Conflict, Counts, Database, How, RefusedValue, Session, Staged
+from connector.databases.base import Conflict, Counts, Database, MergeOptions, RefusedValue, Session, Staged
 from connector.databases.merge import Keys, Table
 from connector.databases.sqlserver import types
 from connector.databases.sqlserver.bulk import Bulk
@@ -280,8 +280,8 @@ class _Session(Session):
                 if stored[number].rstrip(" ") != text.rstrip(" "):
                     raise RefusedValue(column.name, number, f"it has letters that {column.kind} has no code for")
 
-    def merge(self, table: Table, staged: Staged, keys: Keys, how: How | None = None) -> Counts:
-        mode = (how or How()).mode
+    def merge(self, table: Table, staged: Staged, keys: Keys, how: MergeOptions | None = None) -> Counts:
+        mode = (how or MergeOptions()).mode
         kinds = self.column_types(table)
         for name in staged.columns:
             only_found_by = name in keys.columns and mode in {"update", "delete"}

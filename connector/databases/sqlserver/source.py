@@ -14,7 +14,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from connector.databases.portions import Portion, as_batches, look_at, row_label
-from connector.databases.selection import Selection, select
+from connector.databases.relation import Relation, select
 from connector.databases.sqlserver.connection import Address, Connection, Misfit, connect, parse_url
 from connector.databases.sqlserver.tsql import TSQL, literal
 from connector.databases.sqlserver.types import field_of
@@ -44,7 +44,7 @@ class SQLServerSource:
 
     is_text = False
 
-    def __init__(self, address: Address, selection: Selection) -> None:
+    def __init__(self, address: Address, selection: Relation) -> None:
         self.label = f"{selection.label} in {address.label}"
         self._address = address
         self._selection = selection

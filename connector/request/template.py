@@ -31,7 +31,7 @@ Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """One generic request, as people say it; what is left out is decided by the rest.
 
     `query` and `form` are key=value pairs or a mapping, `headers` 'Name: value' texts or a mapping. `body` is text or
@@ -93,7 +93,7 @@ class Asked:
             raise UsageError(f"A limit of {self.limit} rows cannot be met; it must be 0 or more.")
 
 
-def placeholders(asked: Asked) -> list[str]:
+def placeholders(asked: Request) -> list[str]:
     """Return the names in braces in the URL, the query and the headers, in their order; none without a source."""
     if asked.source is None:
         return []
@@ -110,7 +110,7 @@ def address(url: str) -> str:
     return path if _VERSIONED.match(path) else f"/v1{path}"
 
 
-def call_of(asked: Asked, row: Row | None = None) -> Call:
+def call_of(asked: Request, row: Row | None = None) -> Call:
     """Return the call that a request means, its placeholders filled from `row` if there is one."""
     url = _filled_url(address(asked.url), row)
     query = _encoded([(key, _filled(value, row)) for key, value in pairs(asked.query)])
@@ -127,7 +127,7 @@ def call_of(asked: Asked, row: Row | None = None) -> Call:
     return Call(asked.verb, url, **body, headers=headers, idempotency_key=key, authenticate=asked.authenticate)
 
 
-def said(asked: Asked) -> str | None:
+def said(asked: Request) -> str | None:
     """Return the body as the user said it, where the bytes that are sent are not what people read."""
     if not asked.multipart:
         return None
@@ -163,7 +163,7 @@ def _headers(given: Pairs | str) -> dict[str, str]:
     return parse_headers([given] if isinstance(given, str) else given)
 
 
-def _stripe_headers(asked: Asked) -> dict[str, str]:
+def _stripe_headers(asked: Request) -> dict[str, str]:
     """Return the headers that have options of their own."""
     said = {"version": asked.stripe_version, "account": asked.stripe_account}
     return {f"Stripe-{name.title()}": str(CHECKS[name](value, name)) for name, value in said.items() if value}
@@ -172,7 +172,7 @@ def _stripe_headers(asked: Asked) -> dict[str, str]:
 # Bodies
 
 
-def _body(asked: Asked, content_type: str | None, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
+def _body(asked: Request, content_type: str | None, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
     """Return the one argument of a Call that holds the body, and its type; `content_type` is what the headers say."""
     given = [name for name in ("body", "form", "json") if getattr(asked, name) not in (None, (), [], {})]
     if len(given) > 1 and not (asked.multipart and given == ["body", "form"]):
@@ -198,7 +198,7 @@ def _text(body: str, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
     return {"content": content}, content_type
 
 
-def _multipart(asked: Asked, content_type: str | None) -> tuple[dict[str, Any], str | None]:
+def _multipart(asked: Request, content_type: str | None) -> tuple[dict[str, Any], str | None]:
     if asked.json is not None or isinstance(asked.body, bytes):
         raise UsageError("--multipart takes --form key=value and --form file=@path, or --body with such pairs.")
     if asked.body is not None and asked.body.startswith("@") and not asked.form:

@@ -9,7 +9,7 @@ from connector.files.formats import ReadOptions
 
 
 @dataclass(frozen=True)
-class Selection:
+class Relation:
     """A table and its schema ("" for the default one), or a query."""
 
     schema: str = ""
@@ -27,15 +27,15 @@ class Selection:
         return "the query" if self.query is not None else f"table {self.name}"
 
 
-def select(options: ReadOptions, in_url: str | None, example: str) -> Selection:
+def select(options: ReadOptions, in_url: str | None, example: str) -> Relation:
     """Return what options and a URL's ?table= ask for; a UsageError where that is nothing, or two things."""
     given = [each for each in (options.table, in_url, options.query) if each is not None]
     if len(set(given)) != 1 or not given[0].strip():
         what = "Say one thing to read, not several" if len(set(given)) > 1 else "Name the table to read"
         raise UsageError(f"{what}: {example}?table=invoices, or a table, or a query as an option.")
     if options.query is not None:
-        return Selection(query=options.query)
+        return Relation(query=options.query)
     schema, dot, table = given[0].rpartition(".")
     if not table or "." in schema or (dot and not schema):
         raise UsageError(f'"{given[0]}" is not a table: write NAME or SCHEMA.NAME.')
-    return Selection(schema, table)
+    return Relation(schema, table)

@@ -16,7 +16,7 @@ from connector.api.spans import Spans
 from connector.databases.base import Database
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import TargetError
-from connector.sync.journal import STALE_SECONDS, Lease, Memory, Progress, Run
+from connector.sync.journal import STALE_SECONDS, Journal, Lease, Run, State
 
 PARTS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6)
 HERE = Lease("mine", "here", os.getpid(), 1_000_000.0)
@@ -51,19 +51,19 @@ def test_spans_are_in_order_apart_and_stored_without_change(parts: list[tuple[in
 def database(tmp_path: Path) -> Database:
     database = DuckDB(str(tmp_path / "state.duckdb"))
     with database.transaction() as session:
-        Memory(session, "main").prepare()
+        Journal(session, "main").prepare()
     return database
 
 
 def test_progress_is_kept_by_account_and_endpoint(database: Database) -> None:
-    whole = Progress("customers", Spans.of([(5, 9)]), 1_700_000_000, "evt_1")
+    whole = State("customers", Spans.of([(5, 9)]), 1_700_000_000, "evt_1")
     with database.transaction() as session:
-        memory = Memory(session, "main")
+        memory = Journal(session, "main")
         memory.save_progress("acct_1", whole, livemode=False)
-        memory.save_progress("acct_2", Progress("customers"), livemode=False)
-        memory.save_progress("acct_2", Progress("charges"), livemode=False)
+        memory.save_progress("acct_2", State("customers"), livemode=False)
+        memory.save_progress("acct_2", State("charges"), livemode=False)
     with database.transaction() as session:
-        memory = Memory(session, "main")
+        memory = Journal(session, "main")
         assert memory.progress("acct_1") == {"customers": whole}
         assert memory.progress("acct_2").keys() == {"customers", "charges"}
         memory.forget("customers")
@@ -73,9 +73,9 @@ def test_progress_is_kept_by_account_and_endpoint(database: Database) -> None:
 @pytest.mark.parametrize(("held", "given"), [("live", "test"), ("test", "live")])
 def test_live_and_test_data_are_never_mixed(held: str, given: str, database: Database) -> None:
     with database.transaction() as session:
-        memory = Memory(session, "main")
+        memory = Journal(session, "main")
         memory.check_mode(livemode=given == "live")
-        memory.save_progress("acct_1", Progress("customers"), livemode=held == "live")
+        memory.save_progress("acct_1", State("customers"), livemode=held == "live")
         memory.check_mode(livemode=held == "live")
         with pytest.raises(TargetError, match=f"hold {held} data and the key is a {given} key"):
             memory.check_mode(livemode=given == "live")
@@ -83,7 +83,7 @@ def test_live_and_test_data_are_never_mixed(held: str, given: str, database: Dat
 
 def test_the_history_shows_the_newest_run_of_each_endpoint_and_closes_what_was_stopped(database: Database) -> None:
     with database.transaction() as session:
-        memory = Memory(session, "main")
+        memory = Journal(session, "main")
         memory.save_run("acct_1", Run("one", "customers", "succeeded", 100.0, rows_read=7))
         memory.save_run("acct_1", Run("two", "customers", "running", 200.0))
         memory.save_run("acct_1", Run("one", "charges", "failed", 100.0, error="refused"))
@@ -95,7 +95,7 @@ def test_the_history_shows_the_newest_run_of_each_endpoint_and_closes_what_was_s
 
 def test_a_lease_is_held_by_one_and_given_back_only_by_its_holder(database: Database) -> None:
     with database.transaction() as session:
-        memory = Memory(session, "main")
+        memory = Journal(session, "main")
         assert memory.take_lease(ELSEWHERE) is None
         assert memory.take_lease(HERE) == ELSEWHERE
         memory.release(HERE.run_id)
@@ -109,7 +109,7 @@ def test_a_lease_is_held_by_one_and_given_back_only_by_its_holder(database: Data
 def test_a_lease_whose_holder_was_silent_for_long_is_taken_over(database: Database) -> None:
     late = replace(HERE, heartbeat_at=ELSEWHERE.heartbeat_at + STALE_SECONDS + 1)
     with database.transaction() as session:
-        memory = Memory(session, "main")
+        memory = Journal(session, "main")
         memory.take_lease(ELSEWHERE)
         assert memory.take_lease(late) is None
         assert memory.lease() == late
@@ -119,7 +119,7 @@ def test_a_lease_of_a_process_that_ended_on_this_machine_is_taken_over_at_once(d
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     with database.transaction() as session:
-        memory = Memory(session, "main")
+        memory = Journal(session, "main")
         memory.take_lease(Lease("gone", HERE.host, ended.pid, HERE.heartbeat_at))
         assert memory.take_lease(HERE) is None
 
@@ -127,7 +127,7 @@ def test_a_lease_of_a_process_that_ended_on_this_machine_is_taken_over_at_once(d
 def test_a_lease_of_a_process_that_runs_is_respected(database: Database) -> None:
     running = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with database.transaction() as session:
-        memory = Memory(session, "main")
+        memory = Journal(session, "main")
         theirs = Lease("running", HERE.host, running.pid, HERE.heartbeat_at)
         memory.take_lease(theirs)
         assert memory.take_lease(HERE) == theirs

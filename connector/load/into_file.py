@@ -11,7 +11,7 @@ import pyarrow as pa
 from connector.databases.base import Counts
 from connector.errors import TargetError, UsageError
 from connector.files.formats import WriteOptions
-from connector.load.loading import Loading, LoadReport, Progress
+from connector.load.loading import Loading, LoadReport, LoadWatch
 from connector.places import open_source, open_target
 from connector.rows.cast import cast
 from connector.rows.streams import Source
@@ -28,7 +28,7 @@ _OF_TABLES = {
 }
 
 
-def load_file(source: Source, name: str, loading: Loading, options: WriteOptions, progress: Progress) -> LoadReport:
+def load_file(source: Source, name: str, loading: Loading, options: WriteOptions, progress: LoadWatch) -> LoadReport:
     """Write a source's rows to a file: in the place of what is there, or after it."""
     if loading.mode not in _MODES:
         raise UsageError(
@@ -84,7 +84,7 @@ def _has_rows(source: Source) -> bool:
 
 
 def _counted(
-    sources: Sequence[Source], fields: pa.Schema, report: LoadReport, progress: Progress
+    sources: Sequence[Source], fields: pa.Schema, report: LoadReport, progress: LoadWatch
 ) -> Iterator[pa.RecordBatch]:
     for place, source in enumerate(sources):
         is_new, row = place == len(sources) - 1, 0

@@ -17,7 +17,7 @@ import msgspec
 
 from connector.api.calls import same_origin
 from connector.api.records import clean_content
-from connector.api.responses import Reply
+from connector.api.responses import Response
 from connector.errors import DataError, TargetError
 
 PAGE_ROWS = 100  # Stripe's greatest `limit`
@@ -26,39 +26,39 @@ _FILES = ("application/octet-stream", "application/pdf", "application/zip", "app
 _FILE_KINDS = ("image", "audio", "video", "font")
 
 
-def document_of(reply: Reply) -> Any:
+def document_of(response: Response) -> Any:
     """Return the answer parsed as JSON, None where it is empty; a DataError where it is something else."""
-    if not reply.content.strip():
+    if not response.content.strip():
         return None
     try:
-        return _DECODER.decode(clean_content(reply).removeprefix(BOM_UTF8))
+        return _DECODER.decode(clean_content(response).removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        request = f", request {reply.request_id}" if reply.request_id else ""
-        kind = _content_type(reply) or "without a content type"
+        request = f", request {response.request_id}" if response.request_id else ""
+        kind = _content_type(response) or "without a content type"
         raise DataError(
-            f"The answer to {reply.label} ({reply.status}{request}) is {kind}, not JSON, so it has no rows: {error}. "
-            "--raw gives it as it came."
+            f"The answer to {response.label} ({response.status}{request}) is {kind}, not JSON, so it has no rows: "
+            f"{error}. --raw gives it as it came."
         ) from None
 
 
-def is_binary(reply: Reply) -> bool:
+def is_binary(response: Response) -> bool:
     """Return whether the answer is a file, to be saved, rather than text, to be read."""
-    kind = _content_type(reply)
+    kind = _content_type(response)
     if kind.partition("/")[0] in _FILE_KINDS or kind in _FILES:
         return True
     try:
-        return "\0" in reply.content.decode("utf-8")
+        return "\0" in response.content.decode("utf-8")
     except UnicodeDecodeError:
         return True
 
 
-def write_content(reply: Reply, url: str, to: str | Path | None = None) -> Path:
+def write_content(response: Response, url: str, to: str | Path | None = None) -> Path:
     """Write the body as it came; without `to`, under the answer's own name in this folder, over no other file."""
-    path = Path(to).expanduser() if to is not None else Path(_file_name(reply, url))
+    path = Path(to).expanduser() if to is not None else Path(_file_name(response, url))
     if path.is_dir() or (to is None and path.exists()):
         what = "is a folder" if path.is_dir() else "is there already"
         raise TargetError(f"{path} {what}: say --to FILE for where the answer goes.")
-    write_whole(path, reply.content)
+    write_whole(path, response.content)
     return path
 
 
@@ -128,17 +128,17 @@ def _behind(here: httpx.URL, listed: object) -> httpx.URL:
     return here.copy_set_param("ending_before" if is_upwards else "starting_after", cursor)
 
 
-def _content_type(reply: Reply) -> str:
-    return reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+def _content_type(response: Response) -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
-def _file_name(reply: Reply, url: str) -> str:
+def _file_name(response: Response, url: str) -> str:
     """Return the name that the answer has for its file, as a name in this folder alone."""
     said = Message()
-    said["Content-Disposition"] = reply.headers.get("Content-Disposition", "")
+    said["Content-Disposition"] = response.headers.get("Content-Disposition", "")
     given = said.get_filename() or _last_part(url)
     name = re.sub(r"[^\w.()+ -]", "_", re.split(r"[/\\]", given)[-1]).strip(". ") or "answer"
-    return name if "." in name else name + (mimetypes.guess_extension(_content_type(reply)) or ".bin")
+    return name if "." in name else name + (mimetypes.guess_extension(_content_type(response)) or ".bin")
 
 
 def _last_part(url: str) -> str:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from connector.databases.base import Counts, Database, DoubledKeys, How, RefusedValue, Session, Staged
+from connector.databases.base import Counts, Database, DoubledKeys, MergeOptions, RefusedValue, Session, Staged
 from connector.databases.merge import Keys, Table
 from connector.definitions.names import LIMIT_BYTES, shorten
 from connector.errors import DataError, TargetError, UsageError, did_you_mean
-from connector.load.loading import Loading, LoadReport, Progress
+from connector.load.loading import Loading, LoadReport, LoadWatch
 from connector.rows.batches import refuse_repeated, regroup
 from connector.rows.cast import Misfit, cast, guess_types, plain_schema
 from connector.rows.streams import Source
@@ -28,7 +28,7 @@ _EMPTYING = {"replace", "mirror"}
 _FILLING = {"upsert", "insert", "append", "replace", "mirror"}
 
 
-def load_table(source: Source, database: Database, table: Table, loading: Loading, progress: Progress) -> LoadReport:
+def load_table(source: Source, database: Database, table: Table, loading: Loading, progress: LoadWatch) -> LoadReport:
     """Bring a source's rows into a table, in one transaction; after an error the table is as it was."""
     began = time.monotonic()
 
@@ -60,7 +60,7 @@ class _Load:
     table: Table
     loading: Loading
     report: LoadReport
-    progress: Progress
+    progress: LoadWatch
     taken: dict[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
 
@@ -254,7 +254,7 @@ class _Load:
                 "--allow-empty empties the table."
             )
             return False
-        how = How(self.loading.mode, self.loading.duplicates, self._scope(table))
+        how = MergeOptions(self.loading.mode, self.loading.duplicates, self._scope(table))
         try:
             counts = self.session.merge(table, replace(staged, rows=staged.rows - rejected), keys, how)
         except DoubledKeys as doubled:

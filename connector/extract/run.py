@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from connector.api.account import Api
-from connector.api.pages import PAGE_ROWS, Reader
+from connector.api.pages import PAGE_ROWS, PageReader
 from connector.api.records import Page
 from connector.definitions.endpoint import Endpoint
 from connector.errors import ConditionError, UsageError, did_you_mean
@@ -17,11 +17,11 @@ from connector.extract.conditions import Condition, Plan, plan
 from connector.result import Report, Result
 from connector.rows.flatten import EXTRA, Flattener, schema_of
 
-Progress = Callable[[Report], None]
+ReadWatch = Callable[[Report], None]
 
 
 @dataclass(frozen=True)
-class Request:
+class Extraction:
     """What to extract: conditions, the columns wanted (None: all), a limit in rows, whether to refuse reading more.
 
     `strict` refuses conditions for which rows would be read that are not kept.
@@ -33,11 +33,11 @@ class Request:
     strict: bool = False
 
 
-def extract(api: Api, name: str, request: Request, progress: Progress | None = None) -> Result:
+def extract(api: Api, name: str, request: Extraction, progress: ReadWatch | None = None) -> Result:
     """Plan the extraction of one endpoint; its rows are read when the result is asked for them."""
     endpoint = api.endpoints[name]
     wanted = _columns(endpoint, request.columns)
-    planned = plan(endpoint, request.conditions, api.clock)
+    planned = plan(endpoint, request.conditions, api.calendar)
     if request.strict and planned.here:
         raise ConditionError(
             f"{name}: Stripe cannot narrow by {', '.join(map(str, planned.here))}, so rows would be read that are "
@@ -85,11 +85,11 @@ class _Run:
     def flattener(self) -> Flattener:
         return Flattener(self.endpoint, None if self.wanted is None else {*self.wanted, *self.planned.columns})
 
-    def batches(self, report: Report, progress: Progress) -> Iterator[pa.RecordBatch]:
+    def batches(self, report: Report, progress: ReadWatch) -> Iterator[pa.RecordBatch]:
         """Read the pages and yield what is kept of each, keeping the report up to date."""
         before, began = self.api.client.statistics, time.monotonic()
         flattener = self.flattener()
-        reader = Reader(self.api.client, self.api.endpoints, self._page_rows())
+        reader = PageReader(self.api.client, self.api.endpoints, self._page_rows())
         report.undeclared, report.misfits = flattener.drift.undeclared, flattener.drift.misfits
         report.notes = reader.notes
         for page in reader.read(self.endpoint, self.planned.selection) if self.limit != 0 else ():

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from connector.api.calls import prepare
 from connector.config import Connection, Key
 from connector.errors import UsageError
-from connector.request.asked import Asked, address, call_of, nested, placeholders
+from connector.request.template import Request, address, call_of, nested, placeholders
 
 
-def asked(url: str = "/v1/things", method: str = "POST", **said: Any) -> Asked:
-    return Asked(method, url, **said)
+def asked(url: str = "/v1/things", method: str = "POST", **said: Any) -> Request:
+    return Request(method, url, **said)
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_v2_gets_json_from_a_file_as_json(tmp_path: Path) -> None:
 
 
 def test_spaces_around_the_value_of_a_header_are_not_sent() -> None:
-    call = call_of(Asked("GET", "/v1/things", headers=["X-Name: {name}"]), {"name": " Jane "})
+    call = call_of(Request("GET", "/v1/things", headers=["X-Name: {name}"]), {"name": " Jane "})
     assert prepare(call, Connection(Key("sk_test_123"))).headers["X-Name"] == "Jane"
 
 
 def test_an_integer_of_pandas_in_a_column_with_a_gap_stays_one() -> None:
-    call = call_of(Asked("GET", "/v1/things/{number}", query=["a={share}"]), {"number": 7.0, "share": 0.5})
+    call = call_of(Request("GET", "/v1/things/{number}", query=["a={share}"]), {"number": 7.0, "share": 0.5})
     assert call.url == "/v1/things/7?a=0.5"
 
 
@@ -129,7 +129,7 @@ def test_form_data_keeps_its_boundary_whatever_type_is_given(tmp_path: Path) -> 
     file.write_bytes(b"%PDF")
     said = asked("files", multipart=True, form=["purpose=dispute_evidence", f"file=@{file}"])
     for headers in ([], ["Content-Type: multipart/form-data"]):
-        call = call_of(Asked(**{**said.__dict__, "headers": headers}))
+        call = call_of(Request(**{**said.__dict__, "headers": headers}))
         found = re.fullmatch(r"multipart/form-data; boundary=(\S+)", (call.headers or {})["Content-Type"])
         assert found
         assert (call.content or b"").startswith(b"--" + found[1].encode())
@@ -234,7 +234,7 @@ ROW = {"id": "cus_1", "odd": "a/b?c=d&e#f", "at": datetime(2026, 11, 1, tzinfo=U
 
 
 def filled(id: str = "cus_1", **said: Any) -> Any:  # noqa: A002 - the column is called so
-    return call_of(Asked("GET", **{"url": "/v1/customers", "source": "x", **said}), {**ROW, "id": id})
+    return call_of(Request("GET", **{"url": "/v1/customers", "source": "x", **said}), {**ROW, "id": id})
 
 
 def test_a_value_is_escaped_for_where_it_stands() -> None:
@@ -258,7 +258,7 @@ def test_no_value_can_leave_its_place(value: str) -> None:
 
 
 def test_without_a_source_braces_are_braces() -> None:
-    said = Asked("GET", "/v1/x", query=["q={id}"])
+    said = Request("GET", "/v1/x", query=["q={id}"])
     assert placeholders(said) == []
     assert call_of(said).url == "/v1/x?q=%7Bid%7D"
 
@@ -266,14 +266,14 @@ def test_without_a_source_braces_are_braces() -> None:
 @pytest.mark.parametrize("row", [{"id": None}, {"id": ""}, {"id": ".."}, {"id": "."}, {"id": ["a"]}])
 def test_a_row_without_a_value_is_never_another_request(row: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        call_of(Asked("GET", "/v1/customers/{id}", source="x"), row)
+        call_of(Request("GET", "/v1/customers/{id}", source="x"), row)
 
 
 def test_no_row_decides_the_host() -> None:
     with pytest.raises(UsageError, match="cannot stand in the host"):
-        call_of(Asked("GET", "https://{id}/v1/customers", source="x"), {"id": "evil.example"})
+        call_of(Request("GET", "https://{id}/v1/customers", source="x"), {"id": "evil.example"})
 
 
 def test_placeholders_are_found_wherever_they_stand() -> None:
-    said = Asked("GET", "/v1/{a}/{b}", query=["x={c}{a}"], headers=["X: {d}"], source="x")
+    said = Request("GET", "/v1/{a}/{b}", query=["x={c}{a}"], headers=["X: {d}"], source="x")
     assert placeholders(said) == ["a", "b", "c", "d"]

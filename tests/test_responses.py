@@ -11,14 +11,15 @@ import traceback
 import httpx
 import pytest
 
-from connector.api.client import Call, Client
+from connector.api.calls import Call
+from connector.api.client import Client
 from connector.api.responses import failure_of
 from connector.config import Connection, Key
 from connector.errors import (
     AuthenticationFailed,
     ConnectorError,
     DataError,
-    NoAnswer,
+    NoResponse,
     ObjectMissing,
     PermissionDenied,
     StripeError,
@@ -41,18 +42,18 @@ from tests.serving import GET, POST, SECRET, error_body, serving
 
 def test_a_reply_has_status_headers_content_and_request_id() -> None:
     with serving(Answer(200, {"Request-Id": "req_1"}, {"id": "cus_1"})) as (_, client):
-        reply = client.request(GET)
-    assert (reply.status, reply.request_id, reply.json()) == (200, "req_1", {"id": "cus_1"})
-    assert reply.headers["request-id"] == "req_1"
-    assert reply.content == b'{"id": "cus_1"}'
-    assert "cus_1" not in repr(reply)
+        response = client.request(GET)
+    assert (response.status, response.request_id, response.json()) == (200, "req_1", {"id": "cus_1"})
+    assert response.headers["request-id"] == "req_1"
+    assert response.content == b'{"id": "cus_1"}'
+    assert "cus_1" not in repr(response)
 
 
 def test_an_answer_that_is_not_json_is_an_error_with_its_request_id() -> None:
     with serving(Answer(200, {"Request-Id": "req_1", "Content-Type": "text/html"}, "<html>")) as (_, client):
-        reply = client.request(GET)
+        response = client.request(GET)
     with pytest.raises(DataError, match=r"The answer to GET /v1/customers \(200, request req_1\) is not JSON"):
-        reply.json()
+        response.json()
 
 
 # Errors
@@ -193,7 +194,7 @@ def test_an_error_without_an_answer_shows_no_key_and_chains_nothing(
     caplog.set_level(logging.DEBUG)
     with (
         serving(step, read_seconds=0.05, total_seconds=0.2) as (_, client),
-        pytest.raises(NoAnswer) as caught,
+        pytest.raises(NoResponse) as caught,
     ):
         client.request(GET)
     assert caught.value.__cause__ is None
