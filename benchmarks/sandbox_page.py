@@ -11,8 +11,9 @@ import time
 
 import httpx
 
-from connector.sandbox import Sandbox, api
-from connector.sandbox.calls import Answer, Call
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
+from connector.sandbox.server.messages import Request, Response
 
 PAGES = 30
 
@@ -38,7 +39,7 @@ def lists(sandbox: Sandbox) -> list[str]:
 
 
 def row(sandbox: Sandbox, client: httpx.Client, path: str) -> str:
-    call = Call("GET", path, "limit=100", {"authorization": f"Bearer {sandbox.key}"})
+    call = Request("GET", path, "limit=100", {"authorization": f"Bearer {sandbox.key}"})
     answer = respond(sandbox, call)
     cpu = time.process_time()
     for _ in range(PAGES):
@@ -53,7 +54,7 @@ def row(sandbox: Sandbox, client: httpx.Client, path: str) -> str:
     return f"{path:28} {objects:8} {len(answer.body) / 1000:8.0f} {cpu * 1000:8.2f} {1 / wall:8.0f}"
 
 
-def respond(sandbox: Sandbox, call: Call) -> Answer:
+def respond(sandbox: Sandbox, call: Request) -> Response:
     return sandbox.service.respond(call)
 
 

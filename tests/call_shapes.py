@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from connector.sandbox import forms
-from connector.sandbox.calls import Answer, Call
+from connector.sandbox.document import forms
+from connector.sandbox.server.messages import Request, Response
 
 Node = dict[str, Any]
 
@@ -52,7 +52,7 @@ class CallShapes:
                 branch[method.upper() + " "] = (f"{method.upper()} {path}", node)
         return tree
 
-    def watch(self, call: Call, answer: Answer) -> None:
+    def watch(self, call: Request, answer: Response) -> None:
         """Remember what is wrong with a call that the sandbox did not refuse."""
         if not 400 <= answer.status < 500 and not UNWRITTEN.fullmatch(call.path):
             self.checked += 1
@@ -63,7 +63,7 @@ class CallShapes:
         found, self._wrong = self._wrong, []
         return found
 
-    def problems(self, call: Call) -> list[str]:
+    def problems(self, call: Request) -> list[str]:
         """Say why Stripe would refuse `call`; empty where it would not."""
         found = _find(self._tree, call.path.split("/"), call.method)
         if found is None:
@@ -115,17 +115,17 @@ def _required(asked: Node) -> list[str]:
     return [name for name, item in asked.items() if item.get("required")]
 
 
-def _body(call: Call) -> dict[str, Any]:
+def _body(call: Request) -> dict[str, Any]:
     if _kind(call).startswith("multipart/"):
         return dict.fromkeys(re.findall(r' name="([^"]+)"', call.body.decode("latin-1")))
     return forms.decode(call.body.decode("utf-8", "replace"))
 
 
-def _kind(call: Call) -> str:
+def _kind(call: Request) -> str:
     return call.headers.get("content-type", "").partition(";")[0]
 
 
-def _encoding(call: Call, node: Node, name: str) -> Iterator[str]:
+def _encoding(call: Request, node: Node, name: str) -> Iterator[str]:
     kinds = [*node.get("requestBody", {}).get("content", {})] or ["application/x-www-form-urlencoded"]
     if call.body and _kind(call) not in kinds:
         yield f"{name}: a body of {_kind(call) or 'no content type'} is not {kinds[0]}"

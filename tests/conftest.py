@@ -34,7 +34,7 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def call_shapes() -> Iterator[CallShapes]:
     """Where Stripe's document is at hand, every call to a sandbox is checked by it."""
-    from connector.sandbox.service import Service  # not needed by tests that need no sandbox
+    from connector.sandbox.server.service import Service  # not needed by tests that need no sandbox
 
     shapes = CallShapes()
     if documents():

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from connector.sandbox.business import Business
-from connector.sandbox.clock import Clock
-from connector.sandbox.refusals import Refusal
-from connector.sandbox.store import Store
-from connector.sandbox.writes.banks import decide
-from connector.sandbox.writes.core import Asked, writing
-from connector.sandbox.writes.hands import HANDLERS, KINDS
-from connector.sandbox.writes.time import pass_time
+from connector.sandbox.document.refusals import Refusal
+from connector.sandbox.history.business import Business
+from connector.sandbox.world.clock import Clock
+from connector.sandbox.world.store import Store
+from connector.sandbox.writes.actions.banks import decide
+from connector.sandbox.writes.engine.schedule import pass_time
+from connector.sandbox.writes.engine.write import Call, writing
+from connector.sandbox.writes.served import HANDLERS, KINDS
 
 NOW = 1_780_000_000
 DAY = 86_400
@@ -57,7 +57,7 @@ class Office:
     def call(self, name: str, form: Record | None = None, *ids: str) -> Record:
         """Make a call as the server would, once its parameters have been read."""
         names = [part[1:-1] for part in name.split("/") if part.startswith("{")]
-        asked = Asked(now=self.clock.now(), form=form or {}, ids=dict(zip(names, ids, strict=True)))
+        asked = Call(now=self.clock.now(), form=form or {}, ids=dict(zip(names, ids, strict=True)))
         with writing(self.store, asked) as write:
             done = HANDLERS[name](write)
         self.done[name] += 1

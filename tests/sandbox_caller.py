@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 
-from connector.sandbox import Sandbox, api
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
 
 NOW = 1_790_000_000
 DAY = 86_400

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from connector.sandbox.business import Business
+from connector.sandbox.history.business import Business
 
 Record = dict[str, Any]
 DAY = 86_400

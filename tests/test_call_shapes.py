@@ -11,10 +11,12 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from connector.sandbox import Sandbox, api, forms
-from connector.sandbox.calls import Answer, Call
-from connector.sandbox.refusals import Refusal
-from connector.sandbox.writes.hands import HANDLERS
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api, forms
+from connector.sandbox.document.refusals import Refusal
+from connector.sandbox.server.bodies import parameters_of
+from connector.sandbox.server.messages import Request, Response
+from connector.sandbox.writes.served import HANDLERS
 from tests.call_shapes import CallShapes, documents
 
 pytestmark = pytest.mark.skipif(not documents(), reason="STRIPE_SPEC_DIR is not set")
@@ -22,12 +24,12 @@ pytestmark = pytest.mark.skipif(not documents(), reason="STRIPE_SPEC_DIR is not 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
-def get(path: str, query: str = "") -> Call:
-    return Call("GET", path, query)
+def get(path: str, query: str = "") -> Request:
+    return Request("GET", path, query)
 
 
-def post(path: str, body: str) -> Call:
-    return Call("POST", path, "", FORM, body.encode())
+def post(path: str, body: str) -> Request:
+    return Request("POST", path, "", FORM, body.encode())
 
 
 @pytest.mark.parametrize(
@@ -50,18 +52,18 @@ def post(path: str, body: str) -> Call:
             "POST /v1/customers address[city]: neither an array nor an object",
         ),
         (post("/v1/coupons", "duration=weekly"), "POST /v1/coupons duration: 'weekly' is not 'forever'/'once'"),
-        (Call("DELETE", "/v1/customers/cus_1", "now=true"), "DELETE /v1/customers/{customer} now: unknown"),
+        (Request("DELETE", "/v1/customers/cus_1", "now=true"), "DELETE /v1/customers/{customer} now: unknown"),
         (
-            Call("POST", "/v1/customers", "", {"content-type": "application/json"}, b"{}"),
+            Request("POST", "/v1/customers", "", {"content-type": "application/json"}, b"{}"),
             "POST /v1/customers: a body of application/json is not application/x-www-form-urlencoded",
         ),
         (
-            Call("POST", "/v1/files", "", FORM, b"purpose=dispute_evidence&file=x"),
+            Request("POST", "/v1/files", "", FORM, b"purpose=dispute_evidence&file=x"),
             "POST /v1/files: a body of application/x-www-form-urlencoded is not multipart/form-data",
         ),
     ],
 )
-def test_what_stripe_would_refuse_is_named(call: Call, wrong: str) -> None:
+def test_what_stripe_would_refuse_is_named(call: Request, wrong: str) -> None:
     assert wrong in [problem[: len(wrong)] for problem in CallShapes().problems(call)]
 
 
@@ -74,20 +76,20 @@ def test_what_stripe_would_refuse_is_named(call: Call, wrong: str) -> None:
         post("/v1/customers", "description=&metadata=&address=&balance=-5"),
         post("/v1/customers", "metadata[a]=&metadata[b]=1&tax_id_data[0][type]=eu_vat&tax_id_data[0][value]=x"),
         post("/v1/payment_intents/pi_1", "payment_method="),
-        Call("DELETE", "/v1/subscriptions/sub_1", "prorate=true"),
+        Request("DELETE", "/v1/subscriptions/sub_1", "prorate=true"),
     ],
 )
-def test_what_stripe_takes_passes(call: Call) -> None:
+def test_what_stripe_takes_passes(call: Request) -> None:
     assert CallShapes().problems(call) == []
 
 
 def test_a_call_that_the_sandbox_took_is_held_against_the_test_and_a_refused_one_is_not(
     call_shapes: CallShapes,
 ) -> None:
-    call_shapes.watch(get("/v1/customers", "colour=red"), Answer(400))
-    call_shapes.watch(get("/v2/core/events", "colour=red"), Answer(200))
+    call_shapes.watch(get("/v1/customers", "colour=red"), Response(400))
+    call_shapes.watch(get("/v2/core/events", "colour=red"), Response(200))
     assert call_shapes.taken() == []
-    call_shapes.watch(get("/v1/customers", "colour=red"), Answer(500))
+    call_shapes.watch(get("/v1/customers", "colour=red"), Response(500))
     assert call_shapes.taken() == ["GET /v1/customers colour: unknown"]
 
 
@@ -114,19 +116,19 @@ def test_the_sandbox_takes_what_the_document_takes_parameter_by_parameter(operat
     for name, value in _tries(operation):
         text = urlencode({name: value})
         call = get(operation.path, text) if operation.method == "GET" else post(operation.path, text)
-        call = Call(operation.method, call.path, call.query, call.headers, call.body)
+        call = Request(operation.method, call.path, call.query, call.headers, call.body)
         wrong = [each for each in shapes.problems(call) if not re.fullmatch(r"[^\[]+: missing", each)]
         if bool(wrong) != _refused(call, operation):
             differ.append((name, value, wrong))
     assert differ == []
 
 
-def _refused(call: Call, operation: api.Operation) -> bool:
+def _refused(call: Request, operation: api.Operation) -> bool:
     try:
         if operation.method == "GET":
             forms.read(forms.decode(call.query), operation.query, ())
         else:
-            forms.sent(call, replace(operation, required=frozenset()))
+            parameters_of(call, replace(operation, required=frozenset()))
     except Refusal:
         return True
     return False

@@ -15,7 +15,7 @@ import pytest
 
 from connector.definitions import generate
 from connector.definitions.endpoint import Column, Endpoint, Endpoints, Filter, Parent, Window, shipped_folder
-from connector.sandbox import api
+from connector.sandbox.document import api
 
 ENDPOINTS = Endpoints()
 NAMES = list(ENDPOINTS)

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from connector.sandbox.business import Business
+from connector.sandbox.history.business import Business
 from tests.small_business import BUSINESSES, by_id, everything
 
 pytestmark = pytest.mark.parametrize("business", BUSINESSES, ids=["small", "other"])

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from connector.sandbox import api
-from connector.sandbox.build import Places, build, cut, main
+from connector.sandbox.document import api
+from connector.sandbox.document.build import Places, build, cut, main
 
 DATA = Path(__file__).parent / "data"
 PACKAGE = Path(api.__file__).parent

@@ -11,8 +11,9 @@ import stripe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.sandbox import Sandbox, SandboxError, api
-from connector.sandbox.writes.files import parts
+from connector.sandbox import Sandbox, SandboxError
+from connector.sandbox.document import api
+from connector.sandbox.writes.actions.files import parts
 from tests.accounts import NOW
 
 DAY = 86_400

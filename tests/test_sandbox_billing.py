@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import stripe
 
-from connector.sandbox import Sandbox, api
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
 
 NOW = 1_780_000_000
 HOUR, DAY = 3_600, 86_400

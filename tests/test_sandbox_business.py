@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.sandbox import api
-from connector.sandbox.business import Business
+from connector.sandbox.document import api
+from connector.sandbox.history.business import Business
 from tests.small_business import DAY, KINDS, NOW, OTHER, SMALL, Record, by_id, everything
 
 LARGE = Business(seed=1, size="1m", now=NOW)

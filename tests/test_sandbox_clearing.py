@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sandbox import Sandbox, api
-from connector.sandbox.forms import CLEARED
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
+from connector.sandbox.document.forms import CLEARED
 from tests.accounts import NOW
 
 Record = dict[str, Any]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from connector.sandbox import api
-from connector.sandbox.business import Business
-from connector.sandbox.present import ON_REQUEST
+from connector.sandbox.document import api
+from connector.sandbox.history.business import Business
+from connector.sandbox.world.expansion import ON_REQUEST
 from tests.small_business import BUSINESSES, DAY, KINDS, NOW, SMALL, Record, by_id, everything
 
 SAMPLES = json.loads((Path(__file__).parent / "data" / "fixtures.json").read_text(encoding="utf-8"))["resources"]

@@ -9,8 +9,8 @@ import pytest
 
 from connector.sandbox import Sandbox
 from connector.sandbox.differences import page
-from connector.sandbox.faults import FAULTS
-from connector.sandbox.refusals import RULES
+from connector.sandbox.document.refusals import RULES
+from connector.sandbox.server.faults import FAULTS
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "sandbox.md"

@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sandbox import Sandbox, SandboxError, api
-from connector.sandbox.older import LEFT_OUT, VERSION
+from connector.sandbox import Sandbox, SandboxError
+from connector.sandbox.document import api
+from connector.sandbox.document.event_versions import LEFT_OUT, VERSION
 from tests.accounts import NOW
 
 SPEC_DIR = os.environ.get("STRIPE_SPEC_DIR")

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sandbox import Sandbox, api
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
 from tests.serving import NOW, a_sandbox, its_client
 
 Record = dict[str, Any]

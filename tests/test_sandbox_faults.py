@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from connector.sandbox import Planned, Sandbox, SandboxError
-from connector.sandbox.faults import FAULTS, Fault, plan
-from connector.sandbox.limits import Bucket
+from connector.sandbox.server.faults import FAULTS, Fault, plan
+from connector.sandbox.server.limits import Bucket
 from tests.serving import NOW, a_sandbox, its_client
 
 sandbox = pytest.fixture(a_sandbox)

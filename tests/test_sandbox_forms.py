@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from stripe._encode import _api_encode
 
-from connector.sandbox import api, forms
-from connector.sandbox.refusals import Refusal
+from connector.sandbox.document import api, forms
+from connector.sandbox.document.refusals import Refusal
 
 KEYS = some.text("abcdefgh_", min_size=1, max_size=5)
 VALUES = some.recursive(

@@ -10,10 +10,10 @@ import pytest
 import stripe
 
 from connector.sandbox import Sandbox
-from connector.sandbox.calls import Answer, Call
-from connector.sandbox.clock import Clock
-from connector.sandbox.idempotency import KEPT_SECONDS, Idempotency
-from connector.sandbox.refusals import Refusal
+from connector.sandbox.document.refusals import Refusal
+from connector.sandbox.server.idempotency import KEPT_SECONDS, Idempotency
+from connector.sandbox.server.messages import Request, Response
+from connector.sandbox.world.clock import Clock
 
 NOW = 1_790_000_000
 Post = Callable[..., httpx.Response]
@@ -42,8 +42,8 @@ def post(sandbox: Sandbox) -> Iterator[Post]:
         yield lambda path, key, **form: client.post(path, data=form, headers={"Idempotency-Key": key})
 
 
-def call(key: str, method: str = "POST") -> Call:
-    return Call(method, "/v1/customers", headers={"idempotency-key": key})
+def call(key: str, method: str = "POST") -> Request:
+    return Request(method, "/v1/customers", headers={"idempotency-key": key})
 
 
 def customers(sandbox: Sandbox, name: str) -> int:
@@ -120,10 +120,10 @@ def test_a_key_in_flight_is_a_conflict() -> None:
     keys = Idempotency(Clock(NOW))
     inside, go = threading.Event(), threading.Event()
 
-    def act() -> Answer:
+    def act() -> Response:
         inside.set()
         assert go.wait(5)
-        return Answer(200)
+        return Response(200)
 
     running = threading.Thread(target=keys.once, args=(("acct",), call("k"), {}, act))
     running.start()
@@ -140,9 +140,9 @@ def test_keys_are_forgotten_after_24_hours() -> None:
     clock = HandClock()
     keys, done = Idempotency(clock), []
 
-    def act() -> Answer:
+    def act() -> Response:
         done.append(clock.at)
-        return Answer(200)
+        return Response(200)
 
     for clock.at in (NOW, NOW + KEPT_SECONDS - 1, NOW + KEPT_SECONDS):
         keys.once(("acct",), call("k"), {}, act)
@@ -152,9 +152,9 @@ def test_keys_are_forgotten_after_24_hours() -> None:
 def test_a_key_does_nothing_for_delete() -> None:
     keys, done = Idempotency(Clock(NOW)), []
 
-    def act() -> Answer:
+    def act() -> Response:
         done.append(1)
-        return Answer(200)
+        return Response(200)
 
     for _ in range(2):
         keys.once(("acct",), call("k", "DELETE"), {}, act)

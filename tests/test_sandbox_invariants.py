@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from connector.sandbox import api
-from connector.sandbox.lists import page
-from connector.sandbox.present import snapshot
-from connector.sandbox.store import Stretch
-from connector.sandbox.writes.balances import balance
+from connector.sandbox.document import api
+from connector.sandbox.reads.lists import page
+from connector.sandbox.world.expansion import snapshot
+from connector.sandbox.world.store import Stretch
+from connector.sandbox.writes.actions.balances import balance
 from tests.office import DAY, NOW, Office, Record
 
 ACTIONS = 1_000

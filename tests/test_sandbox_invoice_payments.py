@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from connector.sandbox import Sandbox, api
-from connector.sandbox.refusals import Refusal
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
+from connector.sandbox.document.refusals import Refusal
 from tests.accounts import NOW
 from tests.office import DAY, Office, Record
 

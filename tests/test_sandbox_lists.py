@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sandbox import Sandbox, api
-from connector.sandbox.rules import DEFAULTS, FILTERS, in_range, matches, values_at
-from connector.sandbox.writes.hands import KINDS, READERS
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
+from connector.sandbox.document.rules import DEFAULTS, FILTERS, in_range, matches, values_at
+from connector.sandbox.writes.served import KINDS, READERS
 from tests.serving import NOW, a_sandbox, its_client
 
 DAY = 86_400

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sandbox import Sandbox, api
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
 from tests.accounts import NOW
 
 DAY = 86_400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.sandbox.store import Stretch
+from connector.sandbox.world.store import Stretch
 from tests.office import DAY, Office, Record
 
 KINDS = ("invoice", "subscription", "charge", "payment_intent", "payout", "balance_transaction", "dispute", "refund")

@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sandbox import Sandbox, api
-from connector.sandbox.admin import CHILDREN
-from connector.sandbox.business import Business
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
+from connector.sandbox.history.business import Business
+from connector.sandbox.server.admin import CHILDREN
 from tests.serving import a_sandbox
 
 EVERY_KIND = sorted({*Business.kinds, *CHILDREN, "account", "balance"})

@@ -14,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sandbox import Sandbox, SandboxError, api
-from connector.sandbox.refusals import Refusal
-from connector.sandbox.statuses import STATUSES
+from connector.sandbox import Sandbox, SandboxError
+from connector.sandbox.document import api
+from connector.sandbox.document.refusals import Refusal
+from connector.sandbox.world.statuses import STATUSES
 from tests.office import DAY, NOW, Office, Record
 
 SPEC_DIR = os.environ.get("STRIPE_SPEC_DIR")

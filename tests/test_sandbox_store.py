@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from connector.sandbox.clock import Clock
-from connector.sandbox.lists import page, part
-from connector.sandbox.refusals import Refusal
-from connector.sandbox.store import Store, Stretch
+from connector.sandbox.document.refusals import Refusal
+from connector.sandbox.reads.lists import page, part
+from connector.sandbox.world.clock import Clock
+from connector.sandbox.world.store import Store, Stretch
 
 START, STEP, COUNT, UNUSED = 1_000_000, 3, 12, 7
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import stripe
 
-from connector.sandbox import Sandbox, api
-from connector.sandbox.writes.time import pass_time
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
+from connector.sandbox.writes.engine.schedule import pass_time
 from tests.test_sandbox_billing import customer_with, price_of, told, total_of
 
 NOW = int(datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp())

@@ -12,8 +12,9 @@ import httpx
 import pytest
 import stripe
 
-from connector.sandbox import Sandbox, SandboxError, api
-from connector.sandbox.delivery import ATTEMPTS, pause_seconds
+from connector.sandbox import Sandbox, SandboxError
+from connector.sandbox.document import api
+from connector.sandbox.server.delivery import ATTEMPTS, pause_seconds
 from tests.accounts import NOW
 
 WAIT_SECONDS = 20.0

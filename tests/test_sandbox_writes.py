@@ -9,8 +9,9 @@ import httpx
 import pytest
 import stripe
 
-from connector.sandbox import Sandbox, api
-from connector.sandbox.writes.hands import HANDLERS, READERS
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
+from connector.sandbox.writes.served import HANDLERS, READERS
 
 NOW = 1_790_000_000
 Record = dict[str, Any]

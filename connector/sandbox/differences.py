@@ -11,13 +11,13 @@ import re
 import sys
 from collections.abc import Iterator
 
-from connector.sandbox.forms import CLEARED
-from connector.sandbox.older import LEFT_OUT, VERSION
-from connector.sandbox.present import ON_REQUEST
-from connector.sandbox.refusals import RULES
-from connector.sandbox.rules import DEFAULTS, FILTERS
-from connector.sandbox.statuses import STATUSES
-from connector.sandbox.writes.hands import HANDLERS
+from connector.sandbox.document.event_versions import LEFT_OUT, VERSION
+from connector.sandbox.document.forms import CLEARED
+from connector.sandbox.document.refusals import RULES
+from connector.sandbox.document.rules import DEFAULTS, FILTERS
+from connector.sandbox.world.expansion import ON_REQUEST
+from connector.sandbox.world.statuses import STATUSES
+from connector.sandbox.writes.served import HANDLERS
 
 DIFFERENCES = (
     "Money moves at once: no authentication by the customer, no bank that takes days, but for the test cards and "

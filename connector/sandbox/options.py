@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from connector.sandbox.faults import Planned
 
 SECRET_KEY = "sk_test_sandbox"  # noqa: S105 - known to everybody
 LIVE_KEY = "sk_live_sandbox"
@@ -18,6 +14,20 @@ LOOPBACK = ("127.0.0.1", "localhost")
 
 class SandboxError(ValueError):
     """The sandbox cannot start or do what it was asked; the message says why."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An exact fault: on the `nth` request from now that fits `on`, and on `times` of them in all.
+
+    `on` is a call, "GET /v1/customers", "GET /v1/invoices/{invoice}/lines" or "GET /v1/customers/cus_1", or
+    None for any request.
+    """
+
+    fault: str
+    on: str | None = None
+    nth: int = 1
+    times: int = 1
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What is read from Stripe's published document: calls, parameters, shapes, filters, empty objects, refusals."""

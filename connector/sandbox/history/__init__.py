@@ -1,0 +1,1 @@
+"""The business as the seed has it: what happened, told in Stripe's objects."""

@@ -1,0 +1,73 @@
+"""All kinds of objects of one business, which find each other here."""
+
+from __future__ import annotations
+
+from connector.sandbox.document.templates import Record, template
+from connector.sandbox.history.objects.catalogue import Coupons, PaymentLinks, Prices, Products
+from connector.sandbox.history.objects.charges import Charges
+from connector.sandbox.history.objects.credit_notes import CreditNotes
+from connector.sandbox.history.objects.customers import Customers, PaymentMethods
+from connector.sandbox.history.objects.events import Events
+from connector.sandbox.history.objects.identities import Identities
+from connector.sandbox.history.objects.invoice_items import InvoiceItems
+from connector.sandbox.history.objects.invoice_payments import InvoicePayments
+from connector.sandbox.history.objects.invoices import Invoices
+from connector.sandbox.history.objects.kind import Kind
+from connector.sandbox.history.objects.lines import Lines
+from connector.sandbox.history.objects.money import BalanceTransactions, Payouts
+from connector.sandbox.history.objects.payment_intents import PaymentIntents
+from connector.sandbox.history.objects.reversals import Disputes, Refunds
+from connector.sandbox.history.objects.sessions import CheckoutSessions
+from connector.sandbox.history.objects.subscriptions import Subscriptions
+from connector.sandbox.history.story.story import Story
+
+_ACCOUNT = template("account")
+
+
+class Company:
+    """The business with its objects by kind."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.identities = Identities(story.seed)
+        self._tax_rates = {key: place for place, key in enumerate(sorted(story.people.markets))}
+        self.customers = Customers(self)
+        self.products = Products(self)
+        self.prices = Prices(self)
+        self.subscriptions = Subscriptions(self)
+        self.invoices = Invoices(self)
+        self.lines = Lines(self)
+        self.invoice_items = InvoiceItems(self)
+        self.charges = Charges(self)
+        self.payment_intents = PaymentIntents(self)
+        self.invoice_payments = InvoicePayments(self)
+        self.refunds = Refunds(self)
+        self.payouts = Payouts(self)
+        self.transactions = BalanceTransactions(self)
+        self.disputes = Disputes(self)
+        self.credit_notes = CreditNotes(self)
+        self.coupons = Coupons(self)
+        self.payment_methods = PaymentMethods(self)
+        self.payment_links = PaymentLinks(self)
+        self.sessions = CheckoutSessions(self)
+        self.kinds: dict[str, Kind] = {kind.name: kind for kind in vars(self).values() if isinstance(kind, Kind)}
+        self.kinds["event"] = Events(self)
+
+    def tax(self, customer: int, amount: int, taxable: int) -> Record:
+        """A tax as bills and credit notes show it."""
+        market = self.story.people.market(customer)
+        rate = self.identities.tax_rate(self._tax_rates[market.key])
+        return {
+            "amount": amount,
+            "tax_behavior": "exclusive",
+            "tax_rate_details": {"tax_rate": rate},
+            "taxability_reason": "standard_rated",
+            "taxable_amount": taxable,
+            "type": "tax_rate_details",
+        }
+
+    def account(self) -> Record:
+        """The account whose key one has."""
+        account = _ACCOUNT()
+        account.update(id=self.identities.account, created=self.story.calendar.start - 30 * 86_400)
+        return account

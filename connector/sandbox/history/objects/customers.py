@@ -1,0 +1,243 @@
+"""Customers and their payment methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from connector.sandbox.document.templates import Record, template
+from connector.sandbox.history.objects.kind import Happening, Kind
+from connector.sandbox.history.story.people import is_one_in
+from connector.sandbox.history.story.sales import Outcome
+from connector.sandbox.history.story.series import METHODS
+
+if TYPE_CHECKING:
+    from connector.sandbox.history.objects.company import Company
+
+_CUSTOMER, _PAYMENT_METHOD, _ADDRESS = template("customer"), template("payment_method"), template("address")
+_DETAILS = {kind: template(f"payment_method.{kind}") for kind in ("card", "sepa_debit", "us_bank_account", "link")}
+_PREFIX_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_MOVED_DAYS = 100
+_MOVES, _HAS_CREDIT = (7, 3), (31, 8)  # one in so many customers, from which on
+
+
+class Customers(Kind):
+    """People and businesses; a few live on a test clock, some move house."""
+
+    name = "customer"
+
+    def __init__(self, company: Company) -> None:
+        super().__init__(company)
+        self.ids = self.identities.customer
+        self.numbering = self.story.layout.customers
+        self._moves_after = self.story.calendar.days(_MOVED_DAYS)
+
+    def at(self, number: int, instant: int) -> Record | None:
+        """The customer as they were at an instant."""
+        people = self.story.people
+        if not people.comes(number):
+            return None
+        created = self.story.calendar.instant(number)
+        if created > instant:
+            return None
+        odd, name, draw = people.awkward(number), people.name(number), people.draw(number)
+        customer = _CUSTOMER()
+        customer.update(
+            id=self.ids(number),
+            address=self.address(number, instant),
+            balance=self._balance(number),
+            created=created,
+            currency=people.market(number).currency if self._is_billed(number, instant) else None,
+            delinquent=self._is_delinquent(number, instant),
+            description=odd.get("description"),
+            email=people.email(number),
+            invoice_prefix=self.invoice_prefix(number),
+            metadata=dict(odd.get("metadata", ())) or dict(people.metadata[(draw >> 20) % len(people.metadata)]),
+            name=name,
+            next_invoice_sequence=self.invoices_issued(number, self._slot(instant)) + 1,
+            phone=people.phone(number),
+            tax_exempt="reverse" if people.reverses_charge(number) else "none",
+            test_clock=self.test_clock(number),
+        )
+        if draw >> 50 & 1:
+            customer["invoice_settings"]["default_payment_method"] = self._method(number)
+        if draw >> 51 & 1:
+            customer["preferred_locales"].append(people.market(number).locale)
+        if (draw >> 52) % 5 == 0:
+            address = self.address(number, instant) or people.address(number + 1) or {}
+            customer["shipping"] = {"address": address, "name": name or "Reception", "phone": people.phone(number)}
+        if (draw >> 56) % 7 == 0:
+            customer["business_name"] = f"{people.some_name(draw >> 30)} & Co. KG"
+        return customer
+
+    def address(self, number: int, instant: int) -> dict[str, str | None] | None:
+        """Where the customer lived at an instant."""
+        moved = is_one_in(_MOVES, number) and instant >= self._moved(number + self._moves_after)
+        return self.story.people.address(number, moved=moved)
+
+    def test_clock(self, number: int) -> str | None:
+        """The id of the test clock that the customer lives on, mostly none."""
+        return self.identities.test_clock(number) if self.story.people.on_clock(number) else None
+
+    def of_test_clock(self, text: str) -> int | None:
+        """The customer who lives on a test clock."""
+        return self.read(self.identities.test_clock, text)
+
+    def invoice_prefix(self, number: int) -> str:
+        """What the numbers of the customer's invoices begin with."""
+        draw = self.story.people.draw(number) >> 4
+        return "".join(_PREFIX_LETTERS[draw >> 5 * place & 31] for place in range(8))
+
+    def invoices_issued(self, number: int, slot: int) -> int:
+        """How many invoices the customer had been sent by the end of a slot."""
+        count, month = 0, self.story.calendar.slots_per_month
+        for own in self.story.people.slots(number):
+            if own > slot:
+                continue
+            contract = self.story.contracts(own)
+            if contract is not None:
+                count += 1 + min((slot - own) // month, contract.stop - 1) // contract.every
+            count += self.story.bills.is_by_hand(own)
+        return count
+
+    def numbers(self, field: str, value: str) -> Iterable[int] | None:
+        """By email, which holds the number, or by test clock."""
+        if field == "email":
+            return self.story.people.with_email(value)
+        if field == "test_clock":
+            found = self.of_test_clock(value)
+            return () if found is None else (found,)
+        return None
+
+    def happenings(self, slot: int) -> Iterator[Happening]:
+        """The coming of a customer, the moving of another, and payments that make some delinquent."""
+        if self.story.people.comes(slot):
+            yield Happening(self.story.calendar.instant(slot), "customer.created", self.name, slot)
+        mover = slot - self._moves_after
+        if mover >= 0:
+            yield Happening(self._moved(slot), "customer.updated", self.name, mover)
+        charges = self.story.layout.charges
+        for number in range(charges.number(slot, 0), charges.number(slot + 1, 0)):
+            payment = self.story.payments(number)
+            if payment is not None and payment.contract is not None:
+                yield Happening(payment.created, "customer.updated", self.name, payment.contract.customer)
+
+    def _moved(self, slot: int) -> int:
+        return self.story.calendar.instant(slot) + 10
+
+    def _slot(self, instant: int) -> int:
+        return self.story.calendar.slot_at(instant)
+
+    def _method(self, number: int) -> str:
+        return self.identities.payment_method(self.story.methods.of_customer(number))
+
+    def _balance(self, number: int) -> int:
+        return -1250 if is_one_in(_HAS_CREDIT, number) else 0
+
+    def _is_billed(self, number: int, instant: int) -> bool:
+        return self.invoices_issued(number, self._slot(instant)) > 0
+
+    def _is_delinquent(self, number: int, instant: int) -> bool:
+        for slot in self.story.people.slots(number):
+            contract = self.story.contracts(slot)
+            if contract is None or self.story.subscriptions.starts(contract, 0) > instant:
+                continue
+            if self.story.subscriptions.status(contract, instant) in ("past_due", "unpaid"):
+                return True
+        return False
+
+
+class PaymentMethods(Kind):
+    """Cards and bank accounts of customers, and those of guests, which belong to nobody."""
+
+    name = "payment_method"
+
+    def __init__(self, company: Company) -> None:
+        super().__init__(company)
+        self.ids = self.identities.payment_method
+        self.numbering = self.story.layout.payment_methods
+
+    def at(self, number: int, instant: int) -> Record | None:
+        """The payment method as it was at an instant."""
+        slot, lane = self.story.layout.payment_methods.place(number)
+        created = self.numbering.created(number)
+        if created > instant:
+            return None
+        if lane >= METHODS:
+            return self._of_guest(number, slot, lane - METHODS, created)
+        people, methods = self.story.people, self.story.methods
+        if not people.comes(slot) or (lane and not methods.has_second(slot)):
+            return None
+        detached = methods.detached(slot) if lane else None
+        kind = "card" if lane else methods.kind_of_customer(slot, people.market(slot))
+        method = self._method(number, kind, created)
+        method["customer"] = self.identities.customer(slot) if detached is None or instant < detached else None
+        method["billing_details"] = {
+            "address": people.address(slot) or _ADDRESS(),
+            "email": people.email(slot),
+            "name": people.name(slot),
+            "phone": people.phone(slot),
+            "tax_id": None,
+        }
+        return method
+
+    def numbers(self, field: str, value: str) -> Iterable[int] | None:
+        """By customer: the two lanes of their slot."""
+        if field != "customer":
+            return None
+        customer = self.company.customers.number(value)
+        series = self.story.layout.payment_methods
+        return () if customer is None else (series.number(customer, lane) for lane in (1, 0))
+
+    def happenings(self, slot: int) -> Iterator[Happening]:
+        """Methods are attached, and some detached; those of guests are neither."""
+        series = self.story.layout.payment_methods
+        if self.story.people.comes(slot):
+            lanes = (0, 1) if self.story.methods.has_second(slot) else (0,)
+            for lane in lanes:
+                yield Happening(
+                    series.instant(slot, lane), "payment_method.attached", self.name, series.number(slot, lane)
+                )
+        leaving = self.story.methods.detaching(slot)
+        if self.story.people.comes(leaving) and self.story.methods.has_second(leaving):
+            detached = self.story.methods.detached(leaving)
+            if detached is not None:
+                yield Happening(detached, "payment_method.detached", self.name, series.number(leaving, 1))
+
+    def _of_guest(self, number: int, slot: int, lane: int, created: int) -> Record | None:
+        sale = self.story.sales(slot, lane)
+        if sale.method != number or sale.outcome in (Outcome.ABANDONED, Outcome.CANCELED):
+            return None
+        method = self._method(number, sale.kind, created)
+        method["billing_details"] = {
+            "address": _ADDRESS(),
+            "email": f"guest.{sale.draw % 100_000:05}@example.net",
+            "name": self.story.people.some_name(sale.draw >> 12),
+            "phone": None,
+            "tax_id": None,
+        }
+        return method
+
+    def _method(self, number: int, kind: str, created: int) -> Record:
+        method = _PAYMENT_METHOD()
+        method.update(id=self.ids(number), created=created, type=kind)
+        method[kind] = self._details(number, kind)
+        return method
+
+    def _details(self, number: int, kind: str) -> dict[str, Any]:
+        details = _DETAILS[kind]()
+        if kind != "link":
+            details["fingerprint"] = self.identities.fingerprint(self.ids(number))
+        if kind == "card":
+            card = self.story.methods.card(number)
+            details.update(
+                brand=card.brand,
+                country=card.country,
+                display_brand=card.brand,
+                exp_month=card.exp_month,
+                exp_year=card.exp_year,
+                funding=card.funding,
+                last4=card.last4,
+            )
+            details["networks"]["available"] = [card.network]
+        return details

@@ -1,0 +1,126 @@
+"""Why cards are declined: what charges, payment intents and their errors say about it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from connector.sandbox.document.templates import Record
+from connector.sandbox.history.story.payments import Failure
+
+
+class Decline(NamedTuple):
+    """One reason, in the words of each field."""
+
+    code: str
+    decline_code: str | None
+    message: str
+    type: str
+    network_status: str
+    network_decline_code: str | None
+    advice_code: str | None
+    risk_score: int
+
+
+_FOR_NOW = (
+    Decline(
+        "card_declined",
+        "insufficient_funds",
+        "Your card has insufficient funds.",
+        "issuer_declined",
+        "declined_by_network",
+        "51",
+        "try_again_later",
+        22,
+    ),
+    Decline(
+        "card_declined",
+        "generic_decline",
+        "Your card was declined.",
+        "issuer_declined",
+        "declined_by_network",
+        "05",
+        "try_again_later",
+        41,
+    ),
+    Decline(
+        "processing_error",
+        None,
+        "An error occurred while processing your card. Try again in a little bit.",
+        "issuer_declined",
+        "declined_by_network",
+        None,
+        None,
+        12,
+    ),
+    Decline(
+        "card_declined",
+        "do_not_honor",
+        "Your card was declined.",
+        "issuer_declined",
+        "declined_by_network",
+        "05",
+        "confirm_card_data",
+        35,
+    ),
+)
+_FOR_GOOD = (
+    Decline(
+        "expired_card",
+        "expired_card",
+        "Your card has expired.",
+        "issuer_declined",
+        "declined_by_network",
+        "54",
+        "do_not_try_again",
+        18,
+    ),
+    Decline(
+        "card_declined",
+        "stolen_card",
+        "Your card was declined.",
+        "issuer_declined",
+        "declined_by_network",
+        "43",
+        "do_not_try_again",
+        64,
+    ),
+    Decline("card_declined", "fraudulent", "Your card was declined.", "blocked", "not_sent_to_network", None, None, 92),
+    Decline(
+        "incorrect_cvc",
+        "incorrect_cvc",
+        "Your card's security code is incorrect.",
+        "issuer_declined",
+        "declined_by_network",
+        "N7",
+        "confirm_card_data",
+        30,
+    ),
+)
+
+
+def decline(failure: Failure, number: int) -> Decline:
+    """The reason for which the charge with that number failed."""
+    reasons = _FOR_NOW if failure is Failure.FOR_NOW else _FOR_GOOD
+    return reasons[number % len(reasons)]
+
+
+def refuse(charge: Record, reason: Decline) -> None:
+    """Let a charge be one that was declined, with all that it says about that."""
+    charge.update(
+        calculated_statement_descriptor=None,
+        failure_code=reason.code,
+        failure_message=reason.message,
+        paid=False,
+        receipt_url=None,
+        status="failed",
+    )
+    charge["outcome"].update(
+        advice_code=reason.advice_code,
+        network_decline_code=reason.network_decline_code,
+        network_status=reason.network_status,
+        reason="highest_risk_level" if reason.type == "blocked" else reason.decline_code or reason.code,
+        risk_level="highest" if reason.type == "blocked" else "normal",
+        risk_score=reason.risk_score,
+        seller_message="The bank did not return any further details with this decline.",
+        type=reason.type,
+    )

@@ -1,0 +1,241 @@
+"""Invoices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from connector.sandbox.document.templates import Record, listed, template
+from connector.sandbox.history.objects.kind import Happening, Kind
+from connector.sandbox.history.story.contracts import Contract, Fate
+from connector.sandbox.history.story.invoices import Invoice
+
+if TYPE_CHECKING:
+    from connector.sandbox.history.objects.company import Company
+
+_INVOICE = template("invoice")
+_FOOTERS = (None, None, None, "Thank you!\nBitte innerhalb von 30 Tagen zahlen.", None, 'VAT "reverse charge", if any')
+
+
+class Invoices(Kind):
+    """Bills of subscriptions, and bills written by hand."""
+
+    name = "invoice"
+
+    def __init__(self, company: Company) -> None:
+        super().__init__(company)
+        self.ids = self.identities.invoice
+        self.numbering = self.story.layout.invoices
+        self._month = self.story.calendar.slots_per_month
+
+    def at(self, number: int, instant: int) -> Record | None:
+        """The invoice as it was at an instant."""
+        slot, lane = self.story.layout.invoices.place(number)
+        invoice = self.story.invoices(slot, lane)
+        if invoice is None or invoice.created > instant:
+            return None
+        return self.of(invoice, instant)
+
+    def of(self, invoice: Invoice, instant: int) -> Record:
+        """The invoice as it was at an instant, which had been drafted by then."""
+        bill = self.story.invoices.bill(invoice)
+        ident = self.ids(invoice.number)
+        due = self.amount_due(invoice, instant)
+        status = invoice.course.status(instant)
+        paid = due if status == "paid" else 0
+        discounts, taxes = sum(bill.discounts), sum(bill.taxes)
+        record = _INVOICE()
+        record.update(
+            id=ident,
+            amount_due=due,
+            amount_paid=paid,
+            amount_remaining=due - paid,
+            created=invoice.created,
+            currency=invoice.currency,
+            footer=_FOOTERS[invoice.slot % len(_FOOTERS)],
+            lines=listed(f"/v1/invoices/{ident}/lines", self.company.lines.of(invoice, bill)),
+            period_end=invoice.created,
+            period_start=invoice.created,
+            post_payment_credit_notes_amount=self.story.invoices.credits(invoice, instant, before_payment=False),
+            pre_payment_credit_notes_amount=invoice.total - due,
+            status=status,
+            subtotal=bill.subtotal,
+            subtotal_excluding_tax=bill.subtotal,
+            test_clock=self.company.customers.test_clock(invoice.customer),
+            total=bill.total,
+            total_excluding_tax=bill.total - taxes,
+            webhooks_delivered_at=invoice.created,
+        )
+        if taxes:
+            record["total_taxes"].append(self.company.tax(invoice.customer, taxes, bill.subtotal - discounts))
+        self._add_customer(record, invoice)
+        self._add_origin(record, invoice, discounts)
+        self._add_course(record, invoice, instant)
+        return record
+
+    def is_over(self, number: int, instant: int) -> bool:
+        """Most invoices are paid, and there are many."""
+        invoice = self.story.invoices(*self.story.layout.invoices.place(number))
+        return invoice is None or invoice.course.status(instant) not in ("draft", "open")
+
+    def amount_due(self, invoice: Invoice, instant: int) -> int:
+        """The total less what was credited before payment."""
+        return invoice.total - self.story.invoices.credits(invoice, instant, before_payment=True)
+
+    def number_of(self, contract: Contract, period: int) -> int:
+        """The number of a subscription's invoice."""
+        return self.story.layout.invoices.number(contract.number + period * self._month, period)
+
+    def serial(self, invoice: Invoice) -> str:
+        """What is printed on it as its number."""
+        customers = self.company.customers
+        issued = customers.invoices_issued(invoice.customer, invoice.slot)
+        return f"{customers.invoice_prefix(invoice.customer)}-{issued:04}"
+
+    def places_of_customer(self, customer: int) -> Iterator[tuple[int, int]]:
+        """Slot and lane of every invoice that a customer has or will have."""
+        last = self.story.calendar.slots
+        for slot in self.story.people.slots(customer):
+            contract = self.story.contracts(slot)
+            for period in range((last - slot) // self._month + 1):
+                if contract is not None and contract.billed(period):
+                    yield slot + period * self._month, period
+            if self.story.bills.is_by_hand(slot):
+                yield slot, self.story.layout.by_hand(slot)
+
+    def numbers(self, field: str, value: str) -> Iterable[int] | None:
+        """By customer or subscription."""
+        if field == "customer":
+            customer = self.company.customers.number(value)
+            places = [] if customer is None else self.places_of_customer(customer)
+            return [self.story.layout.invoices.number(slot, lane) for slot, lane in places]
+        if field == "subscription":
+            number = self.company.subscriptions.number(value)
+            contract = None if number is None else self.story.contracts(number)
+            last = self.story.calendar.slots
+            periods = range(0 if contract is None else (last - contract.number) // self._month + 1)
+            return [self.number_of(contract, period) for period in periods if contract and contract.billed(period)]
+        return None
+
+    def happenings(self, slot: int) -> Iterator[Happening]:
+        """Invoices are drafted, sent, paid, not paid, given up and voided."""
+        for invoice in self._in(slot):
+            yield self._happening(invoice.created, "created", invoice)
+            finalized, paid = invoice.course.finalized, invoice.course.paid
+            if finalized is not None:
+                for word in ("finalized", "updated"):
+                    yield self._happening(finalized, word, invoice)
+                if invoice.course.due is not None:
+                    yield self._happening(finalized, "sent", invoice)
+                if finalized == paid:
+                    yield self._happening(finalized, "paid", invoice)
+        yield from self._tried(slot)
+        yield from self._ended(slot)
+
+    def _in(self, slot: int) -> Iterator[Invoice]:
+        for lane in range(self.story.layout.by_hand(slot) + 1 if slot >= 0 else 0):
+            invoice = self.story.invoices(slot, lane)
+            if invoice is not None:
+                yield invoice
+
+    def _tried(self, slot: int) -> Iterator[Happening]:
+        charges, layout = self.story.layout.charges, self.story.layout
+        for number in range(charges.number(slot, 0), charges.number(slot, 0) + layout.charge_of_sale(slot)):
+            payment = self.story.payments(number)
+            if payment is None:
+                continue
+            about = layout.invoices.number(payment.intent_slot, payment.lane)
+            words = ("payment_failed", "updated") if payment.failure else ("updated", "paid", "payment_succeeded")
+            for word in words:
+                yield Happening(payment.created, f"invoice.{word}", self.name, about)
+
+    def _ended(self, slot: int) -> Iterator[Happening]:
+        """The ends of invoices that were sent some slots ago."""
+        for earlier in self.story.invoices.ending(slot):
+            for invoice in self._in(earlier):
+                course = invoice.course
+                ends = {"voided": course.voided, "marked_uncollectible": course.uncollectible}
+                if course.off_stripe:
+                    ends["paid"] = course.paid
+                for word, instant in ends.items():
+                    if instant is not None:
+                        yield self._happening(instant, "updated", invoice)
+                        yield self._happening(instant, word, invoice)
+
+    def _happening(self, instant: int, word: str, invoice: Invoice) -> Happening:
+        return Happening(instant, f"invoice.{word}", self.name, invoice.number)
+
+    def _add_customer(self, record: Record, invoice: Invoice) -> None:
+        """The customer's details, as they were when the invoice was drafted."""
+        people, customer = self.story.people, invoice.customer
+        record.update(
+            customer=self.identities.customer(customer),
+            customer_address=self.company.customers.address(customer, invoice.created),
+            customer_email=people.email(customer),
+            customer_name=people.name(customer),
+            customer_phone=people.phone(customer),
+            customer_tax_exempt="reverse" if people.reverses_charge(customer) else "none",
+        )
+
+    def _add_origin(self, record: Record, invoice: Invoice, discounts: int) -> None:
+        contract = invoice.contract
+        if contract is None:
+            record.update(billing_reason="manual", collection_method="send_invoice")
+            return
+        standing = self.story.subscriptions
+        subscription = {"metadata": {}, "subscription": self.identities.subscription(contract.number)}
+        record["parent"] = {"quote_details": None, "subscription_details": subscription, "type": "subscription_details"}
+        record["billing_reason"] = "subscription_cycle" if invoice.lane else "subscription_create"
+        if contract.fate is Fate.BY_INVOICE:
+            record["collection_method"] = "send_invoice"
+        record["period_end"] = standing.starts(contract, invoice.lane)
+        record["period_start"] = standing.starts(contract, max(0, invoice.lane - contract.every))
+        if contract.coupon is not None and invoice.lane < contract.discounted:
+            discount = self.identities.discount(contract.number)
+            record["discounts"].append(discount)
+            record["total_discount_amounts"].append({"amount": discounts, "discount": discount})
+
+    def _add_course(self, record: Record, invoice: Invoice, instant: int) -> None:
+        course = invoice.course
+        automatic = record["collection_method"] == "charge_automatically"
+        if course.finalized is None or course.finalized > instant:
+            if course.finalized is not None and automatic:
+                record.update(automatically_finalizes_at=course.finalized, next_payment_attempt=course.finalized)
+            record["auto_advance"] = course.finalized is not None
+            return
+        ident = record["id"]
+        tried = [created for created in map(self.story.layout.charges.created, course.attempts) if created <= instant]
+        record.update(
+            amount_paid_off_stripe=record["amount_paid"] if course.off_stripe else 0,
+            attempt_count=len(tried),
+            attempted=bool(tried) or course.paid == course.finalized,
+            due_date=course.due,
+            effective_at=course.finalized,
+            ending_balance=0,
+            hosted_invoice_url=f"https://invoice.stripe.com/i/{self.identities.account}/test_{ident[-8:]}",
+            invoice_pdf=f"https://pay.stripe.com/invoice/{self.identities.account}/test_{ident[-8:]}/pdf",
+            number=self.serial(invoice),
+        )
+        if not course.off_stripe:
+            del record["amount_paid_off_stripe"]
+        if record["status"] == "open" and automatic:
+            later = [
+                created for created in map(self.story.layout.charges.created, course.attempts) if created > instant
+            ]
+            record["next_payment_attempt"] = later[0] if later else None
+            record["auto_advance"] = bool(later)
+        self._add_transitions(record, invoice, instant)
+
+    def _add_transitions(self, record: Record, invoice: Invoice, instant: int) -> None:
+        course, transitions = invoice.course, record["status_transitions"]
+        reached = {
+            "finalized_at": course.finalized,
+            "marked_uncollectible_at": course.uncollectible,
+            "paid_at": course.paid,
+            "voided_at": course.voided,
+        }
+        transitions.update({word: at for word, at in reached.items() if at is not None and at <= instant})
+        if record["status"] == "uncollectible":
+            failed = invoice.contract is not None and invoice.contract.fate is Fate.FAILED
+            reason = "max_payment_attempts" if failed else "user_forgiven"
+            record["status_details"] = {"uncollectible": {"reason": reason}}

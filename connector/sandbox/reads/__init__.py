@@ -1,0 +1,1 @@
+"""The calls that read: lists, searches, one object by id."""

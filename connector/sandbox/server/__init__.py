@@ -1,0 +1,1 @@
+"""From a socket to an answer: keys, accounts, limits, faults, idempotency, statistics and webhooks."""

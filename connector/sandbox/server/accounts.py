@@ -1,0 +1,58 @@
+"""Whose objects a call sees: each account has its own, and in live mode other changes than in test mode.
+
+The sandbox's own account has connected accounts, called by `Stripe-Account`; each is a small business too. Live
+and test mode begin with the same objects and go separate ways.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from connector.sandbox.history.business import Business
+from connector.sandbox.history.objects.identities import Identities
+from connector.sandbox.options import Options
+from connector.sandbox.world.clock import Clock
+from connector.sandbox.world.store import Store
+from connector.sandbox.writes.served import KINDS
+
+CONNECTED = 3
+"""How many connected accounts there are."""
+
+_APART = 1_000_003  # between the seeds of two accounts
+
+
+class Accounts:
+    """The stores by account and mode, made when first asked for."""
+
+    def __init__(self, store: Store, options: Options, clock: Clock) -> None:
+        self.own = str(store.business.account()["id"])
+        seeds = [options.seed + _APART * place for place in range(1, CONNECTED + 1)]
+        self._seeds = {Identities(seed).account: seed for seed in seeds}
+        self._stores = {(self.own, False): store}
+        self._clock = clock
+        self._search_lag_seconds = options.search_lag_seconds
+        self._older_events = options.older_events
+        self._lock = threading.Lock()
+
+    @property
+    def connected(self) -> tuple[str, ...]:
+        """Ids of the connected accounts."""
+        return tuple(self._seeds)
+
+    def find(self, account: str, livemode: bool = False) -> Store | None:
+        """Return the store of an account in a mode, or None where the account is not known."""
+        if account != self.own and account not in self._seeds:
+            return None
+        with self._lock:
+            return self._stores.get((account, livemode)) or self._made(account, livemode)
+
+    def _made(self, account: str, livemode: bool) -> Store:
+        seed = self._seeds.get(account, 0)
+        twin = self._stores.get((account, not livemode))
+        business = twin.business if twin else Business(seed=seed, size="small", now=self._clock.start)
+        store = Store(business, self._clock, KINDS, seed + livemode)
+        store.search_lag_seconds = self._search_lag_seconds
+        store.older_events = self._older_events
+        store.connected_account = account if account != self.own else None
+        self._stores[account, livemode] = store
+        return store

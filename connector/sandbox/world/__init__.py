@@ -1,0 +1,1 @@
+"""What the sandbox holds: the objects, its clock, and what an answer shows of an object."""

@@ -1,0 +1,171 @@
+"""What an answer shows of an object: embedded lists cut at ten, fields that come only on request, expansions."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from connector.sandbox.document import api
+from connector.sandbox.document.api import Operation, Shape
+from connector.sandbox.document.refusals import refusal
+from connector.sandbox.document.rules import Record
+from connector.sandbox.world.store import Store, Stretch
+
+EMBEDDED_MOST = 10
+DEEPEST = 4
+
+ON_REQUEST: dict[str, tuple[str, ...]] = {
+    "charge": ("refunds",),
+    "checkout.session": ("line_items",),
+    "coupon": ("applies_to", "currency_options"),
+    "customer": ("cash_balance", "sources", "subscriptions", "tax", "tax_ids"),
+    "invoice": ("payments",),
+    "payment_link": ("line_items",),
+    "price": ("currency_options", "tiers"),
+}
+"""Fields that are absent unless expanded [docs]; the OpenAPI document does not say which."""
+
+GATHERED = {
+    ("charge", "refunds"): ("refund", "charge"),
+    ("invoice", "payments"): ("invoice_payment", "invoice"),
+    ("customer", "subscriptions"): ("subscription", "customer"),
+    ("customer", "tax_ids"): ("tax_id", "customer"),
+}
+"""Lists on request that are made of objects with a list of their own: the kind, and its field for the parent."""
+
+Tree = dict[str, "Tree"]
+
+
+def tree_of(paths: list[str], operation: Operation) -> Tree:
+    """Return the dotted paths of `expand[]` as a tree; Refusal for one that cannot be expanded."""
+    tree: Tree = {}
+    for path in paths:
+        names = path.split(".")
+        if len(names) > DEEPEST:
+            raise refusal("too_deep", "expand")
+        _check(names, operation)
+        branch = tree
+        for name in names:
+            branch = branch.setdefault(name, {})
+    return tree
+
+
+def _check(names: list[str], operation: Operation) -> None:
+    shape = operation.returns
+    if operation.searches and names == ["total_count"]:
+        return
+    for place, name in enumerate(names):
+        below = shape.child(name) if shape else None
+        last = place == len(names) - 1
+        if shape is None or below is None or (last and not _can_expand(shape, name, below)):
+            raise refusal("not_expandable", "expand", name=name, hint=_hint(names, operation))
+        shape = below
+
+
+def _can_expand(above: Shape, name: str, shape: Shape) -> bool:
+    inner, parents = shape.items or shape, (above.items or above).resources
+    return bool(inner.resources) or shape.is_list or any(name in ON_REQUEST.get(kind, ()) for kind in parents)
+
+
+def _hint(names: list[str], operation: Operation) -> str:
+    listing = operation.lists or operation.searches
+    if listing and names[0] != "data":
+        return f" You may want to try expanding 'data.{'.'.join(names)}' instead."
+    return ""
+
+
+def show(record: Record, kind: str, tree: Tree, store: Store) -> Record:
+    """Turn a fresh whole `record` into what an answer shows of it; changes and returns it."""
+    _on_request(record, kind, tree, store)
+    for path in _lists_in(kind):
+        _cut(record, path)
+    if kind == "event":
+        snapshot(record["data"]["object"])
+    shape = api.schema(kind)
+    for name, below in tree.items():
+        found = shape.child(name)
+        if found is not None and record.get(name) is not None:
+            record[name] = _expanded(record[name], found, below, store)
+    return record
+
+
+def stub(kind: str, id: str) -> Record:  # noqa: A002 - Stripe's word for it
+    """Return what is left of a deleted object where one is still shown."""
+    return {"id": id, "object": kind, "deleted": True}
+
+
+def _on_request(record: Record, kind: str, tree: Tree, store: Store) -> None:
+    for name in ON_REQUEST.get(kind, ()):
+        if name not in tree:
+            record.pop(name, None)
+        elif (kind, name) in GATHERED:
+            record[name] = _gathered(record["id"], kind, name, store)
+        elif name not in record:
+            raise refusal("not_held", "expand", what=f"{name} of {kind} objects")
+
+
+def _gathered(id: str, kind: str, name: str, store: Store) -> Record:  # noqa: A002 - Stripe's word for it
+    child, field = GATHERED[kind, name]
+    found = store.records(child, Stretch(near=(field, id)))
+    whole = child == "invoice_payment"  # the others are left out where they are canceled
+    data = [item for item in found if item[field] == id and (whole or item.get("status") != "canceled")]
+    return {"object": "list", "data": data, "has_more": False, "url": f"/v1/{kind}s/{id}/{name}"}
+
+
+@cache
+def _lists_in(kind: str) -> tuple[tuple[str, ...], ...]:
+    """Return the paths of the lists embedded in objects of this kind."""
+
+    def below(shape: Shape, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+        if shape.is_list:
+            return [path]
+        return [found for name, field in shape.fields.items() for found in below(field, (*path, name))]
+
+    return tuple(found for name, field in api.schema(kind).fields.items() for found in below(field, (name,)))
+
+
+def _cut(record: Record, path: tuple[str, ...]) -> None:
+    place: Any = record
+    for name in path:
+        place = place.get(name) if isinstance(place, dict) else None
+    if isinstance(place, dict) and len(place["data"]) > EMBEDDED_MOST:
+        del place["data"][EMBEDDED_MOST:]
+        place["has_more"] = True
+
+
+def snapshot(record: Record) -> None:
+    """Cut `record` to what an event shows of it; changes it."""
+    kind = record.get("object", "")
+    if kind in api.schemas():
+        for name in ON_REQUEST.get(kind, ()):
+            record.pop(name, None)
+        for path in _lists_in(kind):
+            _cut(record, path)
+
+
+def _expanded(value: Any, shape: Shape, tree: Tree, store: Store) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, list):
+        inner = shape.items or shape
+        return [_expanded(item, inner, tree, store) for item in value]
+    if isinstance(value, str):
+        return _loaded(value, shape, tree, store) if shape.resources else value
+    for name, below in tree.items():
+        found = shape.child(name)
+        if found is not None and value.get(name) is not None:
+            value[name] = _expanded(value[name], found, below, store)
+    return value
+
+
+def _loaded(id: str, shape: Shape, tree: Tree, store: Store) -> Any:  # noqa: A002
+    held = [kind for kind in shape.resources if kind in store.kinds]
+    if not held:
+        raise refusal("not_held", "expand", what=f"{shape.resources[0]} objects")
+    for kind in held:
+        record = store.get(kind, id)
+        if record is not None:
+            return show(record, kind, tree, store)
+        if store.was_deleted(kind, id):
+            return stub(kind, id)
+    return id
