@@ -268,7 +268,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_a_connection_is_kept_alive_without_delay(sandbox: Sandbox) -> None:
-    request = f"GET /v1/account HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sandbox.key}\r\n\r\n".encode()
+    request = f"GET /v1/account HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {sandbox.key}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])), timeout=5) as connection:
         reader = connection.makefile("rb")
         started = time.monotonic()
@@ -282,7 +282,9 @@ def test_a_connection_is_kept_alive_without_delay(sandbox: Sandbox) -> None:
 
 
 def test_a_client_that_goes_away_makes_no_noise(sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
-    request = f"GET /v1/charges?limit=100 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sandbox.key}\r\n\r\n".encode()
+    request = (
+        f"GET /v1/charges?limit=100 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {sandbox.key}\r\n\r\n".encode()
+    )
     for sent in (b"", b"GET /v1", request, request * 3):
         connection = socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])), timeout=5)
         connection.sendall(sent)

@@ -16,6 +16,7 @@ from connector.sandbox.document.api import Shape
 from connector.sandbox.document.refusals import Refusal, refusal
 
 METADATA_KEYS = 50
+_DEEPEST = 20  # levels of brackets; Stripe has no parameter of more than ten
 _METADATA_KEY = 40
 _METADATA_VALUE = 500
 _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
@@ -42,10 +43,15 @@ CLEARED = (
 
 
 def decode(text: str) -> dict[str, Raw]:
-    """Return form-encoded `text` as nested dicts; the elements of arrays stand under "0", "1" and so on."""
+    """Return form-encoded `text` as nested dicts; the elements of arrays stand under "0", "1" and so on.
+
+    Refusal for a key that is nested deeper than any of Stripe's.
+    """
     tree: dict[str, Raw] = {}
     for key, value in parse_qsl(text, keep_blank_values=True):
         head, _, rest = key.partition("[")
+        if rest.count("[") >= _DEEPEST:
+            raise refusal("too_nested", head, bound=_DEEPEST)
         _put(tree, [head, *_KEYS.findall("[" + rest)], value)
     return tree
 

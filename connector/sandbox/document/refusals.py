@@ -97,6 +97,12 @@ RULES: dict[str, Rule] = {
         "account_invalid",
     ),
     "bad_version": Rule(400, "Invalid Stripe API version: {version}"),
+    # what comes in
+    "foreign_host": Rule(403, "The sandbox answers to 127.0.0.1 and localhost only, not to {host}.", basis="own"),
+    "foreign_origin": Rule(403, "The sandbox does not answer to pages of other hosts ({origin}).", basis="own"),
+    "too_long_body": Rule(413, "The body of a request can have up to {bound} bytes."),
+    "broken_body": Rule(400, "The body does not have the length that the request says.", basis="own"),
+    "too_nested": Rule(400, "Parameters can be nested up to {bound} levels deep.", basis="own"),
     # what is asked
     "unknown_path": Rule(404, "Unrecognized request URL ({method}: {path})."),
     "not_served": Rule(

@@ -38,9 +38,9 @@ FIELDS: dict[str, dict[str, str]] = {
 _CLAUSE = re.compile(
     r"""\s*(?P<not>-)?(?P<field>[a-z_0-9.]+)(?:\[(?P<q>['"])(?P<key>(?:(?!(?P=q)).)*)(?P=q)\])?\s*
         (?P<operator>:|~|>=|<=|>|<)\s*
-        (?:(?P<v>['"])(?P<text>(?:\\.|(?!(?P=v)).)*)(?P=v)|(?P<word>[A-Za-z0-9._-]+))\s*""",
-    re.VERBOSE,
-)
+        (?:'(?P<single>(?:\\.|[^'\\])*)'|"(?P<double>(?:\\.|[^"\\])*)"|(?P<word>[A-Za-z0-9._-]+))\s*""",
+    re.VERBOSE | re.DOTALL,
+)  # no two ways to match the same letters, so that no query takes long
 _JOIN = re.compile(r"(AND|OR)\b", re.IGNORECASE)
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ":": lambda a, b: a == b,
@@ -125,7 +125,8 @@ def _clause(found: re.Match[str], kind: str) -> Clause:
     name, key = found["field"], found["key"]
     if (name == "metadata") != (key is not None) or (key is None and name not in FIELDS[kind]):
         raise refusal("bad_search_field", "query", name=name, kind=kind)
-    value = found["word"] if found["text"] is None else re.sub(r"\\(.)", r"\1", found["text"])
+    text = found["single"] if found["single"] is not None else found["double"]
+    value = found["word"] if text is None else re.sub(r"\\(.)", r"\1", text)
     path = name if key is not None else FIELDS[kind][name]
     return Clause(path, key, found["operator"], value, found["not"] is not None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -12,12 +13,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
-from connector.sandbox.server.messages import Request, Response
+from connector.sandbox.document.refusals import Refusal
+from connector.sandbox.server.incoming import check_names, read_body
+from connector.sandbox.server.messages import Request, Response, refused
 from connector.sandbox.server.service import Service
 
 _POLL_SECONDS = 0.05
 _CLOSE_SECONDS = 5.0
 _PARTS = 10  # of a body that comes slowly
+_DRAIN_SECONDS, _DRAINED_BYTES, _PIECE_BYTES = 0.2, 256 << 20, 1 << 16
 _log = logging.getLogger("connector.sandbox")
 
 
@@ -97,12 +101,17 @@ class _Connection(BaseHTTPRequestHandler):
     def answer_one(self) -> None:
         """Read one request and answer it; the name of every method's handler."""
         path, _, query = self.path.partition("?")
-        length = self.headers.get("Content-Length", "0")
-        self.close_connection |= not length.isdecimal() or "Transfer-Encoding" in self.headers
-        body = self.rfile.read(int(length)) if length.isdecimal() else b""
         headers = {name.lower(): value for name, value in self.headers.items()}
-        call = Request(self.command, unquote(path), query, headers, body)
-        self._send(self.server.service.respond(call))
+        try:
+            check_names(headers)
+            body = read_body(self.rfile, headers, path)
+        except Refusal as no:
+            self.close_connection = True  # what of the body has not been read is no request
+            self._send(refused(no))
+            self._drain()
+            return
+        request = Request(self.command, unquote(path), query, headers, body)
+        self._send(self.server.service.respond(request))
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = answer_one  # noqa: N815 - names of the base class
 
@@ -134,8 +143,18 @@ class _Connection(BaseHTTPRequestHandler):
     def _head(self, answer: Response, length: str) -> bytes:
         phrase = self.responses[answer.status][0] if answer.status in self.responses else ""
         headers = {"Server": "sandbox", "Content-Type": "application/json", **answer.headers}
+        if self.close_connection:
+            headers["Connection"] = "close"
         lines = [f"HTTP/1.1 {answer.status} {phrase}", *(f"{name}: {text}" for name, text in headers.items())]
         return "\r\n".join([*lines, length, "", ""]).encode("latin-1", "replace")
+
+    def _drain(self) -> None:
+        """Throw away some of what is still coming: a client that is cut off while it sends never sees the answer."""
+        self.connection.settimeout(_DRAIN_SECONDS)
+        with contextlib.suppress(OSError):
+            for _ in range(_DRAINED_BYTES // _PIECE_BYTES):
+                if not self.connection.recv(_PIECE_BYTES):
+                    return
 
     def _hang_up(self) -> None:
         self.close_connection = True
