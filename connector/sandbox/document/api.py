@@ -37,7 +37,8 @@ class Shape:
 
     `types` are JSON types ("string", "integer", "number", "boolean", "object", "array"); `resources` name the
     objects that may stand here whole. `choices` lists an enum's values; where `closed` is False, others may
-    come. `format` is "unix-time", "decimal", "binary" or None. `nullable` means null or absent.
+    come. `format` is "unix-time", "decimal", "binary" or None, `longest` how many characters a text may have, None
+    where the document does not say. `nullable` means null or absent.
     """
 
     types: frozenset[str]
@@ -45,6 +46,7 @@ class Shape:
     choices: tuple[Any, ...]
     closed: bool
     format: str | None
+    longest: int | None
     nullable: bool
     _objects: tuple[Node, ...] = field(repr=False)
     _arrays: tuple[Node, ...] = field(repr=False)
@@ -272,6 +274,7 @@ def _union(node: Node) -> Shape:
         choices=choices,
         closed=bool(choices) and not free,
         format=next((part["format"] for part in parts if "format" in part), None),
+        longest=max((part["maxLength"] for part in parts if "maxLength" in part), default=None),
         nullable=bool(node.get("nullable")),
         _objects=tuple(part for part in parts if part.get("type") == "object"),
         _arrays=tuple(part for part in parts if part.get("type") == "array"),

@@ -1,8 +1,8 @@
 """Cuts Stripe's API document down to what the sandbox needs: `python -m connector.sandbox.document.build SPEC_DIR`.
 
 Run once per API version by whoever has the documents. It writes `api.json.gz` beside this file (every path
-with its parameters and bodies, every schema, no prose) and the samples that tests read, under `tests/data`.
-Nothing else imports it.
+with its parameters and bodies, every schema, no prose; lengths from the published document) and the samples that
+tests read, under `tests/data`. Nothing else imports it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from connector.sandbox.document.lengths import add_lengths
 
 _PROSE = frozenset({"description", "title", "x-sdk", "x-resourceId", "x-expansionResources"})
 _NAMED = frozenset({"properties", "schemas", "paths"})  # below these, keys are names and never prose
@@ -36,18 +38,26 @@ class Places:
 
 def build(spec_dir: Path, places: Places) -> list[Path]:
     """Write the cut document and the samples; return the files written."""
-    document = next(iter(sorted(spec_dir.glob("spec3.reconstructed-*.json.gz"), reverse=True)), None)
-    if document is None:
-        raise FileNotFoundError(f"{spec_dir}: no spec3.reconstructed-*.json.gz here")
+    document, published = (_newest(spec_dir, f"spec3.{word}-*.json.gz") for word in ("reconstructed", "published"))
+    add_lengths(document, published)
     places.samples.mkdir(parents=True, exist_ok=True)
     written = {
-        places.package / "api.json.gz": _zip(cut(json.loads(gzip.decompress(document.read_bytes())))),
+        places.package / "api.json.gz": _zip(cut(document)),
         places.samples / "fixtures.json": pick((spec_dir / "fixtures3.json").read_bytes(), SAMPLES),
         places.samples / "invoice_2023.json": (spec_dir / "invoice_2023.json").read_bytes(),
     }
     for path, content in written.items():
         path.write_bytes(content)
     return list(written)
+
+
+def _newest(spec_dir: Path, pattern: str) -> dict[str, Any]:
+    """Return the newest document of a folder whose name is like this."""
+    found = next(iter(sorted(spec_dir.glob(pattern), reverse=True)), None)
+    if found is None:
+        raise FileNotFoundError(f"{spec_dir}: no {pattern} here")
+    document: dict[str, Any] = json.loads(gzip.decompress(found.read_bytes()))
+    return document
 
 
 def cut(node: Any, named: bool = False) -> Any:

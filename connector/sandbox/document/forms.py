@@ -176,6 +176,8 @@ def _boolean(raw: str, _shape: Shape, name: str) -> bool:
 
 
 def _string(raw: str, shape: Shape, name: str) -> str:
+    if shape.longest is not None and len(raw) > shape.longest:
+        raise refusal("too_long", name, bound=shape.longest, length=len(raw))
     choices = [choice for choice in shape.choices if choice != ""]
     if choices and raw not in choices:
         raise refusal("not_choice", name, choices=_either(choices))

@@ -151,6 +151,7 @@ RULES: dict[str, Rule] = {
     "metadata_key": Rule(400, "Metadata keys can have up to {bound} characters; one has {length}.", basis="docs"),
     "metadata_keys": Rule(400, "Metadata can have up to {bound} keys.", basis="docs"),
     "metadata_value": Rule(400, "Metadata values can have up to {bound} characters; one has {length}.", basis="docs"),
+    "too_long": Rule(400, "Invalid string: it has {length} characters; must be at most {bound}.", basis="spec"),
     "too_many": Rule(400, "Array {param} exceeds the maximum of {bound} values.", basis="spec"),
     "manual_payout": Rule(
         400, "Balance transaction history can only be filtered on automatic transfers, not manual.", basis="spec"
