@@ -38,7 +38,7 @@ JOINS_SANDBOX_AND_ENGINE = "cli/demo.py"
 MOST_LINES = 400
 HEAVY = {"pandas", "pyarrow", "duckdb", "sqlalchemy", "httpx", "rich", "msgspec", "numpy", "dateutil"}
 FILES = sorted(PACKAGE.rglob("*.py"))
-INITS = [file for file in FILES if file.name == "__init__.py" and STANDS_APART not in file.parts]
+INITS = [file for file in FILES if file.name == "__init__.py"]
 
 
 def module_of(file: Path) -> str:

@@ -7,7 +7,7 @@ invoiceitem.updated, none for balance transactions.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
@@ -16,9 +16,20 @@ from connector.sandbox.document.event_versions import changed, in_its_version
 from connector.sandbox.document.rules import Record
 from connector.sandbox.document.templates import RECORDS
 from connector.sandbox.world.expansion import snapshot
+from connector.sandbox.world.store import Store
 
-if TYPE_CHECKING:
-    from connector.sandbox.writes.engine.write import Write
+
+class Cause(Protocol):
+    """The call that an event is told of: its write, as far as an event shows it."""
+
+    store: Store
+    now: int
+    livemode: bool
+    request_id: str | None
+    idempotency_key: str | None
+
+    def new_id(self, prefix: str) -> str:
+        """Return an id that was never given before."""
 
 
 @cache
@@ -29,7 +40,7 @@ def types() -> frozenset[str]:
     return frozenset(items.choices if items else ()) - {"*"}
 
 
-def event(write: Write, type: str, record: Record, previous: Record | None) -> Record | None:  # noqa: A002
+def event(cause: Cause, type: str, record: Record, previous: Record | None) -> Record | None:  # noqa: A002
     """Return the event that tells of `record`, or None where it differs in nothing from `previous`."""
     if type not in types():
         raise ValueError(f"Stripe has no event {type}")
@@ -40,17 +51,17 @@ def event(write: Write, type: str, record: Record, previous: Record | None) -> R
             return None
     made = {
         **RECORDS["event"],
-        "id": write.new_id("evt_"),
+        "id": cause.new_id("evt_"),
         "api_version": api.version(),
-        "created": write.now,
+        "created": cause.now,
         "data": payload,
-        "livemode": write.livemode,
-        "request": {"id": write.request_id, "idempotency_key": write.idempotency_key},
+        "livemode": cause.livemode,
+        "request": {"id": cause.request_id, "idempotency_key": cause.idempotency_key},
         "type": type,
     }
-    if write.store.connected_account is not None:
-        made["account"] = write.store.connected_account
-    return in_its_version(made, write.store.older_events)
+    if cause.store.connected_account is not None:
+        made["account"] = cause.store.connected_account
+    return in_its_version(made, cause.store.older_events)
 
 
 def _shown(record: Record) -> Record:
