@@ -248,6 +248,12 @@ def test_a_new_table_is_drafted_from_its_path_alone(document: generate.Specifica
     assert 'created = "range"' in text.replace("  ", " ").replace("  ", " ")
 
 
+def test_a_table_whose_rows_stand_at_a_path_is_drafted_from_there(document: generate.Specification) -> None:
+    text = generate.definition_text(document, 'path = "/v1/invoices/{invoice}"\nrows = "lines.data"\n')
+    assert 'object      = "line_item"' in text
+    assert '"pricing.price_details.price"' in text
+
+
 def test_generating_adds_what_is_new_drops_what_is_gone_and_keeps_what_a_person_said(
     document: generate.Specification,
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_definition_says_what_it_reads(folder: Path) -> None:
         ('object = "thing"', 'parent = { table = "invoices" }', '"parent" needs table and fills'),
         ('object = "thing"', "each = { active = true }", "each.active must be a list of values"),
         ('object = "thing"', "rows = 3", '"rows" must be a list of texts'),
+        ('object = "thing"', 'rows = "store..books"', '"rows" must be the path of a list, as in report.lines'),
         ('object = "thing"', 'range = { created = ["after"] }', "range.created must name two parameters"),
         ("[columns]", "[filters.x]", '"[columns]" is missing or empty'),
         (
@@ -105,6 +106,23 @@ def test_a_file_of_ones_own_adds_to_ours(folder: Path) -> None:
     ours = Endpoints()["customers"]
     assert [c.name for c in extended.columns] == [*(c.name for c in ours.columns), "team"]
     assert extended.path == ours.path
+
+
+@pytest.mark.parametrize("name", ["here", "there"])
+def test_definitions_that_extend_each_other_in_a_circle_are_an_error_and_not_endless(folder: Path, name: str) -> None:
+    (folder / "here.toml").write_text('extends = "there"', encoding="utf-8")
+    (folder / "there.toml").write_text('extends = "here"', encoding="utf-8")
+    with pytest.raises(DefinitionError, match=r'extends "(t?here)", which extends this file in turn: take `extends`'):
+        Endpoints([folder])[name]
+
+
+def test_a_definition_that_two_folders_add_to_is_laid_over_twice(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    for each, column in ((folder, "team"), (tmp_path / "ours", "region")):
+        text = f'extends = "customers"\n[columns]\n{column} = {{ type = "text", path = "metadata.{column}" }}\n'
+        (each / "customers.toml").write_text(text, encoding="utf-8")
+    names = [column.name for column in Endpoints([folder, tmp_path / "ours"])["customers"].columns]
+    assert {"id", "team", "region"} <= set(names)
 
 
 def test_nothing_is_parsed_until_it_is_named(folder: Path) -> None:

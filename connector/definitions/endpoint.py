@@ -8,12 +8,12 @@ ours by name, or adds to it with `extends = "invoices"`.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from connector.definitions.content import Content, place, query_text, read_toml
 from connector.definitions.names import column_name, shorten, unique
 from connector.errors import DefinitionError, did_you_mean
 
@@ -147,9 +147,9 @@ class Endpoints:
         """Read a definition again when it is next asked for: its file has changed."""
         self._loaded.pop(name, None)
 
-    def _find(self, name: str, skip: Path | None = None) -> Path | None:
+    def _find(self, name: str, skip: Sequence[Path] = ()) -> Path | None:
         files = (folder / f"{name}.toml" for folder in self._folders)
-        return next((file for file in files if file != skip and file.is_file()), None)
+        return next((file for file in files if file not in skip and file.is_file()), None)
 
     def _load(self, name: str) -> Endpoint:
         file = self._find(name)
@@ -159,22 +159,28 @@ class Endpoints:
             )
         return read_definition(file, self._merged(file))
 
-    def _merged(self, file: Path) -> dict[str, Any]:
+    def _merged(self, file: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         """Return the content of `file`, laid over the definition that it extends, if any."""
-        content = _read_toml(file)
+        content = read_toml(file)
         base_name = content.pop("extends", None)
         if base_name is None:
             return content
-        base = self._find(str(base_name), skip=file)
-        if base is None:
-            raise DefinitionError(
-                f'{_at(file)}: extends "{base_name}", which does not exist.{did_you_mean(str(base_name), self)}'
-            )
-        merged = self._merged(base)
+        merged = self._merged(self._base(file, str(base_name), (*above, file)), (*above, file))
         for key, value in content.items():
             below = merged.get(key)
             merged[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
         return merged
+
+    def _base(self, file: Path, name: str, above: tuple[Path, ...]) -> Path:
+        """Return the file that another extends: the first of that name that is not laid over it already."""
+        base = self._find(name, skip=above)
+        if base is None and self._find(name):
+            raise DefinitionError(
+                f'{place(file)}: extends "{name}", which extends this file in turn: take `extends` out of one of them.'
+            )
+        if base is None:
+            raise DefinitionError(f'{place(file)}: extends "{name}", which does not exist.{did_you_mean(name, self)}')
+        return base
 
 
 def shipped_folder() -> Path:
@@ -189,28 +195,8 @@ def read_definition(file: Path, content: Mapping[str, Any]) -> Endpoint:
     return _Reader(file, content).endpoint()
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DefinitionError(f"{_at(file)}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DefinitionError(f"{_at(file)}: is not valid TOML: {error}") from error
-
-
-def _at(file: Path) -> str:
-    return f"{file.parent.name}/{file.name}"
-
-
-class _Reader:
-    """Reads one file's content key by key; what no key asked for is an error at the end."""
-
-    def __init__(self, file: Path, content: Mapping[str, Any]) -> None:
-        self.file = file
-        self.content = dict(content)
-
-    def fail(self, message: str) -> DefinitionError:
-        return DefinitionError(f"{_at(self.file)}: {message}")
+class _Reader(Content):
+    """Reads one file's content key by key; a key that nobody knows is an error."""
 
     def endpoint(self) -> Endpoint:
         known = [*KEYS, "filters", "columns"]
@@ -232,23 +218,23 @@ class _Reader:
             parents=parents,
             filters=self._filters(declared | {column.name for column in filled}),
             window=self._window(),
-            embedded=tuple(self._text("embedded").split(".")) if "embedded" in self.content else (),
-            path=self._required("path"),
-            description=self._required("description"),
-            docs=self._text("docs"),
-            object=self._texts("object"),
-            retrieve=self._text("retrieve") or None,
-            search=self._text("search") or None,
-            order=self._text("order") or None,
-            primary_key=self._texts("primary_key"),
-            updates=self._choice("updates", UPDATES, "none"),
-            deletes=self._choice("deletes", DELETES, "never"),
-            paging=self._choice("paging", PAGING, "cursor"),
+            embedded=tuple(self.text("embedded").split(".")) if "embedded" in self.content else (),
+            path=self.required("path"),
+            description=self.required("description"),
+            docs=self.text("docs"),
+            object=self.texts("object"),
+            retrieve=self.text("retrieve") or None,
+            search=self.text("search") or None,
+            order=self.text("order") or None,
+            primary_key=self.texts("primary_key"),
+            updates=self.choice("updates", UPDATES, "none"),
+            deletes=self.choice("deletes", DELETES, "never"),
+            paging=self.choice("paging", PAGING, "cursor"),
             rows=kinds,
             rows_at=rows_at,
-            always={key: _sent(value) for key, value in self._table("always").items()},
-            each={key: self._value_list("each", key, value) for key, value in self._table("each").items()},
-            reread={key: self._value_list("reread", key, value) for key, value in self._table("reread").items()},
+            always={key: query_text(value) for key, value in self.table("always").items()},
+            each={key: self.values("each", key, value) for key, value in self.table("each").items()},
+            reread={key: self.values("reread", key, value) for key, value in self.table("reread").items()},
         )
         self._check(endpoint)
         return endpoint
@@ -271,16 +257,20 @@ class _Reader:
             raise self.fail(f'no parent fills "{{{unfilled.pop()}}}" of the path {endpoint.path}.')
 
     def _rows(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the kinds of rows inside one object (a list was said), or the path to the records (a text was)."""
-        said = self.content.get("rows", [])
-        return ((), tuple(said.split("."))) if isinstance(said, str) else (self._texts("rows"), ())
+        """Return the kinds of rows inside one object, where `rows` is a list, or the path to the records, a text."""
+        rows = self.content.get("rows", [])
+        if not isinstance(rows, str):
+            return self.texts("rows"), ()
+        if not all(rows.split(".")):
+            raise self.fail(f'"rows" must be the path of a list, as in report.lines, not "{rows}".')
+        return (), tuple(rows.split("."))
 
     def _columns(self) -> tuple[list[Column], dict[tuple[str, ...], str]]:
         columns: list[Column] = []
         ignored: dict[tuple[str, ...], str] = {}
-        for key, said in self._table("columns").items():
+        for key, said in self.table("columns").items():
             spec = said if isinstance(said, dict) else {"type": said}
-            self._known_keys(spec, ("type", "name", "path", "why"), f"columns.{key}")
+            self.check_keys(spec, ("type", "name", "path", "why"), f"columns.{key}")
             kind, path = spec.get("type"), tuple(str(spec.get("path", key)).split("."))
             if kind in KNOWN_NOT_COLUMNS:
                 ignored[path] = str(spec.get("why", kind))
@@ -297,13 +287,13 @@ class _Reader:
         return columns, ignored
 
     def _filters(self, columns: set[str]) -> dict[str, Filter]:
-        return {name: self._filter(name, said, columns) for name, said in self._table("filters").items()}
+        return {name: self._filter(name, said, columns) for name, said in self.table("filters").items()}
 
     def _filter(self, name: str, said: Any, columns: set[str]) -> Filter:
         spec = dict(said) if isinstance(said, dict) else {"kind": said}
         where = f"filters.{name}"
-        self._known_keys(spec, ("kind", "column", "parameter", "many", "equals", "required", "wildcard"), where)
-        values = self._value_list(where, "equals", spec["equals"]) if "equals" in spec else ()
+        self.check_keys(spec, ("kind", "column", "parameter", "many", "equals", "required", "wildcard"), where)
+        values = self.values(where, "equals", spec["equals"]) if "equals" in spec else ()
         kind = spec.get("kind", "equals" if values else None)
         if kind not in FILTER_KINDS:
             raise self.fail(
@@ -325,71 +315,26 @@ class _Reader:
         )
 
     def _parents(self) -> tuple[Parent, ...]:
-        said = self.content.get("parent", [])
-        parents = []
-        for spec in said if isinstance(said, list) else [said]:
-            if not isinstance(spec, dict):
-                raise self.fail('"parent" must be a table: { table = "invoices", fills = "invoice" }.')
-            self._known_keys(spec, ("table", "fills", "column"), "parent")
-            if not {"table", "fills"} <= spec.keys():
-                raise self.fail('"parent" needs table and fills: { table = "invoices", fills = "invoice" }.')
-            parents.append(Parent(str(spec["table"]), str(spec["fills"]), str(spec.get("column", spec["fills"]))))
-        return tuple(parents)
+        parents = self.content.get("parent", [])
+        return tuple(self._parent(each) for each in (parents if isinstance(parents, list) else [parents]))
+
+    def _parent(self, spec: object) -> Parent:
+        if not isinstance(spec, dict):
+            raise self.fail('"parent" must be a table: { table = "invoices", fills = "invoice" }.')
+        self.check_keys(spec, ("table", "fills", "column"), "parent")
+        if not {"table", "fills"} <= spec.keys():
+            raise self.fail('"parent" needs table and fills: { table = "invoices", fills = "invoice" }.')
+        return Parent(str(spec["table"]), str(spec["fills"]), str(spec.get("column", spec["fills"])))
 
     def _window(self) -> Window | None:
-        for column, pair in self._table("range").items():
+        for column, pair in self.table("range").items():
             if not isinstance(pair, list) or len(pair) != 2:  # noqa: PLR2004 - a start and an end
                 raise self.fail(f'range.{column} must name two parameters, as ["created_after", "created_before"].')
             return Window(column, str(pair[0]), str(pair[1]))
         return None
-
-    def _known_keys(self, spec: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-        for key in spec:
-            if key not in known:
-                raise self.fail(f'unknown key "{key}" in {where}.{did_you_mean(key, known)}')
-
-    def _required(self, key: str) -> str:
-        if not self._text(key):
-            raise self.fail(f'"{key}" is missing.')
-        return self._text(key)
-
-    def _text(self, key: str) -> str:
-        value = self.content.get(key, "")
-        if not isinstance(value, str):
-            raise self.fail(f'"{key}" must be text.')
-        return value
-
-    def _texts(self, key: str) -> tuple[str, ...]:
-        value = self.content.get(key, [])
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
-            raise self.fail(f'"{key}" must be a list of texts.')
-        return tuple(values)
-
-    def _choice(self, key: str, choices: Sequence[str], default: str) -> str:
-        value = self._text(key) or default
-        if value not in choices:
-            raise self.fail(f'"{key}" must be one of {", ".join(choices)}, not "{value}".')
-        return value
-
-    def _table(self, key: str) -> dict[str, Any]:
-        value = self.content.get(key, {})
-        if not isinstance(value, dict):
-            raise self.fail(f'"{key}" must be a table of names and values.')
-        return cast("dict[str, Any]", value)
-
-    def _value_list(self, where: str, key: str, value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list) or not value:
-            raise self.fail(f"{where}.{key} must be a list of values.")
-        return tuple(_sent(each) for each in value)
 
 
 KEYS = (
     "description", "docs", "path", "object", "retrieve", "search", "primary_key", "order", "updates", "deletes",
     "paging", "parent", "embedded", "always", "each", "rows", "range", "reread", "extends",
 )  # fmt: skip
-
-
-def _sent(value: object) -> str:
-    """Return a TOML value as it stands in a query: true, not True."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -76,19 +76,22 @@ class Specification:
         schema: Schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
         return self.resolved(schema)
 
-    def record(self, path: str, rows: list[str]) -> Schema:
+    def record(self, path: str, rows: list[str] | str) -> Schema:
         """Return the schema of one record of the list at `path`, or of one row inside the object there."""
         answer = self.answer(path)
-        if not rows:
-            return self.resolved(answer["properties"]["data"]["items"])
+        if isinstance(rows, str) or not rows:
+            return self.resolved(self._at(answer, str(rows or "data"))["items"])
         outside = {key: each for key, each in answer["properties"].items() if _type(each) in _SCALARS.values()}
         inside: dict[str, Any] = {}
         for row in rows:
-            schema = answer
-            for key in row.split("."):
-                schema = self.resolved(schema["properties"][key])
-            inside |= self.resolved(schema["items"])["properties"]
+            inside |= self.resolved(self._at(answer, row)["items"])["properties"]
         return {"properties": inside | outside}
+
+    def _at(self, schema: Schema, path: str) -> Schema:
+        """Return the schema of a property, by its path."""
+        for key in path.split("."):
+            schema = self.resolved(schema["properties"][key])
+        return schema
 
     def resolved(self, schema: Schema) -> Schema:
         """Follow a `$ref`, if the schema is one, alone or as the only choice."""
@@ -121,7 +124,7 @@ def definition_text(specification: Specification, text: str) -> str:
     schema = specification.record(path, said.get("rows", []))
     top = {key: said[key] for key in _TOP_KEYS if key in said} or {}
     top.setdefault("description", "")
-    if "rows" not in said:
+    if not isinstance(said.get("rows"), list):
         top["object"] = said.get("object") or _object_name(schema)
         top.setdefault("primary_key", ["id"])
     if specification.retrieve_path(path) and "{" not in path:
@@ -275,13 +278,14 @@ def _parameter(name: str, spec: Any) -> str:
 
 def _filter(name: str, parameter: str, schema: Schema, columns: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     choices = schema.get("anyOf", [schema])
-    nested = next((each["properties"] for each in choices if "properties" in each), None)
+    inside: Schema = next((each for each in choices if "properties" in each), {})
+    nested = inside.get("properties")
     column = column_name(name)
     if nested and {"gte", "lt"} <= nested.keys():
         yield column, "range"
     elif nested:
-        for key, each in nested.items():
-            yield from _filter(f"{name}.{key}", f"{parameter}[{key}]", each, columns)
+        for key in nested:
+            yield from _filter(f"{name}.{key}", f"{parameter}[{key}]", nested[key], columns)
     elif schema.get("type") == "array":
         return
     else:
