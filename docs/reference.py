@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path
 import click
 
 from connector.cli.app import commands
-from connector.definitions.endpoint import Endpoint, Endpoints
+from connector.definitions.endpoint import Endpoint, Endpoints, Parent
 
 FOLDER = Path(__file__).parent
 README = FOLDER.parent / "README.md"
@@ -89,7 +90,7 @@ def _endpoint(endpoint: Endpoint) -> Iterator[str]:
     yield f"\n## {endpoint.name}\n\n{endpoint.description} [Stripe's page]({endpoint.docs})\n\n"
     yield f"Read from `{endpoint.path}`"
     if endpoint.parents:
-        parents = " and ".join(f"[{parent.table}](#{parent.table})" for parent in endpoint.parents)
+        parents = " and ".join(map(_parent, endpoint.parents))
         how = ", whose records hold its beginning" if endpoint.embedded else ""
         yield f", once for each of {parents}{how}"
     yield ".\n"
@@ -98,6 +99,11 @@ def _endpoint(endpoint: Endpoint) -> Iterator[str]:
     example = f"connector extract {endpoint.name} {_conditions(endpoint)}--to {endpoint.name}.csv"
     yield f"\n```sh\n{example}\n```\n\nColumns: "
     yield ", ".join(f"`{column.name}` {column.type}" for column in endpoint.columns) + ".\n"
+
+
+def _parent(parent: Parent) -> str:
+    conditions = " and ".join(f"`{name} = {json.dumps(value)}`" for name, value in parent.where.items())
+    return f"[{parent.table}](#{parent.table})" + (f" where {conditions}" if conditions else "")
 
 
 def _conditions(endpoint: Endpoint) -> str:

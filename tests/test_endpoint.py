@@ -67,6 +67,11 @@ def test_a_definition_says_what_it_reads(folder: Path) -> None:
         ('object = "thing"', "each = { active = true }", "each.active must be a list of values"),
         ('object = "thing"', "rows = 3", '"rows" must be a list of texts'),
         ('object = "thing"', 'rows = "store..books"', '"rows" must be the path of a list, as in report.lines'),
+        (
+            'object = "thing"',
+            'parent = { table = "payouts", fills = "payout", where = "automatic" }',
+            "parent.where must be a table of columns and values: { automatic = true }.",
+        ),
         ('object = "thing"', 'range = { created = ["after"] }', "range.created must name two parameters"),
         ("[columns]", "[filters.x]", '"[columns]" is missing or empty'),
         (

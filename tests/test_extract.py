@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -28,7 +29,7 @@ from tests.accounts import NOW, account
 from tests.scripted_server import Answer, ScriptedServer
 
 ENDPOINTS = Endpoints()
-COMPUTED = {"balance", "billing_meter_event_summaries"}  # these have tests of their own
+COMPUTED = {"balance", "billing_meter_event_summaries", "payout_transactions"}  # these have tests of their own
 ON_A_CLOCK = {"customers", "subscriptions", "subscription_items"}
 OCTOBER = 1790812800  # 2026-10-01T00:00:00Z
 THIRTY_DAYS = 30 * 86_400
@@ -108,6 +109,19 @@ def test_the_balance_has_a_row_per_kind_and_currency(shared_sandbox: Sandbox, st
         assert {row["currency"]: row["amount"] for row in rows if row["kind"] == kind} == expected
     assert {row["livemode"] for row in rows} == {False}
     assert {row["_extra"] for row in rows} == {None}
+
+
+def test_a_manual_payout_does_not_fail_the_table_of_what_payouts_are_made_of(
+    shared_sandbox: Sandbox, stripe: Stripe
+) -> None:
+    payouts = {each["id"]: each for each in shared_sandbox.truth("payout")}
+    assert {each["automatic"] for each in payouts.values()} == {True, False}
+    result = stripe.extract("payout_transactions")
+    totals: Counter[str] = Counter()
+    for row in result.to_arrow().to_pylist():
+        totals[row["payout"]] += row["net"] if row["type"] != "payout" else 0
+    assert totals == {name: each["amount"] for name, each in payouts.items() if each["automatic"]}
+    assert result.report.notes == []
 
 
 def test_a_child_of_two_parents_is_read_for_each_pair_in_its_window(shared_sandbox: Sandbox, stripe: Stripe) -> None:

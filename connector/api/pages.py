@@ -24,13 +24,14 @@ from connector.api.records import (
     decoded_part,
     embedded_lists,
     ids_of,
+    matching,
     path_part,
     rows_at,
     rows_by_kind,
     unseen,
 )
 from connector.definitions.endpoint import Endpoint, Endpoints, Parent
-from connector.errors import DataError, ObjectMissing, StripeError
+from connector.errors import DataError, DefinitionError, ObjectMissing, StripeError
 
 PAGE_ROWS = 100  # Stripe's greatest `limit`
 _REMEMBERED_IDS = 10 * PAGE_ROWS  # how far back a walk can step when its cursor's object has been deleted
@@ -129,7 +130,16 @@ class PageReader:
             yield from selection.parents[parent.column]
             return
         for page in self.read(self._endpoints[parent.table], Selection()):
-            yield from ids_of(page)
+            yield from ids_of(self._asked(parent, page))
+
+    def _asked(self, parent: Parent, page: Page) -> Page:
+        """Return the page of a parent's records with those only whose lists are asked for."""
+        table = self._endpoints[parent.table]
+        columns = {name: table.column(name) for name in parent.where}
+        for name, column in columns.items():
+            if column is None:
+                raise DefinitionError(f'parent.where: {parent.table} has no column "{name}".')
+        return matching(page, {column.path: parent.where[name] for name, column in columns.items() if column})
 
     def _children_of(
         self, endpoint: Endpoint, selection: Selection, ids: Sequence[str], cursor: str | None = None
@@ -158,7 +168,7 @@ class PageReader:
 
     def children(self, endpoint: Endpoint, parents: Page, selection: Selection | None = None) -> Iterator[Page]:
         """Yield the children of one page of parents: those that came with it, fetching only what was cut off."""
-        selection = selection or Selection()
+        selection, parents = selection or Selection(), self._asked(endpoint.parents[0], parents)
         if not endpoint.embedded:
             for owner in ids_of(parents):
                 yield from self._children_of(endpoint, selection, [owner])

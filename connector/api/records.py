@@ -92,6 +92,21 @@ def only(page: Page, ids: Collection[str]) -> Page:
     return replace(page, records=b"[" + b",".join(kept) + b"]", count=len(kept))
 
 
+def matching(page: Page, where: Mapping[tuple[str, ...], Any]) -> Page:
+    """Return the page with those records only that have these values at these paths."""
+    if not where:
+        return page
+    records = zip(decode(page.records), decode(page.records, type=list[Raw]), strict=True)
+    kept = [bytes(raw) for record, raw in records if all(_at(record, path) == value for path, value in where.items())]
+    return replace(page, records=b"[" + b",".join(kept) + b"]", count=len(kept))
+
+
+def _at(record: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        record = record.get(key) if isinstance(record, dict) else None
+    return record
+
+
 def unseen(page: Page, seen: set[str]) -> Iterator[Page]:
     """Yield the page without the records that were seen before, and remember those that were not."""
     keys = decode(page.records, type=list[RecordKey])
@@ -117,10 +132,7 @@ def rows_by_kind(response: Response, kinds: Sequence[str]) -> Page:
 
 
 def _rows_of_kind(fields: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    here: Any = fields
-    for key in kind.split("."):
-        here = here.get(key) if isinstance(here, dict) else None
-    return here or []
+    return _at(fields, kind.split(".")) or []
 
 
 def rows_at(response: Response, path: Sequence[str]) -> Page:

@@ -55,11 +55,15 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A table whose rows each have a list of this one: `fills` is the parameter that takes the parent's id."""
+    """A table whose rows each have a list of this one: `fills` is the parameter that takes the parent's id.
+
+    `where` says which rows are asked: those that have these values in these columns.
+    """
 
     table: str
     fills: str
     column: str
+    where: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,10 +325,13 @@ class _Reader(Content):
     def _parent(self, spec: object) -> Parent:
         if not isinstance(spec, dict):
             raise self.fail('"parent" must be a table: { table = "invoices", fills = "invoice" }.')
-        self.check_keys(spec, ("table", "fills", "column"), "parent")
+        self.check_keys(spec, ("table", "fills", "column", "where"), "parent")
         if not {"table", "fills"} <= spec.keys():
             raise self.fail('"parent" needs table and fills: { table = "invoices", fills = "invoice" }.')
-        return Parent(str(spec["table"]), str(spec["fills"]), str(spec.get("column", spec["fills"])))
+        where = spec.get("where", {})
+        if not isinstance(where, dict) or not all(isinstance(value, str | int) for value in where.values()):
+            raise self.fail("parent.where must be a table of columns and values: { automatic = true }.")
+        return Parent(str(spec["table"]), str(spec["fills"]), str(spec.get("column", spec["fills"])), where)
 
     def _window(self) -> Window | None:
         for column, pair in self.table("range").items():

@@ -127,11 +127,11 @@ def definition_text(specification: Specification, text: str) -> str:
     if not isinstance(said.get("rows"), list):
         top["object"] = said.get("object") or _object_name(schema)
         top.setdefault("primary_key", ["id"])
-    if specification.retrieve_path(path) and "{" not in path:
+    if specification.retrieve_path(path) and "{" not in path and "parent" not in said:
         top["retrieve"] = specification.retrieve_path(path)
     if specification.get(f"{path}/search"):
         top["search"] = f"{path}/search"
-    if "created" in schema["properties"]:
+    if "created" in schema["properties"] and "parent" not in said:
         top.setdefault("order", "created")
     columns, amounts = _columns(specification, schema, said.get("columns", {}))
     filters = _filters(specification.get(path) or {}, said.get("filters", {}), columns, said)
@@ -284,7 +284,7 @@ def _filter(name: str, parameter: str, schema: Schema, columns: Mapping[str, Any
     if nested and {"gte", "lt"} <= nested.keys():
         yield column, "range"
     elif nested:
-        for key in nested:
+        for key in inside.get("required", nested):  # the others are refused without these
             yield from _filter(f"{name}.{key}", f"{parameter}[{key}]", nested[key], columns)
     elif schema.get("type") == "array":
         return
