@@ -50,7 +50,7 @@ def _readme() -> str:
 
 
 def _demo() -> str:
-    from connector.cli.demo import demo
+    from connector.cli.demo import show_demo
 
     os.environ["COLUMNS"] = "80"
     printed = io.StringIO()
@@ -60,7 +60,7 @@ def _demo() -> str:
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(io.StringIO()),
     ):
-        demo(now=DEMO_NOW)
+        show_demo(now=DEMO_NOW)
     shown = printed.getvalue().partition("\nEverything is in ")[0]
     return "\n".join(line.rstrip() for line in shown.splitlines() if line.strip())
 

@@ -7,12 +7,15 @@ import sys
 
 import click
 
+from connector.cli.check import check
+from connector.cli.dates import dates
+from connector.cli.demo import demo
+from connector.cli.endpoints import endpoints
 from connector.cli.extract import extract
 from connector.cli.load import load
-from connector.cli.look import check, dates, endpoints
 from connector.cli.request import request
+from connector.cli.sandbox import sandbox
 from connector.cli.sync import state, sync
-from connector.cli.trying import demo, sandbox
 from connector.errors import ConnectorError
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C

@@ -1,24 +1,19 @@
-"""The first minute: a sandbox starts, its business is synced into a file, questions are answered from it.
-
-Alone joins the sandbox and the engine.
-"""
+"""The first minute: a sandbox starts, its business is synced into a file, questions are answered from it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from connector.cli.progress import SyncProgress
 from connector.cli.show import table
 from connector.errors import UsageError
-from connector.places import open_database
 from connector.rows.money import divisor_sql
-from connector.sandbox import Options, Sandbox, SandboxError, serve_forever
-from connector.stripe import Stripe
-from connector.sync.journal import Journal, Run
+
+if TYPE_CHECKING:
+    from connector.sandbox import Sandbox
+    from connector.sync.journal import Run
 
 FILE = "stripe.duckdb"
 TABLES = ("customers", "products", "subscriptions", "subscription_items", "invoices", "charges", "refunds", "payouts",
@@ -65,8 +60,19 @@ enough), in a folder of its own or after deleting {FILE}, so that its rows do no
 """  # noqa: S608
 
 
-def demo(seed: int = 1, now: int | None = None) -> None:
+@click.command(short_help="Try everything on a sandbox, without a key.")
+@click.option("--seed", default=1, show_default=True, help="Another seed, another business.")
+def demo(seed: int) -> None:
+    """Try the connector on a sandbox of its own: no key, no account, nothing to set up."""
+    show_demo(seed)
+
+
+def show_demo(seed: int = 1, now: int | None = None) -> None:
     """Start a sandbox, sync its everyday tables into a file and answer questions; `now` is the sandbox's clock."""
+    from connector.cli.progress import SyncProgress
+    from connector.sandbox import Sandbox
+    from connector.stripe import Stripe
+
     click.echo("A sandbox starts: a small business of the last two years, on a local Stripe.")
     with Sandbox(seed=seed, now=now) as sandbox, Stripe(key=sandbox.key, api_base=sandbox.url) as stripe:
         if _synced_before(sandbox):
@@ -81,6 +87,9 @@ def demo(seed: int = 1, now: int | None = None) -> None:
 
 def _synced_before(sandbox: Sandbox) -> bool:
     """Say whether the file holds this sandbox's data already; one that holds other data is left alone."""
+    from connector.places import open_database
+    from connector.sync.journal import Journal
+
     with open_database(FILE) as database:
         if not database.exists():
             return False
@@ -101,7 +110,7 @@ def _change_a_little(sandbox: Sandbox) -> None:
     click.echo(f"Meanwhile {_CHANGED_CUSTOMERS} customers have got another address, and one was deleted.")
 
 
-def _show(runs: list[Run]) -> None:
+def _show(runs: Sequence[Run]) -> None:
     rows = [
         (run.endpoint, f"{run.inserted:,}", f"{run.updated:,}", f"{run.unchanged:,}", f"{run.deleted:,}")
         for run in runs
@@ -117,24 +126,3 @@ def _answer(question: str, sql: str) -> None:
     click.echo(question)
     rows = [list(row.values()) for row in found.to_pylist()]
     table(found.column_names, rows, numbers=range(found.num_columns - 2, found.num_columns))
-
-
-def run_sandbox(settings: Mapping[str, Any]) -> None:
-    """Run a sandbox until Ctrl-C, having said how to reach it."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    webhook = given.pop("webhook", None)
-    try:
-        serve_forever(Options(**given), partial(_announce, webhook=webhook))
-    except SandboxError as error:
-        raise UsageError(f"The sandbox cannot start: {error}") from error
-
-
-def _announce(sandbox: Sandbox, webhook: str | None) -> None:
-    secret = sandbox.webhook(webhook) if webhook is not None else None  # first: its address may be refused
-    click.echo(
-        f"The sandbox answers at {sandbox.url} until Ctrl-C.\n\n"
-        f"  export STRIPE_API_KEY={sandbox.key} STRIPE_API_BASE={sandbox.url}\n"
-        "  connector check\n"
-    )
-    if secret is not None:
-        click.echo(f"Every event is sent to {webhook}, signed with {secret}.\n")

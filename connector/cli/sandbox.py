@@ -1,19 +1,16 @@
-"""Commands to try things on: the demo and the sandbox."""
+"""The command that runs a sandbox."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from connector.errors import UsageError
 
-@click.command(short_help="Try everything on a sandbox, without a key.")
-@click.option("--seed", default=1, show_default=True, help="Another seed, another business.")
-def demo(seed: int) -> None:
-    """Try the connector on a sandbox of its own: no key, no account, nothing to set up."""
-    from connector.cli.demo import demo
-
-    demo(seed)
+if TYPE_CHECKING:
+    from connector.sandbox import Sandbox
 
 
 @click.command(short_help="Run a local Stripe to try things on.")
@@ -40,6 +37,22 @@ def sandbox(**options: Any) -> None:
     connector sandbox --port 12111
     STRIPE_API_KEY=sk_test_sandbox connector extract customers --api-base http://127.0.0.1:12111
     """
-    from connector.cli.demo import run_sandbox
+    from connector.sandbox import Options, SandboxError, serve_forever
 
-    run_sandbox(options)
+    given = {name: value for name, value in options.items() if value is not None}
+    webhook = given.pop("webhook", None)
+    try:
+        serve_forever(Options(**given), partial(_announce, webhook=webhook))
+    except SandboxError as error:
+        raise UsageError(f"The sandbox cannot start: {error}") from error
+
+
+def _announce(sandbox: Sandbox, webhook: str | None) -> None:
+    secret = sandbox.webhook(webhook) if webhook is not None else None  # first: its address may be refused
+    click.echo(
+        f"The sandbox answers at {sandbox.url} until Ctrl-C.\n\n"
+        f"  export STRIPE_API_KEY={sandbox.key} STRIPE_API_BASE={sandbox.url}\n"
+        "  connector check\n"
+    )
+    if secret is not None:
+        click.echo(f"Every event is sent to {webhook}, signed with {secret}.\n")
