@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from connector.errors import DataError
 from connector.files.formats import WriteOptions
 from connector.places import open_target
+from connector.words import count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,18 +43,20 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return the report in sentences, the most important first."""
-        said = [f"{self.name}: {self.rows:,} rows, {self.requests:,} requests, {self.seconds:.1f} s"]
+        said = [
+            f"{self.name}: {count_of(self.rows, 'row')}, {count_of(self.requests, 'request')}, {self.seconds:.1f} s"
+        ]
         if self.rows_read > self.rows:
-            said.append(f"{self.name}: read {self.rows_read:,} rows to keep {self.rows:,}")
+            said.append(f"{self.name}: read {count_of(self.rows_read, 'row')} to keep {self.rows:,}")
         if self.retries:
-            said.append(f"{self.name}: {self.retries:,} requests had to be repeated")
+            said.append(f"{self.name}: {count_of(self.retries, 'request')} sent again")
         said += [
-            f"{self.name}: {path} is new to this connector; {count:,} values are in _extra"
+            f"{self.name}: {path} is new to this connector; {count_of(count, 'value')} in _extra"
             for path, count in self.undeclared.most_common()
             if count
         ]
         said += [
-            f"{self.name}: {count:,} values of {path} do not fit its type; they are in _extra"
+            f"{self.name}: {path} has {count_of(count, 'value')} of another type, kept in _extra"
             for path, count in self.misfits.most_common()
         ]
         return said + self.notes + self.failed()
@@ -90,7 +93,7 @@ class Result:
         return self._read(self.report)
 
     def __repr__(self) -> str:
-        rows = f"{self._kept.num_rows:,} rows" if self._kept is not None else "not read yet"
+        rows = count_of(self._kept.num_rows, "row") if self._kept is not None else "not read yet"
         known = self._kept.schema if self._kept is not None else self._schema
         return f"<{self.name}: {'' if known is None else f'{len(known)} columns, '}{rows}>"
 

@@ -135,7 +135,7 @@ def test_rows_without_a_key_are_rejected_with_their_lines(to: str, tmp_path: Pat
 
 def test_the_last_of_several_rows_with_a_key_wins_or_is_an_error(to: str, tmp_path: Path) -> None:
     source = written(tmp_path / "leads.csv", "email,name\na,first\nb,only\na,last\n")
-    assert "1 rows have a key that a later row has, too: line 2" in refused(source, to, duplicates="error")
+    assert "1 row with a key that a later row has, too: line 2" in refused(source, to, duplicates="error")
     assert not Path(to.removeprefix("duckdb:///")).exists()
     assert load(source, to).counts == Counts(inserted=2)
     assert rows(to) == [("a", "last"), ("b", "only")]

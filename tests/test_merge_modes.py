@@ -56,7 +56,7 @@ def test_rows_without_a_whole_key_are_rejected_and_counted(mode: str, database: 
 @pytest.mark.parametrize("mode", ["upsert", "insert", "mirror"])
 def test_of_rows_with_one_key_the_last_stays_or_all_are_refused(mode: str, database: Database) -> None:
     rows = [A1, B1, C1, A2, thing("c", "2"), thing("c", "3")]
-    with pytest.raises(DoubledKeys, match="3 rows have a key that another row has") as caught:
+    with pytest.raises(DoubledKeys, match="3 rows with a key that another row has") as caught:
         load(database, mode, *rows, doubles="error")
     assert (caught.value.places, caught.value.count) == ([0, 2, 4], 3)
     assert load(database, mode, *rows) == Counts(inserted=3)

@@ -183,7 +183,7 @@ NO_LISTS: dict[str, tuple[dict[str, Any], str]] = {
     "one_object": ({"url": "/v1/balance"}, "does not list"),
     "position": ({"url": "/v1/charges", "query": ["starting_after={id}"]}, "cannot keep starting_after"),
     "unknown_key": ({"url": "/v1/charges", "key": ["idd"]}, "Did you mean id"),
-    "key_that_is_none": ({"url": "/v1/charges", "key": ["currency"]}, "does not tell rows apart: the 10 rows"),
+    "key_that_is_none": ({"url": "/v1/charges", "key": ["currency"]}, "does not tell rows apart: 10 rows"),
     "null_key": ({"url": "/v1/charges", "key": ["id", "shipping"]}, "shipping is null in 10 rows"),
     "nothing_came": ({"url": "/v1/charges", "query": ["created[lt]=1"]}, "no columns to keep"),
     "twice": ({"url": "/v1/charges?created[gte]=1&created[gte]=2"}, "twice"),

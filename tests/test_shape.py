@@ -18,7 +18,7 @@ PACKAGE = Path(connector.__file__).parent
 
 # From the ground up: a room imports from lines above its own, never from its neighbours in the line or from below.
 ROOMS = [
-    {"errors"},
+    {"errors", "words"},
     {"config", "dates"},
     {"definitions"},
     {"api", "rows"},

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from connector.words import count_of
+
 if TYPE_CHECKING:
     from connector.files.formats import WriteOptions
     from connector.result import Result
@@ -112,7 +114,7 @@ class Output:
         rows = result.to_arrow()
         hidden = preview(rows, result.name)
         if hidden:
-            click.echo(f"{hidden} more columns: {more_columns}.", err=True)
+            click.echo(f"{count_of(hidden, 'column')} more: {more_columns}.", err=True)
         if wanted is None and rows.num_rows == PREVIEW_ROWS:
             click.echo(f"The first {PREVIEW_ROWS} rows: --limit N shows more, --to FILE writes them all.", err=True)
 

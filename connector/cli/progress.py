@@ -11,6 +11,8 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from connector.words import count_of
+
 if TYPE_CHECKING:
     from connector.result import Report
     from connector.stripe import Stripe
@@ -73,7 +75,7 @@ class ReadProgress(_Line):
     def __call__(self, report: Report) -> None:
         """Show how far the read has come."""
         per_second = self._per_second(report.requests)
-        self._tell(f"{report.rows:,} rows  {report.requests:,} requests  {per_second:.0f}/s")
+        self._tell(f"{count_of(report.rows, 'row')}  {count_of(report.requests, 'request')}  {per_second:.0f}/s")
 
 
 class LoadProgress(_Line):
@@ -81,7 +83,7 @@ class LoadProgress(_Line):
 
     def __call__(self, rows: int) -> None:
         """Show how many rows have been read."""
-        self._tell(f"{rows:,} rows  {self._per_second(rows):,.0f} rows/s")
+        self._tell(f"{count_of(rows, 'row')}  {self._per_second(rows):,.0f} rows/s")
 
 
 class _JsonNote(logging.Formatter):
@@ -145,14 +147,14 @@ class SyncProgress:
     def _show(self, name: str, run: Run, *, finished: bool) -> None:
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=None, said="")
-        said = run_in_words(run) if finished else f"{run.rows_read:,} rows  {self._pace()}"
+        said = run_in_words(run) if finished else f"{count_of(run.rows_read, 'row')}  {self._pace()}"
         self._bars.update(self._tasks[name], said=said, total=1 if finished else None, completed=int(finished))
 
     def _pace(self) -> str:
         """Return how many requests there have been a second, and how much of the account's limit that is."""
         used, limit = self._stripe.requests_and_limit()
         per_second = used / max(time.monotonic() - self._began, 0.001)
-        return f"{used:,} requests  {per_second:.0f}/s, {per_second / limit:.0%} of the limit"
+        return f"{count_of(used, 'request')}  {per_second:.0f}/s, {per_second / limit:.0%} of the limit"
 
     def _open_bars(self) -> None:
         from rich.progress import BarColumn, TextColumn
@@ -173,4 +175,4 @@ def run_in_words(run: Run) -> str:
         return f"{run.status}: {run.error}"
     parts = {"new": run.inserted, "changed": run.updated, "unchanged": run.unchanged, "deleted": run.deleted}
     counts = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count)
-    return f"{run.rows_read:,} rows read: {counts or 'nothing'} ({run.seconds:.1f} s)"
+    return f"{count_of(run.rows_read, 'row')} read: {counts or 'nothing'} ({run.seconds:.1f} s)"

@@ -11,6 +11,7 @@ import click
 
 from connector.cli.options import Command, Output, connection_options, output_options, progress, say
 from connector.errors import ConnectorError, TargetError
+from connector.words import count_of
 
 if TYPE_CHECKING:
     from connector.request.send import RequestResult
@@ -153,10 +154,12 @@ def _give_raw(result: RequestResult, output: Output, *, is_wanted_raw: bool) -> 
         return
     to = None if output.to in (None, "-") else output.to
     if to and not output.is_file:
-        raise click.UsageError(f"The answer is a file, of {len(result.raw):,} bytes; --to must name a file for it.")
+        raise click.UsageError(
+            f"The answer is a file, of {count_of(len(result.raw), 'byte')}; --to must name a file for it."
+        )
     path = result.download(Path(to) if to else None)
     kind = result.headers.get("Content-Type", "unknown type")
-    say([f"{result.name}: {len(result.raw):,} bytes of {kind} saved as {path}"])
+    say([f"{result.name}: {count_of(len(result.raw), 'byte')} of {kind} saved as {path}"])
 
 
 def _print_raw(content: bytes) -> None:

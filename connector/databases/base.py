@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from connector.databases.merge import Dialect, Keys, Merge, Table, place_column
 from connector.errors import TargetError
+from connector.words import count_of
 
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 _SHOWN_PLACES = 10
@@ -305,7 +306,7 @@ class DoubledKeys(TargetError):
     """A key stands in the stage more than once: the `places` of the first rows that have a newer one, and how many."""
 
     def __init__(self, places: Sequence[int], count: int) -> None:
-        super().__init__(f"{count:,} rows have a key that another row has, too.")
+        super().__init__(f"{count_of(count, 'row')} with a key that another row has, too.")
         self.places = places
         self.count = count
 

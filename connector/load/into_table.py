@@ -22,6 +22,7 @@ from connector.load.loading import Loading, LoadReport, LoadWatch
 from connector.rows.batches import refuse_repeated, regroup
 from connector.rows.cast import Misfit, cast, guess_types, plain_schema
 from connector.rows.streams import Source
+from connector.words import count_of
 
 _WIDEST = pa.decimal128(38, 12)
 _EMPTYING = {"replace", "mirror"}
@@ -260,7 +261,7 @@ class _Load:
         except DoubledKeys as doubled:
             places = ", ".join(map(self.source.row_label, doubled.places))
             raise TargetError(
-                f"{self.source.label}: {doubled.count:,} rows have a key that a later row has, too: {places}"
+                f"{self.source.label}: {count_of(doubled.count, 'row')} with a key that a later row has, too: {places}"
                 f"{' …' if doubled.count > len(doubled.places) else ''}. Nothing was loaded."
             ) from None
         self.report.counts = replace(counts, rejected=rejected)
@@ -271,7 +272,7 @@ class _Load:
         if rejected:
             where = ", ".join(map(self.source.row_label, places))
             self.report.notes.append(
-                f"{rejected:,} rows were rejected, since {' or '.join(self.key)} is empty: {where}"
+                f"{count_of(rejected, 'row')} rejected, since {' or '.join(self.key)} is empty: {where}"
                 f"{' …' if rejected > len(places) else ''}."
             )
         return rejected

@@ -8,6 +8,7 @@ from html import escape
 
 from connector.databases.base import MODES, Counts
 from connector.errors import UsageError, did_you_mean
+from connector.words import count_of
 
 NEW_COLUMN = ("add", "ignore", "fail")
 DUPLICATES = ("last", "error")
@@ -74,7 +75,7 @@ class LoadReport:
     def lines(self) -> list[str]:
         """Return the report in sentences, the most important first."""
         said = ", ".join(f"{count:,} {word}" for word, count in self._counted())
-        return [f"{self.name}: {self.rows_read:,} rows read, {said} in {self.seconds:.1f} s", *self.notes]
+        return [f"{self.name}: {count_of(self.rows_read, 'row')} read, {said} in {self.seconds:.1f} s", *self.notes]
 
     def _counted(self) -> list[tuple[str, int]]:
         words = ("inserted", "updated", "unchanged", "deleted", "skipped", "rejected")

@@ -15,6 +15,7 @@ from urllib.parse import unquote_plus
 from connector.api.calls import Prepared
 from connector.config import Connection
 from connector.errors import UsageError, did_you_mean
+from connector.words import count_of
 
 ALLOWED = ("money", "delete")
 _SHOWN_CHARACTERS = 2_000
@@ -125,7 +126,7 @@ def plan(call: Prepared, body: str | None, connection: Connection, lacking: Coll
     lines += [f"{name.title()}: {_shown(name, value, connection)}" for name, value in call.headers.items()]
     if call.body:
         text = body if body is not None else _readable(call.body)
-        lines += ["", f"{len(call.body):,} bytes:", *([text] if len(text) <= _SHOWN_CHARACTERS else [])]
+        lines += ["", f"{count_of(len(call.body), 'byte')}:", *([text] if len(text) <= _SHOWN_CHARACTERS else [])]
     if _is_json_for_v1(call, connection):
         lines += ["", "Stripe's v1 takes no JSON but forms: --form key=value, or pairs such as a=1&b[c]=2."]
     lines += ["", f"Not sent. What sends it: {' '.join(lacking)}{explained(lacking)}"]

@@ -24,6 +24,7 @@ from connector.request.jsonpath import RowFilter
 from connector.request.template import Request, address, pairs
 from connector.rows.flatten import ARROW_TYPES, Flattener
 from connector.rows.render import is_json
+from connector.words import count_of
 
 _OPEN = "metadata"  # an object whose keys the user's customers make up
 _NO_KEY = re.compile(r'["\\.\x00-\x1f]|^$')  # what the keys of a definition's paths cannot hold
@@ -122,12 +123,14 @@ class Saving:
                 near = did_you_mean(name, rows.schema.names)
                 raise UsageError(f'--key: there is no column "{name}" in what came.{near}')
             if rows.column(name).null_count:
-                raise UsageError(f"--key: {name} is null in {rows.column(name).null_count:,} rows, so it is no key.")
+                raise UsageError(
+                    f"--key: {name} is null in {count_of(rows.column(name).null_count, 'row')}, so it is no key."
+                )
         different = rows.select(names).group_by(names).aggregate([]).num_rows if names else rows.num_rows
         if different < rows.num_rows:
             raise UsageError(
-                f"--key {','.join(names)} does not tell rows apart: the {rows.num_rows:,} rows that came have "
-                f"{different:,} different ones."
+                f"--key {','.join(names)} does not tell rows apart: {count_of(rows.num_rows, 'row')} came, with "
+                f"{count_of(different, 'key')}."
             )
 
     # What the file says

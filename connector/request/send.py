@@ -28,6 +28,7 @@ from connector.request.saving import Saving, Shape
 from connector.request.template import Request, Row, call_of, placeholders, said
 from connector.result import Report, Result
 from connector.rows.infer import Inferred
+from connector.words import count_of
 
 if TYPE_CHECKING:
     from connector.rows.streams import Source
@@ -77,7 +78,7 @@ class _Reading:
                 report.notes.append(self._nothing())
             if self.cut_lists:
                 report.notes.append(
-                    f"{self.asked.name}: {self.cut_lists:,} lists inside objects have more items than came with them; "
+                    f"{self.asked.name}: {count_of(self.cut_lists, 'list')} inside objects with more items than came; "
                     "a list's own path, as invoices/{id}/lines with --from and --paginate, has all"
                 )
             self._tell(report)

@@ -14,6 +14,7 @@ from connector.errors import ConnectorError, StripeError
 from connector.rows.flatten import Flattener, arrow_field
 from connector.sync.journal import Run
 from connector.sync.plan import Task
+from connector.words import count_of
 
 _REFUSED = (400, 403, 404)  # the key may not, or the account has no such feature
 _PROVENANCE = {"_account_id": "text", "_changed_at": "timestamp", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
@@ -100,5 +101,6 @@ def drift_notes(reading: Reading) -> list[str]:
     drift, name = reading.flattener.drift, reading.task.name
     new = [f"{name}: {path} is new to this connector; it is in _extra" for path, n in drift.undeclared.items() if n]
     return new + [
-        f"{name}: {n:,} values of {path} do not fit its type; they are in _extra" for path, n in drift.misfits.items()
+        f"{name}: {path} has {count_of(n, 'value')} of another type, kept in _extra"
+        for path, n in drift.misfits.items()
     ]
