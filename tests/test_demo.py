@@ -31,7 +31,7 @@ def test_the_demo_answers_from_a_file_and_a_second_one_shows_a_second_run(
     assert (customers > 200, deleted) == (True, 0)
     assert run(["demo"]) == 0
     second = capfd.readouterr()
-    (line,) = [line.split() for line in second.out.splitlines() if line.startswith(" customers ")]
+    (line,) = [line.split() for line in second.out.splitlines() if line.startswith("customers ")]
     assert line[1:] == ["0", "3", str(customers - 4), "1"]
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from connector.definitions.names import column_name
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from connector.sync.journal import Run
 
 _WIDEST_CELL = 40
-_PADDING = 3  # what a table spends on each column beside its text
+_PADDING = 2  # what a table spends on each column beside its text
 
 
 def console(stream: TextIO | None = None) -> Console:
@@ -29,20 +31,32 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], numbers: Sequence[int] = ()) -> None:
-    """Print rows under headers on stdout; the columns in `numbers` stand to the right."""
+    """Print rows under headers on stdout; the columns in `numbers` stand to the right.
+
+    Sentences are folded between words; no word or number is broken, even where the table then is wider than the
+    terminal.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    drawn, texts = Table(box=box.SIMPLE_HEAD, pad_edge=False), [[cell(value) for value in row] for row in rows]
+    drawn, texts = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)), [list(map(cell, r)) for r in rows]
+    narrowest = 0
     for position, header in enumerate(headers):
         side: Literal["right", "left"] = "right" if position in numbers else "left"
-        widest = max((len(row[position]) for row in texts), default=0) if position in numbers else None
-        # Where there is little room, names and numbers stay whole, and headers and sentences are folded.
-        drawn.add_column(header, justify=side, overflow="fold", no_wrap=position == 0, min_width=widest)
+        column = [row[position] for row in texts]
+        is_whole = position == 0 or position in numbers
+        words = [*header.split(), *(column if is_whole else (word for text in column for word in text.split()))]
+        widest = max(map(len, words), default=0)
+        drawn.add_column(header, justify=side, no_wrap=is_whole, min_width=widest)
+        narrowest += widest + _PADDING
     for row in texts:
         drawn.add_row(*map(Text, row))
-    console().print(drawn)
+    screen = console()
+    screen.width = max(screen.width, narrowest)
+    with screen.capture() as printed:
+        screen.print(drawn)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
 
 
 def preview(rows: pa.Table, title: str, width: int | None = None) -> int:
@@ -98,25 +112,37 @@ def _shortened(text: str) -> str:
 
 
 def show_endpoints(endpoints: Endpoints) -> None:
-    """Print every table with its size and what it is."""
-    rows = [(each.name, len(each.columns), each.description) for each in map(endpoints.__getitem__, endpoints)]
-    table(["endpoint", "columns", ""], rows, numbers=[1])
+    """Print every table and what it is."""
+    table(["endpoint", ""], [(each.name, each.description) for each in map(endpoints.__getitem__, endpoints)])
 
 
 def show_endpoint(endpoint: Endpoint) -> None:
-    """Print one table: what it is, what Stripe narrows by, its columns and where they come from."""
+    """Print one table: what it is, what Stripe narrows by, its columns; where one comes from, if its name hides it."""
     say = console().print
     say(f"{endpoint.name}: {endpoint.description}")
-    say(f"{endpoint.path}   {endpoint.docs}", style="dim")
-    say(f"key: {', '.join(endpoint.primary_key)}", style="dim")
+    for where in filter(None, (endpoint.path, endpoint.docs)):
+        say(where, style="dim", soft_wrap=True)
+    say(f"key: {', '.join(endpoint.primary_key) or 'none'}", style="dim")
     if endpoint.parents:
         say(f"read for each of: {', '.join(parent.table for parent in endpoint.parents)}", style="dim")
     filters = [(each.name, _comparisons(each), ", ".join(each.values)) for each in endpoint.filters.values()]
     if filters:
-        say("\nStripe narrows by these; conditions on any other column are decided here, after reading.")
+        say("\nStripe narrows by these; conditions on any other column are decided here, after reading.\n")
         table(["filter", "takes", "values"], filters)
-    rows = [(each.name, each.type, _from(endpoint, each)) for each in endpoint.columns]
-    table(["column", "type", "in Stripe"], rows)
+    say()
+    table(["column", "type"], [(each.name, each.type) for each in endpoint.columns])
+    hidden = [f"{each.name} is {_origin(endpoint, each)}" for each in endpoint.columns if not _is_plain(each)]
+    say("\n" + "\n".join([*_nested(endpoint), *hidden]), soft_wrap=True)
+
+
+def _is_plain(column: Column) -> bool:
+    """Say whether the column's name tells where it comes from."""
+    return column_name(".".join(column.path)) == column.name
+
+
+def _nested(endpoint: Endpoint) -> list[str]:
+    plain = next((each for each in endpoint.columns if len(each.path) > 1 and _is_plain(each)), None)
+    return [f"Fields inside others are joined by _: {plain.name} is {'.'.join(plain.path)} in Stripe."] if plain else []
 
 
 def show_dates(meanings: Sequence[Meaning], time_zone: str) -> None:
@@ -135,17 +161,20 @@ def show_sync(runs: Sequence[Run], *, when: bool = False) -> None:
     """
     several = len({run.account for run in runs}) > 1
     counts = ("rows_read", "inserted", "updated", "unchanged", "deleted")
-    headers = ["", "read", "new", "changed", "unchanged", "deleted", "began" if when else "s", ""]
+    headers = ["endpoint", "read", "new", "changed", "unchanged", "deleted", "began" if when else "s"]
     rows = [
-        (
+        [
             f"{run.endpoint} of {run.account}" if several else run.endpoint,
             *(f"{getattr(run, name):,}" for name in counts),
             _ago(time.time() - run.started_at) if when else f"{run.seconds:.1f}",
             "" if run.status == "succeeded" else run.status,
-        )
+        ]
         for run in runs
     ]
-    table(headers, rows, numbers=range(1, len(headers) - 1))
+    numbers = range(1, len(headers))
+    if any(run.status != "succeeded" for run in runs):
+        headers.append("")
+    table(headers, [row[: len(headers)] for row in rows], numbers)
     for run in runs:
         if run.error:
             console(sys.stderr).print(f"{run.endpoint}: {run.error}", soft_wrap=True)
@@ -176,5 +205,7 @@ def _comparisons(given: Filter) -> str:
     return "= < <= > >=" if given.kind == "range" else "="
 
 
-def _from(endpoint: Endpoint, column: Column) -> str:
-    return ".".join(column.path) or ("which list it stood in" if endpoint.rows else "the parent's id")
+def _origin(endpoint: Endpoint, column: Column) -> str:
+    if column.path:
+        return f"{'.'.join(column.path)} in Stripe."
+    return "the list that a row stood in." if endpoint.rows else "the id of the object that the row was read for."

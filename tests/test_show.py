@@ -1,0 +1,70 @@
+"""What is shown on a terminal: as narrow as it may be, no word and no number is broken."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from connector.cli.show import show_endpoint, show_endpoints, show_sync, table
+from connector.definitions.endpoint import Endpoints
+from connector.sync.journal import Run
+
+ENDPOINTS = Endpoints()
+WIDTHS = pytest.mark.parametrize("width", [80, 120])
+
+
+@WIDTHS
+@pytest.mark.parametrize("name", list(ENDPOINTS))
+def test_a_table_of_columns_fits_and_breaks_no_name(
+    name: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    show_endpoint(ENDPOINTS[name])
+    lines = capsys.readouterr().out.splitlines()
+    words = {line.split()[0] for line in lines if line.strip()}
+    assert {column.name for column in ENDPOINTS[name].columns} <= words
+    assert {column.type for column in ENDPOINTS[name].columns} <= {line.split()[-1] for line in lines if line.strip()}
+    assert max(len(line) for line in lines if " is " not in line) <= width
+
+
+@WIDTHS
+def test_the_list_of_tables_fits_and_breaks_no_word(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    show_endpoints(ENDPOINTS)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    assert set(" ".join(ENDPOINTS[name].description for name in ENDPOINTS).split()) <= set(out.split())
+
+
+def test_a_column_says_where_it_comes_from_only_where_its_name_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    show_endpoint(ENDPOINTS["invoices"])
+    out = capsys.readouterr().out
+    assert "subscription is parent.subscription_details.subscription in Stripe." in out
+    assert "customer is " not in out
+    show_endpoint(ENDPOINTS["payment_link_lines"])
+    assert "payment_link is the id of the object that the row was read for." in capsys.readouterr().out
+
+
+def run(name: str) -> Run:
+    return Run("r", name, "succeeded", time.time(), 3_600.5, 1_234_567, 1_234_567)
+
+
+def test_the_table_of_a_sync_fits_80_columns_with_millions_of_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    show_sync([run("balance_transactions"), run("customers")])
+    out = capsys.readouterr().out
+    assert out.count("1,234,567") == 4
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_table_too_wide_for_the_terminal_is_printed_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    table(["name", "number"], [["a_name_that_is_long", "123,456,789"]], numbers=[1])
+    assert "a_name_that_is_long  123,456,789" in capsys.readouterr().out
