@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.config import Connection, connection, definition_folders
 from connector.dates import Calendar
+from connector.definitions.actions import Actions
 from connector.definitions.endpoint import Endpoints
 from connector.errors import ConfigError, did_you_mean
 
@@ -29,11 +30,20 @@ if TYPE_CHECKING:
 
 def find_endpoints(definitions: Iterable[str | Path] = (), config: str | Path | None = None) -> Endpoints:
     """Return the definitions: those of the folders given, those of the folders that the config names, ours."""
+    return Endpoints(_folders(definitions, config))
+
+
+def find_actions(definitions: Iterable[str | Path] = (), config: str | Path | None = None) -> Actions:
+    """Return the actions: those in the folders of definitions given, in those that the config names, ours."""
+    return Actions(_folders(definitions, config))
+
+
+def _folders(definitions: Iterable[str | Path], config: str | Path | None) -> list[Path]:
     given = [Path(folder) for folder in definitions]
     for folder in given:
         if not folder.is_dir():
             raise ConfigError(f"There is no folder {folder} with definitions.")
-    return Endpoints([*given, *definition_folders(config=Path(config) if config else None)])
+    return [*given, *definition_folders(config=Path(config) if config else None)]
 
 
 class Stripe:
@@ -54,6 +64,7 @@ class Stripe:
     ) -> None:
         self.connection: Connection = connection(name, config=Path(config) if config else None, overrides=settings)
         self.endpoints = find_endpoints(definitions, config)
+        self.actions = find_actions(definitions, config)
         self._week_start = week_start
         self._client: Client | None = None
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from connector.cli.show import show_endpoint, show_endpoints, show_sync, table
+from connector.definitions.actions import Actions
 from connector.definitions.endpoint import Endpoints
 from connector.sync.journal import Run
 
@@ -33,7 +34,7 @@ def test_the_list_of_tables_fits_and_breaks_no_word(
     width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    show_endpoints(ENDPOINTS)
+    show_endpoints(ENDPOINTS, Actions())
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= width
     assert set(" ".join(ENDPOINTS[name].description for name in ENDPOINTS).split()) <= set(out.split())

@@ -9,17 +9,25 @@ import click
 @click.argument("name", required=False)
 @click.option("--definitions", multiple=True, type=click.Path(), metavar="FOLDER", help="A folder of your own files.")
 def endpoints(name: str | None, definitions: tuple[str, ...]) -> None:
-    """List the tables that can be read, or one table's columns and filters.
+    """List the tables that can be read, or one table's columns, filters and actions, or one action's parameters.
 
     \b
     connector endpoints
     connector endpoints invoices
+    connector endpoints invoices.pay
     """
-    from connector.cli.show import show_endpoint, show_endpoints
-    from connector.stripe import find_endpoints
+    from connector.cli.show import show_action, show_actions, show_endpoint, show_endpoints
+    from connector.stripe import find_actions, find_endpoints
 
-    known = find_endpoints(definitions)
+    known, actions = find_endpoints(definitions), find_actions(definitions)
     if name is None:
-        show_endpoints(known)
-    else:
-        show_endpoint(known[name])
+        show_endpoints(known, actions)
+        return
+    table, _, action = name.partition(".")
+    if action:
+        show_action(actions.find(table, action))
+        return
+    if table in known or table not in actions:
+        show_endpoint(known[table])
+    if table in actions:
+        show_actions(actions[table].values())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from connector.dates import Meaning
+    from connector.definitions.actions import Action, Actions, Parameter
     from connector.definitions.endpoint import Column, Endpoint, Endpoints, Filter
     from connector.sync.forecast import Forecast
     from connector.sync.journal import Run
@@ -111,9 +112,37 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"
 
 
-def show_endpoints(endpoints: Endpoints) -> None:
-    """Print every table and what it is."""
+def show_endpoints(endpoints: Endpoints, actions: Actions) -> None:
+    """Print every table and what it is, and what can be written though it has no table."""
     table(["endpoint", ""], [(each.name, each.description) for each in map(endpoints.__getitem__, endpoints)])
+    others = [name for name in actions if name not in endpoints]
+    console().print("\nCan be written, not read: " + ", ".join(others))
+
+
+def show_actions(actions: Iterable[Action]) -> None:
+    """Print what can be done to an object, and what each action needs before it is sent."""
+    rows = [(each.name, f"{each.method} {each.path}", ", ".join(each.needs), each.why) for each in actions]
+    table(["action", "call", "needs --allow", ""], rows)
+
+
+def show_action(action: Action) -> None:
+    """Print one action: what it calls, what it needs, its parameters."""
+    say = console().print
+    say(f"{action.full_name}: {action.method} {action.path}")
+    if action.needs:
+        why = action.why or "nobody has decided yet what it does"
+        say(f"needs --allow {','.join(action.needs)}: {why}", style="dim")
+    if action.ids:
+        say(f"takes {', '.join(action.ids)} beside these", style="dim")
+    table(["parameter", "type", "", "values"], [_described(each) for each in action.parameters.values()])
+
+
+def _described(parameter: Parameter) -> tuple[str, str, str, str]:
+    marks = {"required": parameter.required, "clearable": parameter.clearable}
+    marks |= {f"needs {word}": True for word in parameter.needs}
+    words = ", ".join(word for word, is_so in marks.items() if is_so)
+    kind = f"list of {parameter.type}" if parameter.many else parameter.type
+    return parameter.path, kind, words, ", ".join(parameter.enum or parameter.values)
 
 
 def show_endpoint(endpoint: Endpoint) -> None:

@@ -1,0 +1,216 @@
+"""Actions: every write that Stripe's document has, with its parameters, and what a person has decided about it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from connector.definitions.actions import Action, Actions, Parameter, read_actions
+from connector.definitions.generate import Specification
+from connector.definitions.generate_actions import actions_text, calls_by_object, object_name
+from connector.errors import DefinitionError, UsageError
+from tests.call_shapes import documents
+from tests.command_line import Run
+
+ALL = Actions()
+needs_document = pytest.mark.skipif(not documents(), reason="Stripe's document is not at hand (STRIPE_SPEC_DIR)")
+
+
+def every_action() -> list[Action]:
+    return [action for name in ALL for action in ALL[name].values()]
+
+
+def specification() -> Specification:
+    return Specification.read(Path(documents()[0]))
+
+
+def test_all_writes_and_all_their_parameters_are_there() -> None:
+    actions = every_action()
+    assert len(actions) == 307
+    assert len({(each.method, each.path) for each in actions}) == 307
+    assert sum(len(each.parameters) for each in actions) == 9_767
+    assert sum(each.is_test_helper for each in actions) == 40
+
+
+@needs_document
+def test_the_files_are_what_the_generator_makes_of_the_document_and_of_what_people_decided() -> None:
+    known = specification()
+    calls = calls_by_object(known)
+    assert sorted(calls) == list(ALL)
+    folder = Path(__file__).parents[1] / "endpoints" / "actions"
+    for name in calls:
+        text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+        assert actions_text(known, name, calls[name], tomllib.loads(text)) == text
+
+
+@needs_document
+def test_the_catalogue_has_the_same_parameters() -> None:
+    catalogue = Path(documents()[0]).with_name("catalogue.json")
+    if not catalogue.exists():
+        pytest.skip("the catalogue is not at hand")
+    operations = json.loads(catalogue.read_text(encoding="utf-8"))["operations"]
+    by_call = {(each.method, re.sub(r"{\w+}", "{}", each.path)): each for each in every_action()}
+    for operation in (each for each in operations if each["method"] != "GET"):
+        action = by_call[operation["method"], re.sub(r"{\w+}", "{}", operation["path"])]
+        assert {each["name"] for each in operation["body"]} - {"expand"} == action.parameters.keys()
+
+
+def test_a_new_action_needs_money_and_delete_until_somebody_decides(tmp_path: Path) -> None:
+    file = tmp_path / "things.toml"
+    file.write_text('[create]\ncall = "POST /v1/things"\n')
+    assert read_actions(file)["create"].needs == ("money", "delete")
+
+
+@needs_document
+def test_a_generator_run_keeps_what_a_person_decided() -> None:
+    known = specification()
+    calls = {"pay": ("post", "/v1/invoices/{invoice}/pay")}
+    said = {
+        "pay": {
+            "needs": ["money"], "why": "charges", "event": "invoice.paid", "done": {"status": "paid"},
+            "parameters": {"source": {"type": "text", "needs": "delete"}},
+        }
+    }  # fmt: skip
+    made = tomllib.loads(actions_text(known, "invoices", calls, said))["pay"]
+    assert {key: made[key] for key in ("needs", "why", "event", "done")} == {
+        key: said["pay"][key] for key in ("needs", "why", "event", "done")
+    }
+    assert made["parameters"]["source"] == {"type": "text", "needs": "delete"}
+    assert made["parameters"]["mandate"] == {"type": "text", "clearable": True}
+
+
+def test_undecided_actions_are_those_of_products_that_few_use() -> None:
+    undecided = {each.full_name.split("_")[0].split(".")[0] for each in every_action() if not each.why}
+    assert undecided <= {
+        "account", "accounts", "app", "climate", "financial", "forwarding", "issuing", "terminal", "test", "three",
+        "treasury", "trial",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/customers/{customer}/tax_ids", "customer_tax_ids"),
+        ("/v1/issuing/cards/{card}", "issuing_cards"),
+        ("/v1/invoices/{invoice}/line_items", "invoice_lines"),
+        ("/v1/invoiceitems", "invoice_items"),
+        ("/v1/treasury/financial_accounts/{account}/features", "treasury_financial_account_features"),
+    ],
+)
+def test_files_are_named_like_tables(path: str, name: str) -> None:
+    assert object_name(path) == name
+
+
+def test_ids_above_the_object_carry_the_name_of_the_parent() -> None:
+    assert ALL.find("customer_tax_ids", "delete").ids == ("customer", "id")
+    assert ALL.find("customer_tax_ids", "create").ids == ("customer",)
+    assert ALL.find("customer_cash_balance", "update").ids == ("customer",)
+    assert ALL.find("invoices", "create_preview").ids == ()
+    assert ALL.find("subscriptions", "cancel").method == "DELETE"
+
+
+@pytest.mark.parametrize(
+    ("action", "path", "kind"),
+    [
+        ("customers.update", "metadata.segment", "text"),
+        ("customers.update", "preferred_locales[1]", "text"),
+        ("customers.update", "invoice_settings.custom_fields[0].name", "text"),
+        ("subscriptions.create", "items[2].price", "text"),
+        ("subscriptions.create", "items[2].metadata.team", "text"),
+        ("subscriptions.create", "trial_end", "timestamp"),
+        ("invoice_items.create", "period.start", "timestamp"),
+    ],
+)
+def test_a_parameter_is_found_by_its_path(action: str, path: str, kind: str) -> None:
+    parameter = ALL.find(*action.split(".")).parameter(path)
+    assert isinstance(parameter, Parameter)
+    assert parameter.type == kind
+
+
+@pytest.mark.parametrize("path", ["email[0]", "nothing", "address.nothing", "metadata.a.b", "items", "metadata[0].x"])
+def test_what_is_no_parameter_is_none(path: str) -> None:
+    assert ALL.find("customers", "update").parameter(path) is None
+
+
+def test_what_stands_inside_a_parameter_needs_what_that_needs() -> None:
+    update = ALL.find("customers", "update")
+    assert update.needs_of(["email"]) == []
+    assert update.needs_of(["email", "cash_balance.settings.reconciliation_mode"]) == ["money"]
+
+
+def test_description_metadata_and_who_a_customer_is_can_be_cleared() -> None:
+    update = ALL.find("customers", "update")
+    for path in ("description", "metadata", "metadata.team", "name", "email", "phone"):
+        parameter = update.parameter(path)
+        assert parameter is not None
+        assert parameter.clearable, path
+    currency = ALL.find("prices", "create").parameter("currency")
+    assert currency is not None
+    assert not currency.clearable
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[pay]\n", 'needs its call, as in call = "POST'),
+        ('[pay]\ncall = "POST /v1/x"\nneed = []', 'unknown key "need". Did you mean needs?'),
+        ('[pay]\ncall = "POST /v1/x"\nneeds = ["cash"]', 'needs takes money and delete, not "cash"'),
+        ('[pay]\ncall = "POST /v1/x"\n[pay.parameters]\na = "txt"', 'unknown type "txt". Did you mean text?'),
+        ('[pay]\ncall = "POST /v1/x"\n[pay.parameters]\na = { type = "text", clear = true }', "Did you mean clearable"),
+        ("pay = 1", "must be a table"),
+        ("[pay", "is not valid TOML"),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "things.toml"
+    file.write_text(text)
+    with pytest.raises(DefinitionError, match=re.escape(message)):
+        read_actions(file)
+
+
+def test_unknown_objects_and_actions_name_what_is_near() -> None:
+    with pytest.raises(UsageError, match="Did you mean invoices"):
+        ALL.find("invoces", "pay")
+    with pytest.raises(UsageError, match=r"no action \"finalise\". Did you mean finalize\?"):
+        ALL.find("invoices", "finalise")
+
+
+def test_actions_of_ones_own_stand_before_ours(tmp_path: Path) -> None:
+    (tmp_path / "actions").mkdir()
+    (tmp_path / "actions" / "things.toml").write_text('[create]\ncall = "POST /v1/things"\nneeds = []\n')
+    (tmp_path / "actions" / "refunds.toml").write_text('[create]\ncall = "POST /v1/refunds"\nneeds = []\n')
+    own = Actions([tmp_path])
+    assert own.find("things", "create").needs == ()
+    assert own.find("refunds", "create").needs == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("POST", "/v1/customers", "customers.create"),
+        ("POST", "/v1/customers/cus_1", "customers.update"),
+        ("POST", "/v1/invoiceitems", "invoice_items.create"),
+        ("POST", "/v1/reporting/report_runs", "report_runs.create"),
+        ("DELETE", "/v1/subscriptions/sub_1", "subscriptions.cancel"),
+        ("POST", "/v1/invoices/create_preview", "invoices.create_preview"),
+        ("POST", "/v1/nothing", None),
+    ],
+)
+def test_a_call_is_one_action(method: str, path: str, name: str | None) -> None:
+    found = ALL.of_call(method, path)
+    assert (found and found.full_name) == name
+
+
+def test_the_command_lists_actions_and_their_parameters(connector: Run) -> None:
+    assert "pay" in connector("endpoints", "invoices")[1]
+    shown = connector("endpoints", "invoices.pay")[1]
+    assert "mandate" in shown
+    assert "charges the customer" in shown
+    assert "tokens" in connector("endpoints")[1]
+    assert "POST /v1/tokens" in connector("endpoints", "tokens")[1]
+    code, _, error = connector("endpoints", "invoices.payy")
+    assert (code, "Did you mean pay" in error) == (2, True)
