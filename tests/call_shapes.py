@@ -27,6 +27,7 @@ UNWRITTEN = re.compile(r"/v1/files/[^/]+/contents|/v2/.*|/_.*")
 ALSO_CLEARED = {
     "description",
     "metadata",
+    *(f"POST /v1/customers{path} {name}" for path in ("", "/{customer}") for name in ("email", "name", "phone")),
     "POST /v1/payment_intents/{intent} payment_method",
     "POST /v1/setup_intents/{intent} payment_method",
 }

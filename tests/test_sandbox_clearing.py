@@ -188,7 +188,7 @@ def test_an_intent_without_its_payment_method_waits_for_one_again(sandbox: Sandb
 
 def test_what_stripe_does_not_let_be_cleared_is_refused_and_stays(sandbox: Sandbox) -> None:
     customer = made("/v1/customers", name="Ada", email="ada@example.com")(sandbox)
-    answer = post(sandbox, f"/v1/customers/{customer['id']}", email="")
+    answer = post(sandbox, f"/v1/customers/{customer['id']}", invoice_prefix="")
     assert answer.json()["error"]["code"] == "parameter_invalid_empty"
     read = httpx.get(f"{sandbox.url}/v1/customers/{customer['id']}", auth=(sandbox.key, "")).json()
-    assert read["email"] == "ada@example.com"
+    assert read["invoice_prefix"] == customer["invoice_prefix"]

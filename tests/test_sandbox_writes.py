@@ -129,7 +129,7 @@ def test_a_refused_call_leaves_nothing_behind(sandbox: Sandbox, library: stripe.
         ("/v1/customers", {"nme": "x"}, (400, "parameter_unknown", "nme")),
         ("/v1/customers", {"address[town]": "x"}, (400, "parameter_unknown", "address[town]")),
         ("/v1/customers", {"email": "nobody"}, (400, "email_invalid", "email")),
-        ("/v1/customers", {"email": ""}, (400, "parameter_invalid_empty", "email")),
+        ("/v1/customers", {"invoice_prefix": ""}, (400, "parameter_invalid_empty", "invoice_prefix")),
         ("/v1/customers", {"balance": "much"}, (400, "parameter_invalid_integer", "balance")),
         ("/v1/customers/cus_none", {"name": "x"}, (404, "resource_missing", "id")),
         ("/v1/products", {}, (400, "parameter_missing", "name")),
@@ -232,13 +232,16 @@ def test_payment_methods_are_attached_once(sandbox: Sandbox, library: stripe.Str
 
 def test_tax_ids_stand_in_their_customer(sandbox: Sandbox, library: stripe.StripeClient) -> None:
     made = library.v1.customers.create(
-        {"name": "T", "tax_id_data": [{"type": "eu_vat", "value": "DE1"}], "expand": ["tax_ids"]}
+        {"name": "T", "tax_id_data": [{"type": "eu_vat", "value": "DE123456789"}], "expand": ["tax_ids"]}
     )
-    more = library.v1.customers.tax_ids.create(made.id, {"type": "gb_vat", "value": "GB2"})
+    more = library.v1.customers.tax_ids.create(made.id, {"type": "gb_vat", "value": "GB123456789"})
     assert api.problems(truth(sandbox, "tax_id", more.id), "tax_id") == []
-    assert [tax_id.value for tax_id in library.v1.customers.tax_ids.list(made.id).data] == ["GB2", "DE1"]
+    assert [tax_id.value for tax_id in library.v1.customers.tax_ids.list(made.id).data] == [
+        "GB123456789",
+        "DE123456789",
+    ]
     library.v1.customers.tax_ids.delete(made.id, more.id)
-    assert [tax_id.value for tax_id in library.v1.customers.tax_ids.list(made.id).data] == ["DE1"]
+    assert [tax_id.value for tax_id in library.v1.customers.tax_ids.list(made.id).data] == ["DE123456789"]
 
 
 def test_the_same_calls_make_the_same_ids_for_a_seed() -> None:

@@ -50,7 +50,6 @@ DIFFERENCES = (
     "A refusal's `param` is the name in Stripe's paths (`invoice`, `intent`), `id` for customers and subscriptions.",
     "An update that changes nothing makes no event.",
     "Events tell of what has happened: none announces a bill (`invoice.upcoming`, `invoice.will_be_due`).",
-    "Payments take a currency in lower case only.",
     "What falls due by itself happens within a minute; with `--size 1m` only when the clock is moved by hand.",
     "An event of an object on a test clock has the time of that clock.",
     "Permission names of restricted keys, and which calls share one, follow what is generally known.",

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from connector.sandbox.document.api import Shape
 from connector.sandbox.document.refusals import Refusal, refusal
+from connector.sandbox.document.values import checked, currency
 
 METADATA_KEYS = 50
 _DEEPEST = 20  # levels of brackets; Stripe has no parameter of more than ten
@@ -36,10 +37,16 @@ class Clearing:
 CLEARED = (
     Clearing(None, "description", "docs"),
     Clearing(None, "metadata", "docs"),
+    Clearing("POST /v1/customers", "email", "known"),
+    Clearing("POST /v1/customers", "name", "known"),
+    Clearing("POST /v1/customers", "phone", "known"),
+    Clearing("POST /v1/customers/{customer}", "email", "known"),
+    Clearing("POST /v1/customers/{customer}", "name", "known"),
+    Clearing("POST /v1/customers/{customer}", "phone", "known"),
     Clearing("POST /v1/payment_intents/{intent}", "payment_method", "spec"),
     Clearing("POST /v1/setup_intents/{intent}", "payment_method", "spec"),
 )
-"""What clears beyond the marks in the document; its prose says the last two."""
+"""What clears beyond the marks in the document; its prose says those of intents."""
 
 
 def decode(text: str) -> dict[str, Raw]:
@@ -109,6 +116,8 @@ def _object(raw: dict[str, Raw], shape: Shape, name: str) -> dict[str, Any]:
         inner = shape.values
         if name.endswith(("metadata", "metadata]")):
             _check_metadata(raw, name)
+        if name.endswith(("currency_options", "currency_options]")):
+            raw = {currency(key, name): value for key, value in raw.items()}
         return {key: "" if value == "" else _value(value, inner, f"{name}[{key}]") for key, value in raw.items()}
     for key in raw:
         if key not in shape.fields:
@@ -146,7 +155,7 @@ def _scalar(raw: str, shape: Shape, name: str) -> Any:
     wanted = [kind for kind in _SCALARS if kind in shape.types and not _only_clears(kind, shape)]
     for kind in wanted:
         try:
-            return _SCALARS[kind](raw, shape, name)
+            return checked(_SCALARS[kind](raw, shape, name), name)
         except Refusal:
             if kind == wanted[-1]:
                 raise

@@ -24,6 +24,7 @@ SECONDS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 """What the ends of the time asked for must be whole multiples of, with and without `value_grouping_window`."""
 
 _ONE_IN = 5  # so many customers have no usage for each that has
+_BEFORE_PRICES_DAYS = 30  # the first meter was there before the prices that go by it
 _SPACING_DAYS = 40  # between the days on which two meters were made
 
 
@@ -43,6 +44,15 @@ _PLANS = (
 )
 
 
+def meter_of_prices(seed: int) -> str:
+    """Return the id of the meter that the business's metered prices go by."""
+    return _ids(seed)(0)
+
+
+def _ids(seed: int) -> Ids:
+    return Ids(seed, "billing.meter", "mtr_test_61S")
+
+
 class Usage(NamedTuple):
     """One meter event: when, how much, and the identifier that tells it from others."""
 
@@ -55,8 +65,8 @@ class Meters:
     """The seeded meters, numbered from 0, oldest first, as the other kinds of objects are."""
 
     def __init__(self, seed: int, start: int) -> None:
-        self._ids = Ids(seed, "billing.meter", "mtr_test_61S")
-        self._start = start
+        self._ids = _ids(seed)
+        self._start = start - _BEFORE_PRICES_DAYS * DAY
         self.numbering = self
         self.end = len(_PLANS)
 

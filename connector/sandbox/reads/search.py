@@ -41,6 +41,7 @@ _CLAUSE = re.compile(
         (?:'(?P<single>(?:\\.|[^'\\])*)'|"(?P<double>(?:\\.|[^"\\])*)"|(?P<word>[A-Za-z0-9._-]+))\s*""",
     re.VERBOSE | re.DOTALL,
 )  # no two ways to match the same letters, so that no query takes long
+_SHORTEST_SUBSTRING = 3
 _JOIN = re.compile(r"(AND|OR)\b", re.IGNORECASE)
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ":": lambda a, b: a == b,
@@ -128,6 +129,8 @@ def _clause(found: re.Match[str], kind: str) -> Clause:
     text = found["single"] if found["single"] is not None else found["double"]
     value = found["word"] if text is None else re.sub(r"\\(.)", r"\1", text)
     path = name if key is not None else FIELDS[kind][name]
+    if found["operator"] == "~" and len(value) < _SHORTEST_SUBSTRING:
+        raise refusal("short_substring", "query")
     return Clause(path, key, found["operator"], value, found["not"] is not None)
 
 

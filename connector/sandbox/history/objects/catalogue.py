@@ -153,7 +153,7 @@ class Prices(CatalogueKind):
             price["recurring"] = {
                 "interval": line["interval"],
                 "interval_count": 1,
-                "meter": None,
+                "meter": self.company.meter if "usage_type" in line else None,
                 "trial_period_days": None,
                 "usage_type": line.get("usage_type", "licensed"),
             }
@@ -172,6 +172,7 @@ class Prices(CatalogueKind):
             currency=price["currency"],
             interval=entry.line["interval"],
             metadata=dict(price["metadata"]),
+            meter=price["recurring"]["meter"],
             nickname=price["nickname"],
             product=price["product"],
             tiers_mode=price["tiers_mode"],

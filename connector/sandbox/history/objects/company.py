@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connector.sandbox.document.templates import Record, template
+from connector.sandbox.history.meters import meter_of_prices
 from connector.sandbox.history.objects.catalogue import Coupons, PaymentLinks, Prices, Products
 from connector.sandbox.history.objects.charges import Charges
 from connector.sandbox.history.objects.credit_notes import CreditNotes
@@ -30,6 +31,7 @@ class Company:
     def __init__(self, story: Story) -> None:
         self.story = story
         self.identities = Identities(story.seed)
+        self.meter = meter_of_prices(story.seed)
         self._tax_rates = {key: place for place, key in enumerate(sorted(story.people.markets))}
         self.customers = Customers(self)
         self.products = Products(self)

@@ -35,7 +35,8 @@ _MILLIONTHS_OF_A_CENT = {  # dollar cents for one minor unit, times a million, b
     "omr": 260_000, "php": 17_500, "pln": 272_000, "ron": 230_000, "sar": 266_000, "sek": 105_000, "sgd": 770_000,
     "thb": 30_500, "tnd": 34_000, "try": 24_000, "twd": 32_500, "vnd": 3_900, "zar": 56_000,
 }  # fmt: skip
-_TAKEN = frozenset({"usd", "eur", "gbp", "jpy", "kwd", "isk", "huf", "ugx", *_MILLIONTHS_OF_A_CENT})
+_OF_THE_BUSINESS = frozenset({"usd", "eur", "gbp", "jpy", "kwd", "isk", "huf", "ugx"})
+_USUAL_RATE = 10_000  # of currencies that nobody here pays in
 
 holds(_KIND)
 
@@ -55,11 +56,6 @@ class Movement:
     description: str | None
     fee: int = 0
     is_pending: bool = False
-
-
-def is_currency(name: str) -> bool:
-    """Whether payments in this currency are taken."""
-    return name in _TAKEN
 
 
 def settled(amount: int, currency: str, now: int) -> int:
@@ -165,9 +161,9 @@ def _change(write: Write, word: str, currency: str, net: int) -> None:
 
 def _rate(currency: str, now: int) -> int | None:
     """Millionths of a dollar cent for one minor unit; None where nothing is exchanged."""
-    if currency in _MILLIONTHS_OF_A_CENT:
-        return _MILLIONTHS_OF_A_CENT[currency]
-    return money.rate(currency, now // _MONTH)
+    if currency in _OF_THE_BUSINESS:
+        return money.rate(currency, now // _MONTH)
+    return _MILLIONTHS_OF_A_CENT.get(currency, _USUAL_RATE)
 
 
 def _fees(movement: Movement, currency: str) -> list[Record]:

@@ -93,7 +93,7 @@ def new_price(write: Write, asked: Record) -> Record:
     _take_lookup_key(write, asked, None)
     price = write.blank("price", id=write.new_id("price_"), type="recurring" if "recurring" in asked else "one_time")
     form = {name: value for name, value in asked.items() if name not in {"tiers", "currency_options", "recurring"}}
-    apply(price, {**form, "currency": asked["currency"].lower()}, "price")
+    apply(price, {**form, "currency": asked["currency"]}, "price")
     _set_amounts(price)
     if "recurring" in asked:
         price["recurring"] = _RECURRING | asked["recurring"]
@@ -121,6 +121,11 @@ _RECURRING: dict[str, Any] = {
 
 
 def _check_price(write: Write, asked: Record) -> None:
+    how = asked.get("recurring", {})
+    if how.get("usage_type") == "metered" and not how.get("meter"):
+        raise write.refuse("metered_without_meter", "recurring[meter]")
+    if how.get("meter"):
+        write.get("billing.meter", how["meter"], "recurring[meter]")
     if asked.get("billing_scheme") == "tiered":
         for name in ("tiers", "tiers_mode"):
             if name not in asked:

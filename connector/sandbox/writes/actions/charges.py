@@ -9,6 +9,7 @@ from connector.sandbox.writes.actions.payments import (
     Sought,
     capture,
     check_amount,
+    check_step,
     default_method,
     not_taken,
     take_alone,
@@ -75,6 +76,7 @@ def capture_charge(write: Write) -> Record:
         raise write.refuse("capture_too_large", "amount", amount=amount, held=charge["amount"])
     if amount < 1:
         raise write.refuse("too_small", "amount", bound=1, value=amount)
+    check_step(write, amount, charge["currency"])
     form = {name: value for name, value in write.form.items() if name != "amount"}
     apply(charge, form, "charge")
     return capture(write, charge, amount)

@@ -11,12 +11,14 @@ from typing import Any
 from connector.sandbox.document.rules import Record
 from connector.sandbox.writes.actions.balances import DAY
 from connector.sandbox.writes.actions.payments import not_taken
+from connector.sandbox.writes.actions.periods import MOST_ITEMS
 from connector.sandbox.writes.actions.pricing import amount_of, price_asked, product_name
 from connector.sandbox.writes.engine.handlers import handles
 from connector.sandbox.writes.engine.schedule import Due, due
 from connector.sandbox.writes.engine.write import Write, apply, merged
 
 _LASTS = DAY
+_MOST_SOLD = 100  # in one payment
 _SHORTEST = 30 * 60
 _NOT_TAKEN = (
     "after_expiration", "automatic_tax", "customer_account", "discounts", "invoice_creation", "optional_items",
@@ -114,6 +116,9 @@ def _sell(write: Write, seller: Record, url: str) -> None:
     asked = write.form.get("line_items")
     if not asked:
         raise write.refuse("required", "line_items")
+    most = MOST_ITEMS if seller.get("mode") != "payment" else _MOST_SOLD
+    if len(asked) > most:
+        raise write.refuse("too_many", "line_items", bound=most)
     lines = [_line(write, item, place) for place, item in enumerate(asked)]
     recurring = any(line["price"]["recurring"] for line in lines)
     mode = seller.get("mode")

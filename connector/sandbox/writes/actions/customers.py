@@ -5,13 +5,24 @@ from __future__ import annotations
 import re
 
 from connector.sandbox.document.rules import Record
-from connector.sandbox.writes.actions import balances
 from connector.sandbox.writes.actions.invoice_states import move_balance
 from connector.sandbox.writes.actions.methods import attached
 from connector.sandbox.writes.engine.handlers import handles, holds
 from connector.sandbox.writes.engine.write import Write, apply
 
 holds("tax_id")
+
+_ANY_TAX_ID = re.compile(r"[A-Za-z0-9/]{3,30}")
+_TAX_IDS = {
+    "eu_vat": re.compile(r"[A-Z]{2}[A-Z0-9]{8,12}"),
+    "gb_vat": re.compile(r"GB([0-9]{9}|[0-9]{12})"),
+    "us_ein": re.compile(r"[0-9]{9}"),
+    "ch_vat": re.compile(r"CHE[0-9]{9}(MWST|TVA|IVA)"),
+    "au_abn": re.compile(r"[0-9]{11}"),
+    "jp_cn": re.compile(r"[0-9]{13}"),
+    "no_vat": re.compile(r"[0-9]{9}(MVA)?"),
+}
+"""What tax ids look like [known]; those of other types have letters and digits."""
 
 _ASIDE = frozenset({"cash_balance", "source", "tax", "validate"})
 """Parameters that leave nothing in the object, or nothing that the sandbox holds."""
@@ -26,8 +37,8 @@ def create(write: Write) -> Record:
     if "payment_method" in write.form:
         attached(write, write.form["payment_method"], customer["id"], "payment_method")
     _fill(write, customer)
-    for asked in write.form.get("tax_id_data", []):
-        _new_tax_id(write, asked, customer["id"])
+    for place, asked in enumerate(write.form.get("tax_id_data", [])):
+        _new_tax_id(write, asked, customer["id"], f"tax_id_data[{place}][value]")
     write.put("customer", customer)
     write.emit("customer.created", customer)
     return customer
@@ -82,9 +93,7 @@ def move(write: Write) -> Record:
     """Give the customer credit (a negative amount) or a debt; the next invoice takes it into account."""
     customer = write.get("customer", write.ids["customer"])
     write.at(customer["test_clock"])
-    currency = write.form["currency"].lower()
-    if not balances.is_currency(currency):
-        raise write.refuse("bad_currency", "currency", currency=currency)
+    currency = write.form["currency"]
     if customer["currency"] not in (None, currency):
         raise write.refuse("not_held", "currency", what="balances in a second currency")
     if customer["currency"] is None:
@@ -125,7 +134,9 @@ def _fill(write: Write, customer: Record) -> None:
     apply(customer, form, "customer")
 
 
-def _new_tax_id(write: Write, asked: Record, customer: str) -> Record:
+def _new_tax_id(write: Write, asked: Record, customer: str, param: str = "value") -> Record:
+    if not _TAX_IDS.get(asked["type"], _ANY_TAX_ID).fullmatch(re.sub(r"[ .-]", "", asked["value"])):
+        raise write.refuse("bad_tax_id", param, type=asked["type"])
     country = asked["type"].partition("_")[0].upper()
     tax_id = write.blank(
         "tax_id",

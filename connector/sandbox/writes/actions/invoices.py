@@ -92,7 +92,7 @@ def new_invoice(write: Write, customer: Record, currency: str | None = None) -> 
     invoice.update({f"customer_{name}": customer[name] for name in ("address", "email", "name", "phone", "shipping")})
     invoice.update(
         billing_reason="manual",
-        currency=(currency or customer["currency"] or "usd").lower(),
+        currency=currency or customer["currency"] or "usd",
         custom_fields=settings["custom_fields"],
         customer_tax_exempt=customer["tax_exempt"],
         footer=settings["footer"],

@@ -18,6 +18,7 @@ from connector.sandbox.writes.actions.payments import (
     cancel_intent,
     capture,
     check_amount,
+    check_step,
     declined,
     new_intent,
     not_taken,
@@ -105,6 +106,7 @@ def capture_intent(write: Write) -> Record:
         raise write.refuse("capture_too_large", "amount_to_capture", amount=amount, held=held)
     if amount < 1:
         raise write.refuse("too_small", "amount_to_capture", bound=1, value=amount)
+    check_step(write, amount, intent["currency"], "amount_to_capture")
     apply(intent, write.form, "payment_intent")
     charge = capture(write, write.get("charge", intent["latest_charge"]), amount)
     return succeed(write, intent, charge)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from connector.sandbox.document.forms import only_clears
 from connector.sandbox.document.refusals import Refusal, refusal
 from connector.sandbox.document.rules import Record
+from connector.sandbox.document.values import step_of
 from connector.sandbox.history.objects.declines import Decline, refuse
 from connector.sandbox.writes.actions import balances, cards, disputes
 
@@ -92,15 +93,20 @@ def usable_method(write: Write, text: str, param: str, customer: str | None) -> 
 
 
 def check_amount(write: Write, amount: int, currency: str) -> None:
-    """Refuse what cannot be charged: an unknown currency, too little, too much."""
-    if not balances.is_currency(currency):
-        raise write.refuse("bad_currency", "currency", currency=currency)
+    """Refuse what cannot be charged: too little, too much, fractions that cards do not take."""
     if amount > LARGEST:
         raise write.refuse("amount_too_large", "amount", bound=LARGEST)
     if amount < 1:
         raise write.refuse("too_small", "amount", bound=1, value=amount)
+    check_step(write, amount, currency)
     if currency in ("usd", "eur") and amount < _SMALLEST_CENTS:
         raise write.refuse("amount_too_small", "amount", currency=currency)
+
+
+def check_step(write: Write, amount: int, currency: str, param: str = "amount") -> None:
+    """Refuse an amount that cards cannot take: with a third decimal, or with decimals where there are no coins."""
+    if amount % step_of(currency):
+        raise write.refuse("amount_step", param, currency=currency, step=step_of(currency))
 
 
 def not_taken(write: Write, names: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -16,6 +17,9 @@ from connector.sandbox.writes.actions.invoice_items import new_item, of_subscrip
 from connector.sandbox.writes.actions.invoices import for_subscription, leave_new, new_invoice
 from connector.sandbox.writes.actions.pricing import amount_of, exact, plan_of, price_asked, pricing_of, product_name
 from connector.sandbox.writes.engine.write import Write, merged
+
+MOST_ITEMS = 20
+"""So many items a subscription may have [spec]."""
 
 _LINE, _PARENT = template("line_item"), template("line_item_parent.subscription_item")
 
@@ -87,8 +91,13 @@ def change_item(write: Write, item: Record, asked: Mapping[str, Any], param: str
 
 
 def check_alike(write: Write, subscription: Record) -> None:
-    """Refuse items that are not billed together: other intervals, or other currencies."""
+    """Refuse items that are not billed together: other intervals or currencies, too many, one price twice."""
     prices = [item["price"] for item in items_of(subscription)]
+    if len(prices) > MOST_ITEMS:
+        raise write.refuse("too_many", "items", bound=MOST_ITEMS)
+    for price, times in Counter(price["id"] for price in prices).items():
+        if times > 1:
+            raise write.refuse("same_price", "items", price=price)
     cycles = {(price["recurring"]["interval"], price["recurring"]["interval_count"]) for price in prices}
     if len(cycles) > 1:
         raise write.refuse("mixed_intervals")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from connector.sandbox.document.rules import Record
 from connector.sandbox.writes.actions import balances, cards
 from connector.sandbox.writes.actions.balances import DAY, Movement
-from connector.sandbox.writes.actions.payments import not_taken
+from connector.sandbox.writes.actions.payments import check_step, not_taken
 from connector.sandbox.writes.engine.handlers import handles
 from connector.sandbox.writes.engine.schedule import Due, due
 from connector.sandbox.writes.engine.write import Write, merged
@@ -35,6 +35,7 @@ def create(write: Write) -> Record:
         raise write.refuse("refund_too_large", "amount", amount=amount, left=left)
     if amount < 1:
         raise write.refuse("too_small", "amount", bound=1, value=amount)
+    check_step(write, amount, charge["currency"])
     if not charge["captured"] and amount != left:
         raise write.refuse("charge_state", id=charge["id"], verb="refunded in part", status="not captured")
     refund = _refund(write, charge, amount)
