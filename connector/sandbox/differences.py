@@ -38,7 +38,9 @@ DIFFERENCES = (
     "Nobody completes a Checkout Session: it is expired, or expires.",
     "A parameter that the sandbox takes and that changes nothing it holds is accepted and has no effect; where that "
     "would mislead, it is refused with 501.",
-    "What it does not hold cannot be expanded: discounts, applications, tax codes and sources are answered with 501.",
+    "What it does not hold stays an id where it is expanded: applications, tax codes, transfers.",
+    "Lists of what it does not hold are empty, below an object too; those of products that an account has to switch on "
+    "(issuing, treasury, identity and the like) are answered with 501.",
     "An empty string clears where the document marks it and where the table below says so, and is refused elsewhere.",
     "A customer's balance is held in one currency, and only a balance transaction shows in its history: setting "
     "`balance` directly leaves none. No customer has a discount of its own.",
@@ -54,13 +56,15 @@ DIFFERENCES = (
     "An event of an object on a test clock has the time of that clock.",
     "Permission names of restricted keys, and which calls share one, follow what is generally known.",
     "Search takes what people use: the usual fields and metadata, `:`, `~`, `<`, `>`, `<=`, `>=`, `-`, `AND`, `OR`.",
-    "`Stripe-Version` is checked for its form and echoed; objects are always shown in the version of the document.",
+    "`Stripe-Version` is checked for its form and echoed; objects are always shown in the version of the document, and "
+    "the header `Sandbox-Shape` names that where another was asked for. Parameters and expansions that only a former "
+    "version had are taken from it and have no effect, but those that are only called otherwise today.",
     "Creating a recurring price tells of the price only, not of the plan that it also is.",
     "A deleted customer's payment methods stay attached; they are no longer listed anywhere but by their id.",
     "Webhook endpoints are told of the own account's events in test mode; a failed delivery is tried again after "
     "seconds, not hours, and given up after six attempts. Signing secrets follow from the endpoint's id.",
     "Live mode begins with the objects of test mode, under the same ids, and goes its own way from there. The "
-    "connected accounts are three, and cannot be listed.",
+    "connected accounts are three; each is listed with the data of an account of its own.",
     "Usage cannot be sent to meters; a summary is left out where nothing was used.",
     "Every file can be read back, whatever its purpose; links to files lead nowhere.",
     "There are two report types, both of version 3, and their runs take a second.",

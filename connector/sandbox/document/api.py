@@ -122,6 +122,8 @@ class Operation:
     body: Mapping[str, Shape]
     required: frozenset[str]
     returns: Shape | None
+    former: frozenset[str] = frozenset()
+    """Parameters that a former version had."""
 
     @property
     def name(self) -> str:
@@ -322,6 +324,7 @@ def _operation(method: str, path: str) -> Operation:
         body={name: _shape(part) for name, part in form.get("properties", {}).items()},
         required=frozenset([*needed, *form.get("required", ())]),
         returns=_shape(answer) if answer else None,
+        former=frozenset(node.get("x-former", ())),
     )
 
 

@@ -1,8 +1,8 @@
 """Cuts Stripe's API document down to what the sandbox needs: `python -m connector.sandbox.document.build SPEC_DIR`.
 
 Run once per API version by whoever has the documents. It writes `api.json.gz` beside this file (every path
-with its parameters and bodies, every schema, no prose; lengths from the published document) and the samples that
-tests read, under `tests/data`. Nothing else imports it.
+with its parameters and bodies, every schema, no prose; lengths and former parameters from the published document)
+and the samples that tests read, under `tests/data`. Nothing else imports it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connector.sandbox.document.lengths import add_lengths
+from connector.sandbox.document.former import add_former
 
 _PROSE = frozenset({"description", "title", "x-sdk", "x-resourceId", "x-expansionResources"})
 _NAMED = frozenset({"properties", "schemas", "paths"})  # below these, keys are names and never prose
 
 SAMPLES = (
     "account", "balance", "balance_transaction", "billing.meter", "charge", "checkout.session", "coupon",
-    "credit_note", "credit_note_line_item", "customer", "deleted_customer", "discount", "dispute", "event", "invoice",
+    "credit_note", "credit_note_line_item", "customer", "customer_balance_transaction", "deleted_customer",
+    "discount", "dispute", "event", "invoice",
     "invoice_payment", "invoiceitem", "item", "line_item", "payment_intent", "payment_link", "payment_method",
-    "payout", "plan", "price", "product", "refund", "subscription", "subscription_item",
+    "payout", "plan", "price", "product", "promotion_code", "refund", "setup_attempt", "setup_intent", "subscription",
+    "subscription_item", "tax_id", "tax_rate", "test_helpers.test_clock",
 )  # fmt: skip
 
 
@@ -39,7 +41,7 @@ class Places:
 def build(spec_dir: Path, places: Places) -> list[Path]:
     """Write the cut document and the samples; return the files written."""
     document, published = (_newest(spec_dir, f"spec3.{word}-*.json.gz") for word in ("reconstructed", "published"))
-    add_lengths(document, published)
+    add_former(document, published)
     places.samples.mkdir(parents=True, exist_ok=True)
     written = {
         places.package / "api.json.gz": _zip(cut(document)),

@@ -7,7 +7,7 @@ Refusal that names the parameter at fault.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -54,8 +54,13 @@ def decode(text: str) -> dict[str, Raw]:
 
     Refusal for a key that is nested deeper than any of Stripe's.
     """
+    return nested(parse_qsl(text, keep_blank_values=True))
+
+
+def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Raw]:
+    """Return names with brackets and their values as nested dicts."""
     tree: dict[str, Raw] = {}
-    for key, value in parse_qsl(text, keep_blank_values=True):
+    for key, value in pairs:
         head, _, rest = key.partition("[")
         if rest.count("[") >= _DEEPEST:
             raise refusal("too_nested", head, bound=_DEEPEST)

@@ -27,7 +27,9 @@ class Business:
     kinds: tuple[str, ...] = (
         "customer", "product", "price", "subscription", "invoice", "invoiceitem", "charge", "payment_intent",
         "invoice_payment", "refund", "payout", "balance_transaction", "dispute", "credit_note", "coupon",
-        "payment_method", "payment_link", "checkout.session", "event", "billing.meter",
+        "payment_method", "payment_link", "checkout.session", "event", "billing.meter", "tax_rate", "tax_id",
+        "discount", "promotion_code", "setup_intent", "setup_attempt", "test_helpers.test_clock",
+        "customer_balance_transaction",
     )  # fmt: skip
 
     def __init__(self, *, seed: int, size: str, now: int) -> None:

@@ -28,6 +28,12 @@ _BY_QUERY = {"/v1/subscription_items": ("subscription", "items")}
 _INSIDE = {"subscription_item": ("subscription", "items")}
 """Objects that are retrieved by their own id but live in a parent."""
 
+NOT_ENABLED = tuple(
+    f"/v1/{name}/"
+    for name in ("apps", "climate", "financial_connections", "forwarding", "identity", "issuing", "sigma", "treasury")
+)
+"""Products that an account has only when they are switched on; the lists of all others can be empty."""
+
 PARAM_OF = {"customer": "id", "subscription_exposed_id": "id"}
 """Path parameters that errors call by another name [known]."""
 
@@ -56,14 +62,29 @@ def _list_reader(store: Store, operation: Operation) -> Reader | None:
     if operation.lists == "billing.meter_event_summary":
         return _summaries
     if not operation.path_parameters:
-        return _list if operation.lists in store.kinds else None
+        return _list if operation.lists in store.kinds else _nothing(operation)
     parent, field = _parent(operation)
     if parent not in store.kinds:
         return None
     shape = api.schema(parent).fields.get(field)
     if shape is not None and shape.is_list and (parent, field) not in GATHERED:
         return _children
-    return _list_of_parent if operation.lists in store.kinds else None
+    return _list_of_parent if operation.lists in store.kinds else _empty_list_of_parent
+
+
+def _nothing(operation: Operation) -> Reader | None:
+    """Return what serves a list that nothing is in; None where Stripe would say that the product is not switched on."""
+    return None if operation.path.startswith(NOT_ENABLED) else _empty_list
+
+
+def _empty_list(_store: Store, _operation: Operation, path: str, _parameters: Parameters) -> Record:
+    return {"object": "list", "data": [], "has_more": False, "url": path}
+
+
+def _empty_list_of_parent(store: Store, operation: Operation, path: str, parameters: Parameters) -> Record:
+    parent, _ = _parent(operation)
+    _above(store, operation, path, parent)
+    return _empty_list(store, operation, path, parameters)
 
 
 def _parent(operation: Operation) -> tuple[str, str]:
@@ -95,7 +116,7 @@ def _children(store: Store, operation: Operation, path: str, parameters: Paramet
     parent, field = _parent(operation)
     record = _above(store, operation, path, parent)
     if not record.get(field):
-        raise refusal("not_served", call=operation.name)
+        return _empty_list(store, operation, path, parameters)
     found = part(record[field]["data"], operation.lists or "", parameters)
     return _answer(store, operation, path, found, parameters)
 

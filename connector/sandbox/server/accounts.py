@@ -7,17 +7,20 @@ and test mode begin with the same objects and go separate ways.
 from __future__ import annotations
 
 import threading
+from operator import itemgetter
 
 from connector.sandbox.history.business import Business
 from connector.sandbox.history.objects.identities import Identities
 from connector.sandbox.options import Options
 from connector.sandbox.world.clock import Clock
 from connector.sandbox.world.store import Store
+from connector.sandbox.writes.opening import furnish
 from connector.sandbox.writes.served import KINDS
 
 CONNECTED = 3
 """How many connected accounts there are."""
 
+_JOINS_SECONDS = 97 * 86_400  # between the days on which two accounts were connected
 _APART = 1_000_003  # between the seeds of two accounts
 
 
@@ -28,6 +31,11 @@ class Accounts:
         self.own = str(store.business.account()["id"])
         seeds = [options.seed + _APART * place for place in range(1, CONNECTED + 1)]
         self._seeds = {Identities(seed).account: seed for seed in seeds}
+        self._businesses = {
+            name: Business(seed=seed, size="small", now=clock.start) for name, seed in self._seeds.items()
+        }
+        self._introduce(store)
+        furnish(store)
         self._stores = {(self.own, False): store}
         self._clock = clock
         self._search_lag_seconds = options.search_lag_seconds
@@ -48,11 +56,22 @@ class Accounts:
 
     def _made(self, account: str, livemode: bool) -> Store:
         seed = self._seeds.get(account, 0)
-        twin = self._stores.get((account, not livemode))
-        business = twin.business if twin else Business(seed=seed, size="small", now=self._clock.start)
+        business = self._businesses.get(account) or self._stores[self.own, not livemode].business
         store = Store(business, self._clock, KINDS, seed + livemode)
         store.search_lag_seconds = self._search_lag_seconds
         store.older_events = self._older_events
         store.connected_account = account if account != self.own else None
+        furnish(store)
+        if account == self.own:
+            self._introduce(store)
         self._stores[account, livemode] = store
         return store
+
+    def _introduce(self, store: Store) -> None:
+        """Let the own account know of its connected ones, the oldest first."""
+        accounts = (business.account() for business in self._businesses.values())
+        for place, account in enumerate(sorted(accounts, key=itemgetter("created", "id"))):
+            account.update(
+                created=account["created"] + (place + 1) * _JOINS_SECONDS, email=f"owner.{place}@example.com"
+            )
+            store.put("account", account)

@@ -10,13 +10,16 @@ from connector.sandbox.document.forms import CLEARED, decode, read
 from connector.sandbox.document.refusals import refusal
 from connector.sandbox.server.messages import Request
 
+FORM_TYPES = frozenset({"", "application/x-www-form-urlencoded"})
+"""Content types of a form; where none is said, it is one."""
+
 _MULTIPART = "POST /v1/files"
 
 
 def parameters_of(request: Request, operation: Operation) -> dict[str, Any]:
     """Return the parameters in body and query as typed values; Refusal for what `operation` does not take."""
     shapes = {**operation.query, **operation.body}
-    is_form = request.headers.get("content-type", "").partition(";")[0] in {"", "application/x-www-form-urlencoded"}
+    is_form = request.headers.get("content-type", "").partition(";")[0] in FORM_TYPES
     if request.body and not is_form and operation.name != _MULTIPART:
         raise refusal("not_form")
     body = decode(request.body.decode("utf-8", "replace")) if is_form else {}

@@ -20,10 +20,12 @@ from connector.sandbox.document.api import Operation
 from connector.sandbox.document.refusals import Refusal, refusal
 from connector.sandbox.options import Options
 from connector.sandbox.reads.readers import reader
+from connector.sandbox.server import aliases
 from connector.sandbox.server.accounts import Accounts
 from connector.sandbox.server.admin import Admin
 from connector.sandbox.server.bodies import parameters_of
 from connector.sandbox.server.faults import Fault, Plan, plan
+from connector.sandbox.server.former_versions import SHAPE_HEADER, is_former, of_today
 from connector.sandbox.server.idempotency import Idempotency
 from connector.sandbox.server.keys import Key, KeyRing, masked, permission
 from connector.sandbox.server.limits import Limits
@@ -77,6 +79,7 @@ class Service:
         """Return the answer to `call`; never raises."""
         if request.path.startswith("/_"):
             return self._guarded(lambda: self._admin.respond(request))
+        request = aliases.of_today(request)
         request = replace(request, request_id="req_" + "".join(self._chance.choices(_ID_LETTERS, k=14)))
         operation = api.operation(request.method, request.path)
         name = operation.name if operation else f"{request.method} (unknown)"
@@ -112,6 +115,8 @@ class Service:
             if other is not None:
                 return other
             raise refusal("unknown_path", method=request.method, path=request.path)
+        if is_former(request.headers.get("stripe-version", api.version())):
+            request = of_today(request, operation)
         self._limits.take(key.livemode, operation)
         if not key.allows(operation):
             needed = permission(operation)
@@ -197,7 +202,8 @@ class Service:
 
     def _headers(self, request: Request) -> dict[str, str]:
         version = request.headers.get("stripe-version", "")
-        return {
+        other = version and version != api.version()
+        return ({SHAPE_HEADER: api.version()} if other else {}) | {
             "Date": formatdate(self._clock.now(), usegmt=True),
             "Request-Id": request.request_id,
             "Stripe-Version": version if _VERSION.fullmatch(version) else api.version(),

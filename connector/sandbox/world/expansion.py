@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,8 +19,9 @@ ON_REQUEST: dict[str, tuple[str, ...]] = {
     "charge": ("refunds",),
     "checkout.session": ("line_items",),
     "coupon": ("applies_to", "currency_options"),
-    "customer": ("cash_balance", "sources", "subscriptions", "tax", "tax_ids"),
-    "invoice": ("payments",),
+    "customer": ("cash_balance", "discount", "sources", "subscriptions", "tax", "tax_ids"),
+    "invoice": ("confirmation_secret", "payments"),
+    "item": ("discounts", "taxes"),
     "payment_link": ("line_items",),
     "price": ("currency_options", "tiers"),
 }
@@ -32,6 +34,9 @@ GATHERED = {
     ("customer", "tax_ids"): ("tax_id", "customer"),
 }
 """Lists on request that are made of objects with a list of their own: the kind, and its field for the parent."""
+
+_EMBEDDING = frozenset({"checkout.session", "item", "payment_link", "subscription", "subscription_item"})
+"""Kinds in which objects stand whole that have such fields: prices, and items with a price."""
 
 Tree = dict[str, "Tree"]
 
@@ -77,6 +82,9 @@ def _hint(names: list[str], operation: Operation) -> str:
 def show(record: Record, kind: str, tree: Tree, store: Store) -> Record:
     """Turn a fresh whole `record` into what an answer shows of it; changes and returns it."""
     _on_request(record, kind, tree, store)
+    if kind in _EMBEDDING:
+        for name, value in record.items():
+            _inside(value, tree.get(name, {}), store)
     for path in _lists_in(kind):
         _cut(record, path)
     if kind == "event":
@@ -100,8 +108,70 @@ def _on_request(record: Record, kind: str, tree: Tree, store: Store) -> None:
             record.pop(name, None)
         elif (kind, name) in GATHERED:
             record[name] = _gathered(record["id"], kind, name, store)
-        elif name not in record:
-            raise refusal("not_held", "expand", what=f"{name} of {kind} objects")
+        elif record.get(name) is None and (kind, name) in _MADE:
+            record[name] = _MADE[kind, name](record, store)
+
+
+def _inside(value: Any, tree: Tree, store: Store) -> None:
+    """Leave out, or fill in, what comes only on request of objects that stand whole in others."""
+    if isinstance(value, list):
+        for item in value:
+            _inside(item, tree, store)
+    elif isinstance(value, dict):
+        if value.get("object") in ON_REQUEST:
+            _on_request(value, value["object"], tree, store)
+        for name, below in value.items():
+            if isinstance(below, dict | list):
+                _inside(below, tree.get(name, {}), store)
+
+
+def _no_sources(customer: Record, _store: Store) -> Record:
+    return {"object": "list", "data": [], "has_more": False, "url": f"/v1/customers/{customer['id']}/sources"}
+
+
+def _cash_balance(customer: Record, _store: Store) -> Record:
+    return {
+        "object": "cash_balance",
+        "available": None,
+        "customer": customer["id"],
+        "customer_account": None,
+        "livemode": customer["livemode"],
+        "settings": {"reconciliation_mode": "automatic", "using_merchant_default": True},
+    }
+
+
+def _tax(customer: Record, _store: Store) -> Record:
+    """Return where a customer is taxed: where they live, if they said so."""
+    address = customer["address"] or {}
+    country = address.get("country")
+    location = {"country": country, "source": "billing_address", "state": address.get("state")} if country else None
+    automatic = "not_collecting" if country else "unrecognized_location"
+    return {"automatic_tax": automatic, "ip_address": None, "location": location, "provider": "stripe"}
+
+
+def _confirmation_secret(invoice: Record, store: Store) -> Record | None:
+    """Return what a browser needs to pay an open invoice."""
+    payments = _gathered(invoice["id"], "invoice", "payments", store)["data"]
+    intent = next((each["payment"]["payment_intent"] for each in payments if each["status"] == "open"), None)
+    found = store.get("payment_intent", intent) if intent else None
+    return {"client_secret": found["client_secret"], "type": "payment_intent"} if found else None
+
+
+def _currency_options(price: Record, _store: Store) -> Record:
+    names = ("custom_unit_amount", "tax_behavior", "unit_amount", "unit_amount_decimal")
+    return {price["currency"]: {name: price[name] for name in names}}
+
+
+_MADE: dict[tuple[str, str], Callable[[Record, Store], Any]] = {
+    ("customer", "cash_balance"): _cash_balance,
+    ("customer", "sources"): _no_sources,
+    ("customer", "tax"): _tax,
+    ("invoice", "confirmation_secret"): _confirmation_secret,
+    ("item", "discounts"): lambda _item, _store: [],
+    ("item", "taxes"): lambda _item, _store: [],
+    ("price", "currency_options"): _currency_options,
+}
+"""What is worked out for an answer that asks for it; what is not here and not held stays away, as at Stripe."""
 
 
 def _gathered(id: str, kind: str, name: str, store: Store) -> Record:  # noqa: A002 - Stripe's word for it
@@ -159,10 +229,7 @@ def _expanded(value: Any, shape: Shape, tree: Tree, store: Store) -> Any:
 
 
 def _loaded(id: str, shape: Shape, tree: Tree, store: Store) -> Any:  # noqa: A002
-    held = [kind for kind in shape.resources if kind in store.kinds]
-    if not held:
-        raise refusal("not_held", "expand", what=f"{shape.resources[0]} objects")
-    for kind in held:
+    for kind in (kind for kind in shape.resources if kind in store.kinds):
         record = store.get(kind, id)
         if record is not None:
             return show(record, kind, tree, store)

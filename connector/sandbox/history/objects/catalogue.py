@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from connector.sandbox.document.templates import Record, listed, template
 from connector.sandbox.history.objects.identities import LINES
 from connector.sandbox.history.objects.kind import Happening, Kind
-from connector.sandbox.history.story.catalogue import Entry, Items, amount_of, unit_decimal
+from connector.sandbox.history.story.catalogue import (
+    BAND_SIZE,
+    TIERS,
+    Entry,
+    Items,
+    amount_of,
+    unit_decimal,
+    unit_in_band,
+)
 
 if TYPE_CHECKING:
     from connector.sandbox.history.objects.company import Company
@@ -149,6 +157,8 @@ class Prices(CatalogueKind):
             unit_amount=line.get("unit_amount"),
             unit_amount_decimal=unit_decimal(line),
         )
+        if "tiers_mode" in line:
+            price["tiers"] = [tier(band) for band in range(TIERS)]
         if "interval" in line:
             price["recurring"] = {
                 "interval": line["interval"],
@@ -277,6 +287,18 @@ class PaymentLinks(CatalogueKind):
         if "custom_text" in line:
             link["custom_text"]["after_submit"] = {"message": line["custom_text"]}
         return link
+
+
+def tier(band: int) -> Record:
+    """A tier of the graduated price; the last is without end."""
+    unit = unit_in_band(band)
+    return {
+        "flat_amount": None,
+        "flat_amount_decimal": None,
+        "unit_amount": unit,
+        "unit_amount_decimal": str(unit),
+        "up_to": (band + 1) * BAND_SIZE if band + 1 < TIERS else None,
+    }
 
 
 def _copied(value: Any) -> Any:

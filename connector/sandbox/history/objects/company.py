@@ -6,8 +6,10 @@ from connector.sandbox.document.templates import Record, template
 from connector.sandbox.history.meters import meter_of_prices
 from connector.sandbox.history.objects.catalogue import Coupons, PaymentLinks, Prices, Products
 from connector.sandbox.history.objects.charges import Charges
+from connector.sandbox.history.objects.clocks import CustomerBalanceTransactions, TestClocks
 from connector.sandbox.history.objects.credit_notes import CreditNotes
 from connector.sandbox.history.objects.customers import Customers, PaymentMethods
+from connector.sandbox.history.objects.discounts import Discounts, PromotionCodes
 from connector.sandbox.history.objects.events import Events
 from connector.sandbox.history.objects.identities import Identities
 from connector.sandbox.history.objects.invoice_items import InvoiceItems
@@ -19,7 +21,9 @@ from connector.sandbox.history.objects.money import BalanceTransactions, Payouts
 from connector.sandbox.history.objects.payment_intents import PaymentIntents
 from connector.sandbox.history.objects.reversals import Disputes, Refunds
 from connector.sandbox.history.objects.sessions import CheckoutSessions
+from connector.sandbox.history.objects.setups import SetupAttempts, SetupIntents
 from connector.sandbox.history.objects.subscriptions import Subscriptions
+from connector.sandbox.history.objects.taxes import TaxIds, TaxRates
 from connector.sandbox.history.story.story import Story
 
 _ACCOUNT = template("account")
@@ -32,7 +36,7 @@ class Company:
         self.story = story
         self.identities = Identities(story.seed)
         self.meter = meter_of_prices(story.seed)
-        self._tax_rates = {key: place for place, key in enumerate(sorted(story.people.markets))}
+        self.tax_rates = TaxRates(self)
         self.customers = Customers(self)
         self.products = Products(self)
         self.prices = Prices(self)
@@ -49,16 +53,27 @@ class Company:
         self.disputes = Disputes(self)
         self.credit_notes = CreditNotes(self)
         self.coupons = Coupons(self)
+        self.promotion_codes = PromotionCodes(self)
+        self.discounts = Discounts(self)
         self.payment_methods = PaymentMethods(self)
+        self.setup_intents = SetupIntents(self)
+        self.setup_attempts = SetupAttempts(self)
+        self.tax_ids = TaxIds(self)
+        self.test_clocks = TestClocks(self)
+        self.balance_transactions_of_customers = CustomerBalanceTransactions(self)
         self.payment_links = PaymentLinks(self)
         self.sessions = CheckoutSessions(self)
         self.kinds: dict[str, Kind] = {kind.name: kind for kind in vars(self).values() if isinstance(kind, Kind)}
         self.kinds["event"] = Events(self)
 
+    def second_method(self, customer: int) -> str:
+        """The id of a customer's second card."""
+        return self.identities.payment_method(self.story.layout.payment_methods.number(customer, 1))
+
     def tax(self, customer: int, amount: int, taxable: int) -> Record:
         """A tax as bills and credit notes show it."""
         market = self.story.people.market(customer)
-        rate = self.identities.tax_rate(self._tax_rates[market.key])
+        rate = self.tax_rates.of_market(market.key)
         return {
             "amount": amount,
             "tax_behavior": "exclusive",

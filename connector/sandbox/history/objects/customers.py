@@ -18,7 +18,7 @@ _CUSTOMER, _PAYMENT_METHOD, _ADDRESS = template("customer"), template("payment_m
 _DETAILS = {kind: template(f"payment_method.{kind}") for kind in ("card", "sepa_debit", "us_bank_account", "link")}
 _PREFIX_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _MOVED_DAYS = 100
-_MOVES, _HAS_CREDIT = (7, 3), (31, 8)  # one in so many customers, from which on
+_MOVES, _HAS_CREDIT = (7, 3), (9, 4)  # one in so many customers, from which on
 
 
 class Customers(Kind):
@@ -45,16 +45,16 @@ class Customers(Kind):
         customer.update(
             id=self.ids(number),
             address=self.address(number, instant),
-            balance=self._balance(number),
+            balance=self.balance(number),
             created=created,
-            currency=people.market(number).currency if self._is_billed(number, instant) else None,
+            currency=people.market(number).currency if self._has_currency(number, instant) else None,
             delinquent=self._is_delinquent(number, instant),
             description=odd.get("description"),
             email=people.email(number),
             invoice_prefix=self.invoice_prefix(number),
             metadata=dict(odd.get("metadata", ())) or dict(people.metadata[(draw >> 20) % len(people.metadata)]),
             name=name,
-            next_invoice_sequence=self.invoices_issued(number, self._slot(instant)) + 1,
+            next_invoice_sequence=self.invoices_issued(number, instant) + 1,
             phone=people.phone(number),
             tax_exempt="reverse" if people.reverses_charge(number) else "none",
             test_clock=self.test_clock(number),
@@ -66,7 +66,7 @@ class Customers(Kind):
         if (draw >> 52) % 5 == 0:
             address = self.address(number, instant) or people.address(number + 1) or {}
             customer["shipping"] = {"address": address, "name": name or "Reception", "phone": people.phone(number)}
-        if (draw >> 56) % 7 == 0:
+        if people.is_business(number):
             customer["business_name"] = f"{people.some_name(draw >> 30)} & Co. KG"
         return customer
 
@@ -88,17 +88,17 @@ class Customers(Kind):
         draw = self.story.people.draw(number) >> 4
         return "".join(_PREFIX_LETTERS[draw >> 5 * place & 31] for place in range(8))
 
-    def invoices_issued(self, number: int, slot: int) -> int:
-        """How many invoices the customer had been sent by the end of a slot."""
-        count, month = 0, self.story.calendar.slots_per_month
-        for own in self.story.people.slots(number):
-            if own > slot:
-                continue
-            contract = self.story.contracts(own)
-            if contract is not None:
-                count += 1 + min((slot - own) // month, contract.stop - 1) // contract.every
-            count += self.story.bills.is_by_hand(own)
-        return count
+    def balance(self, number: int) -> int:
+        """What the customer has to their credit, below zero: some who have never been billed."""
+        if not is_one_in(_HAS_CREDIT, number) or not self.story.people.comes(number):
+            return 0
+        slots = list(self.story.people.slots(number))
+        billed = any(self.story.contracts(slot) or self.story.bills.is_by_hand(slot) for slot in slots)
+        return 0 if billed else -1250
+
+    def invoices_issued(self, number: int, instant: int) -> int:
+        """How many invoices of the customer had been finalized, and so numbered, by an instant."""
+        return sum(self.story.invoices.issued(slot, instant) for slot in self.story.people.slots(number))
 
     def numbers(self, field: str, value: str) -> Iterable[int] | None:
         """By email, which holds the number, or by test clock."""
@@ -131,11 +131,14 @@ class Customers(Kind):
     def _method(self, number: int) -> str:
         return self.identities.payment_method(self.story.methods.of_customer(number))
 
-    def _balance(self, number: int) -> int:
-        return -1250 if is_one_in(_HAS_CREDIT, number) else 0
-
-    def _is_billed(self, number: int, instant: int) -> bool:
-        return self.invoices_issued(number, self._slot(instant)) > 0
+    def _has_currency(self, number: int, instant: int) -> bool:
+        """Whether the customer has one yet: bills and credit settle it."""
+        if self.balance(number):
+            return True
+        for slot in self.story.people.slots(number):
+            if self.story.calendar.slot_at(instant) >= slot:
+                return self.story.contracts(slot) is not None or self.story.bills.is_by_hand(slot)
+        return False
 
     def _is_delinquent(self, number: int, instant: int) -> bool:
         for slot in self.story.people.slots(number):

@@ -66,6 +66,8 @@ class Invoices(Kind):
             total_excluding_tax=bill.total - taxes,
             webhooks_delivered_at=invoice.created,
         )
+        if self.story.people.tax_permyriad(invoice.customer):
+            record["default_tax_rates"].append(self.company.tax_rates.of_customer(invoice.customer))
         if taxes:
             record["total_taxes"].append(self.company.tax(invoice.customer, taxes, bill.subtotal - discounts))
         self._add_customer(record, invoice)
@@ -89,7 +91,7 @@ class Invoices(Kind):
     def serial(self, invoice: Invoice) -> str:
         """What is printed on it as its number."""
         customers = self.company.customers
-        issued = customers.invoices_issued(invoice.customer, invoice.slot)
+        issued = customers.invoices_issued(invoice.customer, invoice.course.finalized or invoice.created)
         return f"{customers.invoice_prefix(invoice.customer)}-{issued:04}"
 
     def places_of_customer(self, customer: int) -> Iterator[tuple[int, int]]:

@@ -91,6 +91,18 @@ class CheckoutSessions(Kind):
         for slot in self.story.people.slots(customer):
             yield series.number(slot, 0)
 
+    def _add_shares(self, line: Record, contract: Contract, instant: int) -> None:
+        """What was taken off a line and added to it, and by what."""
+        discount, tax = line["amount_discount"], line["amount_tax"]
+        net = line["amount_subtotal"] - discount
+        if discount:
+            given = self.company.discounts.at(contract.number, instant + _TAKES + 2)  # it comes with the subscription
+            line["discounts"] = [{"amount": discount, "discount": given}]
+        if tax:
+            rate = self.company.tax_rates.of_customer(contract.customer)
+            reason = {"taxability_reason": "standard_rated", "taxable_amount": net}
+            line["taxes"] = [{"amount": tax, "rate": rate, **reason}]
+
     def _signed_up(self, slot: int) -> Contract | None:
         """The subscription of a slot, if it began on the checkout page and was paid at once."""
         contract = self.story.contracts(slot)
@@ -143,6 +155,8 @@ class CheckoutSessions(Kind):
         buyer.update(email=people.email(customer), name=people.name(customer), phone=people.phone(customer))
         bill = self.story.bills.of_contract(contract, 0)
         lines = self.company.prices.sold(contract.items, _costs(contract, bill), number * LINES, instant)
+        for line in lines:
+            self._add_shares(line, contract, instant)
         done = instant >= record["created"] + _TAKES
         record.update(
             amount_subtotal=bill.subtotal,

@@ -61,6 +61,8 @@ class Subscriptions(Kind):
             subscription["default_payment_method"] = self.identities.payment_method(contract.method)
         if contract.coupon is not None and period < contract.discounted:
             subscription["discounts"].append(self.identities.discount(contract.number))
+        if contract.tax_permyriad:
+            subscription["default_tax_rates"].append(self.company.tax_rates.of_customer(contract.customer))
         if contract.fate is Fate.BY_INVOICE:
             subscription.update(collection_method="send_invoice", days_until_due=30)
         if contract.trial:

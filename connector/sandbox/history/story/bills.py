@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from connector.sandbox.history.story.catalogue import Entry, amount_of, unit_decimal
+from connector.sandbox.history.story.catalogue import BAND_SIZE, Entry, amount_of, unit_decimal, unit_in_band
 from connector.sandbox.history.story.chance import Chance
 from connector.sandbox.history.story.contracts import STARTS_AFTER, Contract, discount_of, with_tax
-from connector.sandbox.history.story.money import rounded
+from connector.sandbox.history.story.money import rounded, spread
 from connector.sandbox.history.story.series import ITEMS
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _BY_HAND = (1, 6, 11, 17, 28, 33)  # roles whose customer gets an invoice written by hand
 _LOOSE = (8, 18, 29)  # roles whose customer has an item that no invoice has pulled in yet
-_BAND_SIZE = 100
 _PRICED = {
     "usd": "onboarding-usd", "eur": "onboarding-eur", "jpy": "handbook-jpy", "kwd": "handbook-kwd",
     "gbp": "stickers-gbp",
@@ -100,16 +99,17 @@ class Bills:
         if period == 0:
             return due
         if contract.usage is not None:
-            due += self._usage_due(contract, contract.usage, period)
-        return due + _BAND_SIZE * sum(_band(band) for band in range(contract.bands))
+            due = self._with_usage(contract, contract.usage, period)
+        return due + BAND_SIZE * sum(unit_in_band(band) for band in range(contract.bands))
 
-    def _usage_due(self, contract: Contract, usage: Entry, period: int) -> int:
-        """What use adds to a bill. The plan uses up a coupon over an amount; one over a share takes its share."""
-        net = amount_of(usage, self._used(contract, period))
-        coupon = contract.coupon
-        if coupon is not None and period < contract.discounted and "percent_off" in coupon.line:
-            net -= discount_of(coupon, net, contract.currency)
-        return with_tax(net, contract.tax_permyriad, contract.currency) if contract.tax_permyriad else net
+    def _with_usage(self, contract: Contract, usage: Entry, period: int) -> int:
+        """The total of a bill for what is licensed and for what was used."""
+        licensed = [amount_of(*item) for item in contract.items if "usage_type" not in item[0].line]
+        amounts, taken = [*licensed, amount_of(usage, self._used(contract, period))], 0
+        if contract.coupon is not None and period < contract.discounted:
+            taken = discount_of(contract.coupon, sum(amounts), contract.currency)
+        nets = [amount - share for amount, share in zip(amounts, spread(taken, amounts), strict=True)]
+        return sum(with_tax(net, contract.tax_permyriad, contract.currency) for net in nets)
 
     def _used(self, contract: Contract, period: int) -> int:
         """How much was used in the period before; nothing before the first."""
@@ -218,20 +218,15 @@ def _line(price: Entry, quantity: int, start: int, end: int, place: int) -> Line
     return Line(amount_of(price, quantity), quantity, text, start, end, price, unit_decimal(price.line), place)
 
 
-def _band(band: int) -> int:
-    """What a unit costs in a tier: the more, the cheaper."""
-    return 50 - band
-
-
 def _bands(count: int, price: Entry, where: tuple[int, int, int]) -> list[Line]:
     """A line for each tier that was reached."""
     start, end, place = where
     return [
         Line(
-            _BAND_SIZE * _band(band), _BAND_SIZE, f"{_BAND_SIZE} × Scale (Tier {band + 1} at {_band(band)}¢)",
-            start, end, price, str(_band(band)), place,
+            BAND_SIZE * unit, BAND_SIZE, f"{BAND_SIZE} × Scale (Tier {band + 1} at {unit}¢)",
+            start, end, price, str(unit), place,
         )
-        for band in range(count)
+        for band, unit in ((band, unit_in_band(band)) for band in range(count))
     ]  # fmt: skip
 
 
@@ -241,16 +236,11 @@ def _trial_line(contract: Contract, start: int, end: int) -> Line:
 
 
 def _bill(currency: str, lines: list[Line], coupon: Entry | None, tax_permyriad: int) -> Bill:
-    discounts, left = [], None
-    for line in lines:
-        taken = discount_of(coupon, max(0, line.amount), currency) if coupon is not None else 0
-        if coupon is not None and "amount_off" in coupon.line:
-            left = coupon.line["amount_off"] if left is None else left
-            taken = min(taken, left)
-            left -= taken
-        discounts.append(taken)
+    amounts = [max(0, line.amount) for line in lines]
+    taken = discount_of(coupon, sum(amounts), currency) if coupon is not None else 0
+    discounts = spread(taken, amounts)
     taxes = [
-        rounded((line.amount - taken) * tax_permyriad, 10_000, currency)
-        for line, taken in zip(lines, discounts, strict=True)
+        rounded((line.amount - share) * tax_permyriad, 10_000, currency)
+        for line, share in zip(lines, discounts, strict=True)
     ]
     return Bill(currency, lines, discounts, taxes)

@@ -34,6 +34,15 @@ class Entry:
         return self.created <= instant and not self.was_changed(instant)
 
 
+BAND_SIZE, TIERS = 100, 30
+"""Units in a tier of the graduated price, and how many tiers it has."""
+
+
+def unit_in_band(band: int) -> int:
+    """What a unit costs in a tier: the more, the cheaper."""
+    return 50 - band
+
+
 Items = tuple[tuple[Entry, int], ...]
 """What is sold together: prices with their quantities."""
 
@@ -47,6 +56,7 @@ class Catalogue:
         self.products = self._entries(lines["products"])
         self.prices = self._entries(lines["prices"])
         self.coupons = self._entries(lines["coupons"])
+        self.promotion_codes = self._entries(lines["promotion_codes"])
         self.payment_links = self._entries(lines["payment_links"])
         self.product = {entry.line["key"]: entry for entry in self.products}
         self.price = {entry.line["key"]: entry for entry in self.prices}

@@ -133,11 +133,33 @@ class Contracts:
 
     def redeemed(self, coupon: Entry, instant: int) -> int:
         """How many subscriptions had used a coupon by then; this makes every subscription once."""
-        return self._redemptions(min(self._calendar.slots, self._calendar.slot_at(instant) + 1))[coupon.number]
+        return self._redemptions(self._begun(instant))[coupon.number]
 
-    def _count_redemptions(self, slots: int) -> Counter[int]:
-        found = (self(slot) for slot in range(slots))
-        return Counter(contract.coupon.number for contract in found if contract and contract.coupon)
+    def code_of(self, contract: Contract) -> Entry | None:
+        """The promotion code by which a subscription came to its coupon: every second one of those that could."""
+        if contract.coupon is None or contract.number % 2:
+            return None
+        started = self._calendar.instant(contract.number)
+        fitting = (
+            code for code in self._catalogue.promotion_codes if code.line["coupon"] == contract.coupon.line["id"]
+        )
+        return next((code for code in fitting if code.created <= started), None)
+
+    def redeemed_by_code(self, code: Entry, instant: int) -> int:
+        """How many subscriptions had used a promotion code by then."""
+        return self._redemptions(self._begun(instant))[code.line["code"]]
+
+    def _begun(self, instant: int) -> int:
+        return min(self._calendar.slots, self._calendar.slot_at(instant) + 1)
+
+    def _count_redemptions(self, slots: int) -> Counter[int | str]:
+        """Count coupons by number and promotion codes by their letters."""
+        counts: Counter[int | str] = Counter()
+        for contract in filter(None, map(self, range(slots))):
+            code = self.code_of(contract)
+            counts.update([contract.coupon.number] if contract.coupon else [])
+            counts.update([code.line["code"]] if code else [])
+        return counts
 
     def _make(self, slot: int) -> Contract | None:
         customer = self._people.owner(slot)

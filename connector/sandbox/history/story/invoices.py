@@ -120,6 +120,31 @@ class Invoices:
             and (note.voided is None or note.voided > instant)
         )
 
+    def issued(self, slot: int, instant: int) -> int:
+        """How many invoices of what began in a slot had been finalized by an instant; drafts have no number."""
+        if self._calendar.instant(slot) > instant:
+            return 0
+        if self._story.bills.is_by_hand(slot):
+            return int(self._by_hand(slot).status(instant) != "draft")
+        contract = self._story.contracts(slot)
+        if contract is None:
+            return 0
+        last = min((self._calendar.slot_at(instant) - slot) // self._month, contract.stop - 1)
+        billed = range(0, last + 1, contract.every)
+        finalized = sum(not self._story.payments.is_draft(contract, slot + period * self._month) for period in billed)
+        newest = slot + billed[-1] * self._month if billed else slot
+        return finalized - self._is_fresh(contract, newest, billed[-1], instant) if billed else 0
+
+    def _is_fresh(self, contract: Contract, slot: int, period: int, instant: int) -> bool:
+        """Whether the bill of a period is in its first hour at an instant, and so a draft that is to be numbered."""
+        if not period or self._story.payments.is_draft(contract, slot):
+            return False
+        return instant < self._finalized(slot, period)
+
+    def _finalized(self, slot: int, period: int) -> int:
+        """When the bill of a later period is finalized."""
+        return self._calendar.instant(slot) + self._calendar.finalized_after + period // 3
+
     def ending(self, slot: int) -> set[int]:
         """The slots whose invoices may end in this one without a charge."""
         days = (_OFF_STRIPE_DAYS, _VOIDED_DAYS, _GIVEN_UP_DAYS)
@@ -175,8 +200,7 @@ class Invoices:
         if self._story.payments.is_draft(contract, slot):
             return Course()
         created = self._layout.invoices.instant(slot, period)
-        begins = self._calendar.instant(slot)
-        finalized = begins + self._calendar.finalized_after + period // 3 if period else created
+        finalized = self._finalized(slot, period) if period else created
         if total <= 0:
             return Course(finalized, paid=finalized)
         if contract.fate is Fate.BY_INVOICE:

@@ -21,6 +21,17 @@ def rounded(numerator: int, denominator: int, currency: str) -> int:
     return sign * ((2 * abs(numerator) + denominator) // (2 * denominator)) * step
 
 
+def spread(amount: int, weights: list[int]) -> list[int]:
+    """An amount spread in proportion to weights, to the last unit."""
+    shares, total, given, weight = [], sum(weights), 0, 0
+    for part in weights:
+        weight += part
+        upto = amount * weight // total if total else 0
+        shares.append(upto - given)
+        given = upto
+    return shares
+
+
 def settled_in(currency: str) -> str:
     """The currency in which a payment reaches the balance."""
     return currency if currency in _SETTLED else "usd"

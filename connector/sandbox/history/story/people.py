@@ -104,6 +104,10 @@ class People:
         """Whether the customer settles the tax themselves, as a few companies in the EU do."""
         return (self.draw(customer) >> 40) % 6 == 0 and self.market(customer).key in _REVERSE_CHARGE
 
+    def is_business(self, customer: int) -> bool:
+        """Whether the customer is a business, with a name as such and a number at the tax office."""
+        return self.reverses_charge(customer) or (self.draw(customer) >> 56) % 7 == 0
+
     def tax_permyriad(self, customer: int) -> int:
         """The tax added to the customer's bills, in hundredths of a percent."""
         return 0 if self.reverses_charge(customer) else self.market(customer).tax_permyriad

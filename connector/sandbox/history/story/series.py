@@ -93,6 +93,7 @@ class Layout:
         self.customers = Series(calendar, 1, _constant(0))
         self.payment_methods = Series(calendar, METHODS + SALES, self._method_offset)
         self.subscriptions = Series(calendar, 1, _constant(STARTS_AFTER))
+        self.setup_intents = Series(calendar, 1, _constant(2))  # with the second card of its customer
         self.invoices = Series(calendar, 2, self._invoice_offset, monthly=True)
         self.invoice_items = Series(calendar, ITEMS, lambda _, lane: 15 + lane)
         self.payment_intents = Series(calendar, 2 + SALES, self._intent_offset, monthly=True)

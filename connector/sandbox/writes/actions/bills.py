@@ -9,6 +9,7 @@ from typing import Any
 
 from connector.sandbox.document.rules import Record
 from connector.sandbox.document.templates import listed
+from connector.sandbox.history.story.money import spread
 from connector.sandbox.writes.actions.pricing import exact
 from connector.sandbox.writes.engine import handlers as hands
 from connector.sandbox.writes.engine.write import Write
@@ -88,20 +89,15 @@ def _clear_discounts(write: Write, line: Record) -> None:
 
 
 def _take_off(write: Write, name: str, lines: list[Record]) -> None:
-    """Take one discount off the lines that it applies to: a share of each, or an amount spread over them."""
+    """Take one discount off the lines that it applies to: worked out on their sum, and spread over them."""
     discount = write.look("discount", name)
     coupon = discount and write.look("coupon", discount["source"]["coupon"])
     if not coupon:
         return
     lines = [line for line in lines if _covers(coupon, line)]
     open_amounts = [max(0, taxable(line)) for line in lines]
-    if coupon["percent_off"] is not None:
-        rate = Fraction(str(coupon["percent_off"])) / 100
-        shares = [exact(amount * rate, line["currency"]) for amount, line in zip(open_amounts, lines, strict=True)]
-    else:
-        amount = _amount_off(coupon, lines[0]["currency"]) if lines else 0
-        shares = spread(min(amount, sum(open_amounts)), open_amounts)
-    for line, share in zip(lines, shares, strict=True):
+    off = _off(coupon, sum(open_amounts), lines[0]["currency"]) if lines else 0
+    for line, share in zip(lines, spread(off, open_amounts), strict=True):
         if share:
             line["discount_amounts"].append({"amount": share, "discount": name})
             line["pretax_credit_amounts"].append({"amount": share, "discount": name, "type": "discount"})
@@ -115,22 +111,19 @@ def _covers(coupon: Record, line: Record) -> bool:
     return sold in coupon["applies_to"]["products"]
 
 
+def _off(coupon: Record, amount: int, currency: str) -> int:
+    """Return what a coupon takes off an amount: a share of it, or so much, but never more than all."""
+    if coupon["percent_off"] is not None:
+        return exact(amount * Fraction(str(coupon["percent_off"])) / 100, currency)
+    return min(_amount_off(coupon, currency), amount)
+
+
 def _amount_off(coupon: Record, currency: str) -> int:
     """Return what a coupon takes off in a currency, 0 where it says nothing of it."""
     if coupon["currency"] == currency:
         return int(coupon["amount_off"])
     options = coupon.get("currency_options") or {}
     return int(options.get(currency, {}).get("amount_off", 0))
-
-
-def spread(amount: int, weights: list[int]) -> list[int]:
-    """Return `amount` spread in proportion to `weights`, to the last unit."""
-    shares, total, given = [], sum(weights), 0
-    for place, _ in enumerate(weights):
-        upto = amount * sum(weights[: place + 1]) // total if total else 0
-        shares.append(upto - given)
-        given = upto
-    return shares
 
 
 def taxable(line: Record) -> int:

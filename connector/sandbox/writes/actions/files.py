@@ -80,20 +80,29 @@ def upload(write: Write) -> Record:
     sent = {part.name: part for part in parts(write.call.body, write.call.content_type)}
     operation = api.operation("POST", "/v1/files")
     assert operation is not None
-    plain = {part.name: part.content.decode("utf-8", "replace") for part in sent.values() if part.filename is None}
-    form = forms.read(plain, operation.body, ["purpose"])
+    plain = ((part.name, part.content.decode("utf-8", "replace")) for part in sent.values() if part.filename is None)
+    form = forms.read(forms.nested(plain), operation.body, ["purpose"])
     if "file" not in sent:
         raise write.refuse("required", "file")
-    return save(write, sent["file"].content, _base(sent["file"].filename or "file"), form["purpose"])
+    file = save(write, sent["file"].content, _base(sent["file"].filename or "file"), form["purpose"])
+    wanted = form.get("file_link_data", {})
+    if wanted.pop("create", False):
+        file["links"]["data"].append(_new_link(write, {"file": file["id"], **wanted}))
+        write.put("file", file)
+    return file
 
 
 @handles("POST /v1/file_links")
 def link(write: Write) -> Record:
     """Make a link to a file."""
     write.get("file", write.form["file"], "file")
+    return _new_link(write, write.form)
+
+
+def _new_link(write: Write, asked: Record) -> Record:
     id_ = write.new_id("link_")
     made = write.blank("file_link", id=id_, url=f"{FILES_HOST}/links/{id_}", expired=False)
-    apply(made, write.form, "file_link")
+    apply(made, asked, "file_link")
     write.put("file_link", made)
     return made
 

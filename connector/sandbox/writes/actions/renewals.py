@@ -89,7 +89,7 @@ def _ends_with_trial(write: Write, subscription: Record) -> bool:
 
 
 def _drop_ended_discounts(write: Write, subscription: Record) -> None:
-    """Forget discounts whose time is over, and those of the generated business, whose terms are not held."""
+    """Forget discounts whose time is over."""
     kept = []
     for name in subscription["discounts"]:
         discount = write.look("discount", name)

@@ -11,7 +11,7 @@ from connector.sandbox.writes.engine.write import Write, apply
 _NOT_TAKEN = ("confirmation_token", "payment_method_data", "payment_method_options", "single_use")
 _OPEN = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 
-holds("setup_intent")
+holds("setup_intent", "setup_attempt")
 
 
 @handles("POST /v1/setup_intents")
@@ -84,18 +84,36 @@ def _confirmed(write: Write, intent: Record, *, consents: bool = False) -> Recor
     method = write.get("payment_method", intent["payment_method"], "payment_method")
     reason = cards.decline_of(method)
     if reason is not None and cards.last4(method) != cards.FAILS_LATER:
-        intent.update(payment_method=None, last_setup_error=card_error(write, reason, None, method))
+        error = card_error(write, reason, None, method)
+        _note_attempt(write, intent, method, "failed", error)
+        intent.update(payment_method=None, last_setup_error=error)
         _leave(write, intent, "requires_payment_method", "setup_failed")
         raise refused_card(intent["last_setup_error"], setup_intent=intent)
     if cards.last4(method) in cards.NEEDS_AUTHENTICATION and not consents:
         intent["next_action"] = {"type": "use_stripe_sdk", "use_stripe_sdk": {}}
+        _note_attempt(write, intent, method, "requires_action", None)
         return _leave(write, intent, "requires_action", "requires_action")
     if intent["customer"] and method["customer"] is None:
         method["customer"] = intent["customer"]
         write.put("payment_method", method)
         write.emit("payment_method.attached", method)
     intent.update(next_action=None, last_setup_error=None)
+    _note_attempt(write, intent, method, "succeeded", None)
     return _leave(write, intent, "succeeded", "succeeded")
+
+
+def _note_attempt(write: Write, intent: Record, method: Record, status: str, error: Record | None) -> None:
+    """Leave behind what was tried, as the latest attempt of the intent."""
+    attempt = write.blank("setup_attempt", id=write.new_id("setatt_"), setup_intent=intent["id"], status=status)
+    attempt.update(
+        customer=intent["customer"],
+        payment_method=method["id"],
+        payment_method_details={"type": method["type"], method["type"]: {}},
+        setup_error=error,
+        usage=intent["usage"],
+    )
+    write.put("setup_attempt", attempt)
+    intent["latest_attempt"] = attempt["id"]
 
 
 def _leave(write: Write, intent: Record, status: str, word: str) -> Record:

@@ -1,7 +1,8 @@
-"""How long texts may be, copied from the document that says so into the one that does not.
+"""What an older document of Stripe's adds to the newest: how long texts may be, and which parameters there were.
 
 Stripe's published document has `maxLength` for every text; the newer one, reconstructed from Stripe's library, has
-none. What both have keeps its length; what came later has none, and nothing is made up for it.
+none. What both have keeps its length; what came later has none, and nothing is made up for it. Parameters that only
+the older one has are noted under `x-former`, for requests in a former version.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from typing import Any
 Node = dict[str, Any]
 
 
-def add_lengths(document: Node, published: Node) -> None:
-    """Copy into `document` the lengths of all parameters that `published` has under the same path and name."""
+def add_former(document: Node, published: Node) -> None:
+    """Copy into `document` the lengths of all parameters that `published` has too, and the names of those gone."""
     for path, methods in published["paths"].items():
         for method, operation in methods.items():
             newer = document["paths"].get(path, {}).get(method)
             if newer is not None:
-                _copy(_parameters(newer), _parameters(operation))
+                now, then = _parameters(newer), _parameters(operation)
+                _copy(now, then)
+                newer["x-former"] = sorted(then["properties"].keys() - now["properties"].keys())
 
 
 def _parameters(operation: Node) -> Node:

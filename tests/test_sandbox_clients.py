@@ -1,0 +1,170 @@
+"""What real clients ask for: accounts, what comes only on request, former versions and paths, nested multipart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from connector.sandbox import Sandbox
+from connector.sandbox.document import api
+from tests.serving import a_sandbox, its_client
+
+sandbox = pytest.fixture(scope="module")(a_sandbox)
+client = pytest.fixture(scope="module")(its_client)
+
+
+def got(client: httpx.Client, path: str, *expand: str, **query: str) -> Any:
+    answer = client.get(path, params={"expand[]": list(expand), **query})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_the_connected_accounts_are_listed_and_found(sandbox: Sandbox, client: httpx.Client) -> None:
+    listed = got(client, "/v1/accounts")["data"]
+    assert {account["id"] for account in listed} == set(sandbox.accounts)
+    own = got(client, "/v1/account")
+    assert got(client, f"/v1/accounts/{own['id']}") == own
+    for account in listed:
+        assert api.problems(account, "account") == []
+        assert got(client, f"/v1/accounts/{account['id']}") == account
+    created = [account["created"] for account in listed]
+    assert created == sorted(created, reverse=True)
+
+
+def test_an_account_of_nobody_is_not_admitted(client: httpx.Client) -> None:
+    answer = client.get("/v1/accounts/acct_nobody")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "account_invalid")
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/v1/prices", ["data.tiers", "data.currency_options"]),
+        ("/v1/customers", ["data.sources", "data.cash_balance", "data.tax", "data.tax_ids", "data.subscriptions"]),
+        ("/v1/coupons", ["data.applies_to", "data.currency_options"]),
+        ("/v1/invoices", ["data.discounts", "data.confirmation_secret", "data.payments"]),
+        ("/v1/subscriptions", ["data.discounts", "data.latest_invoice.confirmation_secret"]),
+        ("/v1/subscriptions", ["data.items.data.discounts"]),
+        ("/v1/checkout/sessions", ["data.line_items.data.discounts", "data.line_items.data.taxes"]),
+        ("/v1/setup_intents", ["data.latest_attempt", "data.payment_method"]),
+        ("/v1/charges", ["data.refunds", "data.balance_transaction", "data.application", "data.transfer"]),
+    ],
+)
+def test_what_comes_on_request_is_there_page_by_page(client: httpx.Client, path: str, names: list[str]) -> None:
+    operation = api.operation("GET", path)
+    assert operation is not None
+    page = got(client, path, *names, limit="100")["data"]
+    assert page
+    for record in page:
+        assert api.problems(record, operation.lists or "") == []
+
+
+def test_the_graduated_price_has_its_tiers_on_request_only(client: httpx.Client) -> None:
+    tiered = [price for price in got(client, "/v1/prices", "data.tiers", limit="100")["data"] if price.get("tiers")]
+    assert [price["billing_scheme"] for price in tiered] == ["tiered"]
+    assert tiered[0]["tiers"][-1]["up_to"] is None
+    plain = got(client, f"/v1/prices/{tiered[0]['id']}")
+    assert "tiers" not in plain
+    subscriptions = got(client, "/v1/subscriptions", limit="100")["data"]
+    items = [item for subscription in subscriptions for item in subscription["items"]["data"]]
+    assert any(item["price"]["id"] == plain["id"] for item in items)
+    assert all("tiers" not in item["price"] for item in items)
+
+
+def test_discounts_are_objects_with_their_coupon_and_promotion_code(sandbox: Sandbox, client: httpx.Client) -> None:
+    found = got(client, "/v1/subscriptions", "data.discounts", status="all", limit="100")["data"]
+    discounts = [discount for each in found for discount in each["discounts"]]
+    assert discounts
+    coupons = {coupon["id"] for coupon in sandbox.truth("coupon")}
+    codes = {code["id"] for code in sandbox.truth("promotion_code")}
+    assert {discount["source"]["coupon"] for discount in discounts} <= coupons
+    assert {discount["promotion_code"] for discount in discounts} <= codes | {None}
+
+
+def test_an_open_invoice_has_a_secret_to_confirm_its_payment_with(client: httpx.Client) -> None:
+    open_ones = got(client, "/v1/invoices", "data.confirmation_secret", status="open", limit="100")["data"]
+    assert all(invoice["confirmation_secret"]["client_secret"].startswith("pi_") for invoice in open_ones)
+    assert "confirmation_secret" not in got(client, f"/v1/invoices/{open_ones[0]['id']}")
+
+
+def test_a_setup_intent_shows_its_attempt(client: httpx.Client) -> None:
+    made = client.post("/v1/setup_intents", data={"payment_method": "pm_card_visa", "confirm": "true"}).json()
+    attempt = got(client, f"/v1/setup_intents/{made['id']}", "latest_attempt")["latest_attempt"]
+    assert (attempt["object"], attempt["status"], attempt["setup_intent"]) == (
+        "setup_attempt", "succeeded", made["id"],
+    )  # fmt: skip
+    assert got(client, "/v1/setup_attempts", setup_intent=made["id"])["data"][0]["id"] == attempt["id"]
+    declined = client.post(
+        "/v1/setup_intents", data={"payment_method": "pm_card_visa_chargeDeclined", "confirm": "true"}
+    ).json()["error"]["setup_intent"]
+    failed = got(client, "/v1/setup_attempts", setup_intent=declined["id"])["data"][0]
+    assert (failed["status"], failed["setup_error"]["code"]) == ("failed", "card_declined")
+
+
+FORMER = {"Stripe-Version": "2022-11-15"}
+
+
+def test_a_former_version_may_send_what_it_knew(client: httpx.Client) -> None:
+    form = {"amount": "500", "currency": "usd", "payment_method_types[]": "card"}
+    assert client.post("/v1/payment_intents", data=form).status_code == 400
+    answer = client.post("/v1/payment_intents", data=form, headers=FORMER)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["payment_method_types"] == ["card"]
+    assert answer.headers["Stripe-Version"] == "2022-11-15"
+    assert answer.headers["Sandbox-Shape"] == api.version()
+    assert client.post("/v1/customers", data={"coupon": "SPRING25"}, headers=FORMER).status_code == 200
+    assert client.post("/v1/customers", data={"colour": "red"}, headers=FORMER).status_code == 400
+
+
+def test_a_former_version_may_expand_what_it_had(client: httpx.Client) -> None:
+    query = {"expand[]": ["data.payment_intent", "data.charge", "data.customer"]}
+    assert client.get("/v1/invoices", params=query).status_code == 400
+    answer = client.get("/v1/invoices", params=query, headers=FORMER)
+    assert answer.json()["data"][0]["customer"]["object"] == "customer"
+
+
+def test_todays_version_has_no_header_of_another_shape(client: httpx.Client) -> None:
+    assert "Sandbox-Shape" not in client.get("/v1/balance").headers
+    assert "Sandbox-Shape" not in client.get("/v1/balance", headers={"Stripe-Version": api.version()}).headers
+
+
+def test_paths_of_former_days_say_the_same(sandbox: Sandbox, client: httpx.Client) -> None:
+    refund = next(iter(sandbox.truth("refund")))
+    of_charge = got(client, f"/v1/charges/{refund['charge']}/refunds")["data"]
+    assert of_charge == got(client, "/v1/refunds", charge=refund["charge"])["data"]
+    assert got(client, f"/v1/charges/{refund['charge']}/refunds/{refund['id']}")["id"] == refund["id"]
+    subscription = next(each for each in sandbox.truth("subscription") if each["status"] == "active")
+    path = f"/v1/customers/{subscription['customer']}/subscriptions"
+    assert subscription["id"] in [each["id"] for each in got(client, path)["data"]]
+    assert got(client, f"{path}/{subscription['id']}")["id"] == subscription["id"]
+    history = got(client, "/v1/balance/history")["data"]
+    assert history == got(client, "/v1/balance_transactions")["data"]
+    assert got(client, f"/v1/balance/history/{history[0]['id']}")["id"] == history[0]["id"]
+
+
+def test_a_refund_can_be_made_by_its_former_path(client: httpx.Client) -> None:
+    form = {"amount": "900", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
+    charge = client.post("/v1/payment_intents", data=form).json()["latest_charge"]
+    assert client.post(f"/v1/charges/{charge}/refunds", data={"amount": "400"}).json()["charge"] == charge
+
+
+def test_a_file_is_uploaded_with_a_link(client: httpx.Client) -> None:
+    form = {"purpose": "dispute_evidence", "file_link_data[create]": "true", "file_link_data[metadata][case]": "7"}
+    file = client.post("/v1/files", data=form, files={"file": ("proof.txt", b"proof")}).json()
+    link = file["links"]["data"][0]
+    assert (link["file"], link["metadata"]) == (file["id"], {"case": "7"})
+    assert got(client, f"/v1/file_links/{link['id']}")["id"] == link["id"]
+
+
+@pytest.mark.parametrize("name", ["transfers", "quotes", "topups", "reviews", "subscription_schedules"])
+def test_a_list_that_nothing_is_in_is_empty(client: httpx.Client, name: str) -> None:
+    assert got(client, f"/v1/{name}") == {"object": "list", "data": [], "has_more": False, "url": f"/v1/{name}"}
+
+
+def test_a_list_below_an_object_that_has_none_is_empty(sandbox: Sandbox, client: httpx.Client) -> None:
+    customer = next(iter(sandbox.truth("customer")))["id"]
+    assert got(client, f"/v1/customers/{customer}/sources")["data"] == []
+    assert got(client, f"/v1/accounts/{sandbox.accounts[0]}/persons")["data"] == []
+    assert client.get("/v1/customers/cus_nobody/sources").status_code == 404
