@@ -11,7 +11,7 @@ from connector.config import Connection, connection, definition_folders
 from connector.dates import Calendar
 from connector.definitions.actions import Actions
 from connector.definitions.endpoint import Endpoints
-from connector.errors import ConfigError, did_you_mean
+from connector.errors import ConfigError
 
 if TYPE_CHECKING:
     from connector.api.account import Api
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from connector.sync.config import RunFile
     from connector.sync.forecast import Forecast
     from connector.sync.journal import Run
-    from connector.sync.plan import Task
-    from connector.sync.run import SyncReport, SyncWatch
+    from connector.sync.report import SyncReport, SyncWatch
 
 
 def find_endpoints(definitions: Iterable[str | Path] = (), config: str | Path | None = None) -> Endpoints:
@@ -141,16 +140,37 @@ class Stripe:
 
         `sync(["customers", "invoices"], to="duckdb:///stripe.duckdb")`, `sync("all", to=…)`, or the path of a config.
         """
-        return self.sync_by(_runfile(endpoints, to, since, schema), watch)
+        from connector.sync.config import run_of
+
+        return self.sync_by(run_of(endpoints, to, since, schema), watch)
 
     def sync_by(self, run: RunFile, watch: SyncWatch | None = None) -> SyncReport:
-        """Sync what a run's config says."""
-        from connector.places import open_database
-        from connector.sync.run import Sync
+        """Sync what a config says, which `connector.sync.config` has read."""
+        from connector.sync.run import sync
 
-        api, (tasks, notes) = self._api(run.time_zone, run.week_start), self.tasks(run)
-        with open_database(run.to) as database:
-            return Sync(api, database, run.schema, watch).run(tasks, notes, run.lock_wait_seconds)
+        return sync(self._api(run.time_zone, run.week_start), run, watch)
+
+    def forecast(self, run: RunFile) -> tuple[list[Forecast], list[str]]:
+        """Return how much a sync would read, and notes on what it leaves out; moves no data."""
+        from connector.sync.forecast import forecast
+
+        return forecast(self._api(run.time_zone, run.week_start), run)
+
+    @staticmethod
+    def state(config: str | Path) -> list[Run]:
+        """Return the newest run of each endpoint that a config syncs; nothing where none ever was."""
+        from connector.sync.config import read_runfile
+        from connector.sync.history import last_runs
+
+        return last_runs(read_runfile(Path(config)))
+
+    @staticmethod
+    def reset(config: str | Path, endpoints: Collection[str]) -> None:
+        """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew."""
+        from connector.sync.config import read_runfile
+        from connector.sync.history import forget
+
+        forget(read_runfile(Path(config)), endpoints)
 
     @staticmethod
     def load(source: object, to: str, table: str | None = None, **how: Any) -> LoadReport:
@@ -170,29 +190,6 @@ class Stripe:
         reading = ReadOptions(**{name: how.pop(name) for name in names})
         return load(source, to, table, Loading(**how), reading=reading)
 
-    def tasks(self, run: RunFile) -> tuple[list[Task], list[str]]:
-        """Return what a run's config asks for, checked, and notes on what it leaves out; nothing is sent."""
-        from connector.sync.plan import tasks_of
-
-        tasks, notes = tasks_of(self._api(run.time_zone, run.week_start), run)
-        keyless = [task for task in tasks if not task.endpoint.primary_key]
-        for task in keyless:
-            if task.listed:
-                raise ConfigError(
-                    f"{task.name} cannot be synced: {task.endpoint.file} says no primary_key, so nothing tells its "
-                    "rows apart. Name the columns that do."
-                )
-            notes.append(f"{task.name}: left out, since its definition has no primary_key")
-        return [task for task in tasks if task not in keyless], notes
-
-    def forecast(self, run: RunFile) -> tuple[list[Forecast], list[str]]:
-        """Return how much a sync would read, and notes on what it leaves out; moves no data."""
-        from connector.sync.forecast import forecast
-
-        tasks, notes = self.tasks(run)
-        api = self._api(run.time_zone, run.week_start)
-        return list(forecast(api, tasks, history(run.to, run.schema))), notes
-
     def requests_and_limit(self) -> tuple[int, float]:
         """Return how many requests were sent so far, and how many a second the account takes."""
         from connector.api.limits import LIVE_RPS, TEST_RPS
@@ -208,64 +205,3 @@ class Stripe:
             self._client = Client(self.connection)
         zone = time_zone or self.connection.time_zone
         return Api(self._client, self.endpoints, Calendar.system(zone, week_start or self._week_start))
-
-
-def _runfile(endpoints: str | Path | Sequence[str], to: str | None, since: str | None, schema: str | None) -> RunFile:
-    from connector.sync.config import ALL, RunFile, read_runfile
-
-    if isinstance(endpoints, (str, Path)) and endpoints != ALL:
-        return read_runfile(Path(endpoints))
-    if to is None:
-        raise ConfigError('Say where to: sync([…], to="duckdb:///stripe.duckdb").')
-    named = () if isinstance(endpoints, (str, Path)) else tuple(endpoints)
-    return RunFile(to=to, since=since, schema=schema, endpoints=named, everything=endpoints == ALL)
-
-
-def of_runfile(config: str | Path, only: Collection[str], settings: Mapping[str, Any]) -> tuple[RunFile, Stripe]:
-    """Return what a run's config says, cut down to `only` some endpoints if any, and the account that it is about.
-
-    `settings` win over the config's; its connection stands in its own tables, else in connector.toml.
-    """
-    from dataclasses import replace
-
-    from connector.sync.config import read_runfile
-
-    run = read_runfile(Path(config))
-    given = dict(settings)
-    name = given.pop("connection", None) or run.connection
-    stripe = Stripe(name, config=config if run.has_connections or name is None else None, **given)
-    if only:
-        known = list(stripe.endpoints) if run.everything else list(run.endpoints)
-        for each in only:
-            if each not in known:
-                raise ConfigError(f"{config} does not sync {each}.{did_you_mean(each, known)}")
-        run = replace(run, endpoints=tuple(only), everything=False)
-    return run, stripe
-
-
-def history(to: str, schema: str | None = None) -> list[Run]:
-    """Return the newest run of each endpoint that was synced into a database; nothing where none ever was."""
-    from connector.places import open_database
-    from connector.sync.journal import Journal
-
-    with open_database(to) as database:
-        if not database.exists():
-            return []
-        with database.transaction() as session:
-            journal = Journal(session, schema or database.default_schema)
-            return journal.last_runs() if journal.exists() else []
-
-
-def forget(to: str, names: Collection[str], schema: str | None = None) -> None:
-    """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew."""
-    from connector.places import open_database
-    from connector.sync.journal import Journal
-
-    with open_database(to) as database:
-        if not (names and database.exists()):
-            return
-        with database.transaction() as session:
-            journal = Journal(session, schema or database.default_schema)
-            if journal.exists():
-                for name in names:
-                    journal.forget(name)

@@ -14,14 +14,14 @@ from typing import Any
 import duckdb  # noqa: F401 - imported before the start, so that the kills fall into the run
 
 from connector import Stripe
-from connector.sync import run as sync
-from connector.sync.run import Sync
+from connector.sync import family
+from connector.sync.family import Family
 
 COMMIT_ROWS = 40
 
 
 def main(url: str, file: str, log_file: str, *endpoints: str) -> None:
-    sync.COMMIT_ROWS = COMMIT_ROWS
+    family.COMMIT_ROWS = COMMIT_ROWS
     stripe = Stripe(key="sk_test_sandbox", api_base=url, max_rps=100_000, max_rps_per_endpoint=100_000)
     with Path(log_file).open("wb", buffering=0) as log:
 
@@ -34,8 +34,8 @@ def main(url: str, file: str, log_file: str, *endpoints: str) -> None:
 
             return outer
 
-        setattr(Sync, "_commit", logged(Sync._commit))  # noqa: B010 - mypy knows no other way to replace a method
-        setattr(Sync, "_finish", logged(Sync._finish))  # noqa: B010
+        setattr(Family, "_commit", logged(Family._commit))  # noqa: B010 - mypy knows no other way to replace a method
+        setattr(Family, "_finish", logged(Family._finish))  # noqa: B010
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.readline()

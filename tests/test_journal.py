@@ -16,7 +16,8 @@ from connector.api.spans import Spans
 from connector.databases.base import Database
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import TargetError
-from connector.sync.journal import STALE_SECONDS, Journal, Lease, Run, State
+from connector.sync.journal import Journal, Run, State
+from connector.sync.lease import STALE_SECONDS, Lease
 
 PARTS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6)
 HERE = Lease("mine", "here", os.getpid(), 1_000_000.0)
@@ -66,7 +67,7 @@ def test_progress_is_kept_by_account_and_endpoint(database: Database) -> None:
         memory = Journal(session, "main")
         assert memory.progress("acct_1") == {"customers": whole}
         assert memory.progress("acct_2").keys() == {"customers", "charges"}
-        memory.forget("customers")
+        memory.forget(["customers"])
         assert memory.progress("acct_2").keys() == {"charges"}
 
 

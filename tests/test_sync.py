@@ -16,10 +16,11 @@ from connector.api.spans import Spans
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import ConfigError, TargetError
 from connector.sandbox import Sandbox
-from connector.sync import run as sync
+from connector.sync import family
 from connector.sync.config import RunFile, TableRun
-from connector.sync.journal import EVENTS, Journal, Lease, Run, State
-from connector.sync.run import SyncReport
+from connector.sync.journal import EVENTS, Journal, Run, State
+from connector.sync.lease import Lease
+from connector.sync.report import SyncReport
 from tests.accounts import account
 from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
 
@@ -328,7 +329,7 @@ def test_a_second_run_waits_as_long_as_it_was_told(
         with DuckDB(str(file)).transaction() as session:
             Journal(session, "main").release("theirs")
 
-    monkeypatch.setattr("connector.sync.run.time.sleep", ended)
+    monkeypatch.setattr("connector.sync.leased.time.sleep", ended)
     assert not run(sandbox, file, "products", lock_wait_seconds=60.0).failed
 
 
@@ -358,7 +359,7 @@ def test_a_run_whose_lease_was_taken_over_stops_writing(sandbox: Sandbox, file: 
 
 
 def test_the_file_can_be_read_between_commits(sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "COMMIT_ROWS", 50)
+    monkeypatch.setattr(family, "COMMIT_ROWS", 50)
     seen: list[int] = []
 
     def look(name: str, _run: Run) -> None:

@@ -10,6 +10,7 @@ import pytest
 from connector import Stripe
 from connector.errors import UsageError
 from connector.sync.config import RunFile, TableRun, read_runfile
+from connector.sync.plan import tasks_of
 
 HEAD = 'to = "stripe.duckdb"\n'
 
@@ -112,7 +113,7 @@ def test_what_cannot_be_synced_is_refused_before_anything_is_sent(
     text: str, said: str, tmp_path: Path, nowhere: Stripe
 ) -> None:
     with pytest.raises(UsageError, match=said) as error:
-        nowhere.tasks(read(tmp_path, HEAD + text))
+        nowhere.sync_by(read(tmp_path, HEAD + text))
     assert str(error.value).splitlines()[0].endswith((".", "?")), "the first line says it all"
 
 
@@ -131,11 +132,11 @@ def test_a_target_that_cannot_be_synced_into_is_refused(to: str, said: str, nowh
 
 
 def test_an_endpoint_named_twice_is_read_once(nowhere: Stripe) -> None:
-    tasks, _ = nowhere.tasks(RunFile(to="a.duckdb", endpoints=("products", "products")))
+    tasks, _ = tasks_of(nowhere._api(), RunFile(to="a.duckdb", endpoints=("products", "products")))
     assert [task.name for task in tasks] == ["products"]
 
 
 def test_all_leaves_out_what_needs_a_window_and_says_so(nowhere: Stripe) -> None:
-    tasks, notes = nowhere.tasks(RunFile(to="a.duckdb", everything=True))
+    tasks, notes = tasks_of(nowhere._api(), RunFile(to="a.duckdb", everything=True))
     assert "billing_meter_event_summaries" not in [task.name for task in tasks]
     assert any("billing_meter_event_summaries" in note for note in notes)

@@ -11,7 +11,7 @@ import pytest
 from connector.errors import TargetError
 from connector.sandbox import Sandbox
 from connector.sync.config import RunFile, TableRun
-from connector.sync.run import SyncReport
+from connector.sync.report import SyncReport
 from tests.accounts import account
 from tests.postgres_server import postgres_database, postgres_url
 from tests.synced import Place, assert_equal_to_stripe, query, rows_of

@@ -15,20 +15,19 @@ from connector.cli.app import run as cli
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import StripeUnavailable
 from connector.sandbox import Sandbox
-from connector.stripe import history
-from connector.sync import run as sync
+from connector.sync import family
 from connector.sync.config import RunFile, TableRun
 from connector.sync.journal import Journal, Run
-from connector.sync.run import SyncReport
+from connector.sync.report import SyncReport
 from tests.accounts import NOW, account
 from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
 
 FULL_DISK = """
 import resource, sys
-from connector import Stripe, sync
+from connector.sync import family
 from connector.cli import run
 
-sync.COMMIT_ROWS = 100
+family.COMMIT_ROWS = 100
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
 sys.exit(run(["sync", "full.toml"]))
 """
@@ -62,7 +61,7 @@ def test_a_disk_that_is_full_in_a_commit_ends_in_one_line_and_the_next_run_conve
 def test_another_program_reads_whole_commits_between_them(
     sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "COMMIT_ROWS", 100)
+    monkeypatch.setattr(family, "COMMIT_ROWS", 100)
     script = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True);"
         "print(c.execute('select count(*), count(distinct id) from customers').fetchone())"
@@ -181,8 +180,8 @@ def test_two_accounts_in_one_table_leave_each_other_alone(
     assert (run.inserted, run.updated, run.deleted) == (len(before) - 1, 0, 0)
     assert query(file, "select * from products where _account_id = 'acct_other' order by id") == before
     (own,) = sandbox.truth("account")
-    assert [each.account for each in history(str(file))] == sorted([own["id"], "acct_other"])
     config = file.with_suffix(".toml")
     config.write_text(f"to = '{file}'\nendpoints = ['products']\n", encoding="utf-8")
+    assert [each.account for each in Stripe.state(config)] == sorted([own["id"], "acct_other"])
     assert cli(["state", str(config)]) == 0
     assert "products of acct_other" in capsys.readouterr().out

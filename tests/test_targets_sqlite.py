@@ -14,7 +14,7 @@ import sqlalchemy as sql
 
 from connector import Stripe
 from connector.api.spans import Spans
-from connector.databases.base import Counts, Deletion, MergeOptions, RefusedValue, Session, Unseen
+from connector.databases.base import Counts, MergeOptions, RefusedValue, Session
 from connector.databases.merge import Keys, Table
 from connector.databases.portable.database import Portable
 from connector.errors import TargetError
@@ -24,7 +24,10 @@ from connector.load.run import load
 from connector.places import open_source, open_target
 from connector.rows.flatten import arrow_field
 from connector.sandbox import Sandbox
-from connector.sync.journal import Journal, Lease, Run, State
+from connector.sync.deletions import Deletion, Unseen, mark_deleted
+from connector.sync.journal import Journal, Run, State
+from connector.sync.lease import Lease
+from connector.sync.provenance import latest
 
 TABLE = Table("main", "things")
 BY_ID = Keys(("id",))
@@ -276,11 +279,11 @@ def test_the_latest_times_of_an_account_and_what_a_pass_did_not_see(database: Po
     keys = Keys(("_account_id", "id"))
     with database.transaction() as session:
         merged(session, typed(*rows, **names), keys=keys)
-        assert session.latest(TABLE, "acct_1") == (START, START + timedelta(2))
-        assert session.latest(TABLE, "acct_2") == (None, None)
+        assert latest(session, TABLE, "acct_1") == (START, START + timedelta(2))
+        assert latest(session, TABLE, "acct_2") == (None, None)
         unseen = Unseen("acct_1", START + timedelta(2), [("created", ">=", START)], {"id": ["0", "1", "2"]})
-        assert session.mark_deleted(TABLE, unseen, Deletion(START, START + timedelta(3))) == 2
-        assert session.mark_deleted(TABLE, unseen, Deletion(START, START, remove=True)) == 0
+        assert mark_deleted(session, TABLE, unseen, Deletion(START, START + timedelta(3))) == 2
+        assert mark_deleted(session, TABLE, unseen, Deletion(START, START, remove=True)) == 0
 
 
 def test_extract_writes_to_sqlite_by_its_url(url: str, file: Path) -> None:

@@ -28,17 +28,20 @@ def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_form
     """
     from connector.cli.progress import SyncProgress
     from connector.cli.show import show_forecasts, show_sync
-    from connector.stripe import forget, of_runfile
+    from connector.stripe import Stripe
+    from connector.sync.config import read_runfile
+    from connector.sync.history import forget
 
-    run, stripe = of_runfile(config, only, given)
-    with stripe:
+    run = read_runfile(Path(config)).only(only)
+    name = given.pop("connection") or run.connection
+    with Stripe(name, config=config if run.has_connections or name is None else None, **given) as stripe:
         if dry_run:
             forecasts, notes = stripe.forecast(run)
             show_forecasts(forecasts)
             say(notes)
             return 0
         if full:
-            forget(run.to, [task.name for task in stripe.tasks(run)[0]], run.schema)
+            forget(run, run.endpoints or list(stripe.endpoints))
         with SyncProgress(stripe, log_format) as watch:
             report = stripe.sync_by(run, watch)
             watch.note(report.notes)
@@ -60,15 +63,15 @@ def state(config: str, reset: tuple[str, ...]) -> None:
     """
     from connector.cli.show import show_sync
     from connector.errors import UsageError
-    from connector.stripe import forget, history
     from connector.sync.config import read_runfile
+    from connector.sync.history import forget, last_runs
 
     run = read_runfile(Path(config))
-    runs = history(run.to, run.schema)
+    runs = last_runs(run)
     for name in reset:
         if name not in [each.endpoint for each in runs]:
             raise UsageError(f"{name} has never been synced by {config}.")
-    forget(run.to, reset, run.schema)
+    forget(run, reset)
     if runs:
         show_sync(runs, when=True)
     else:

@@ -12,9 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
-from datetime import datetime
 from types import TracebackType
-from typing import Self, TypeVar, cast
+from typing import Self, TypeVar
 
 import pyarrow as pa
 
@@ -260,47 +259,6 @@ class Session(ABC):
     def _delete_others(self, merge: Merge, how: MergeOptions) -> int:
         return self.execute(merge.delete_others(list(how.scope)), list(how.scope.values()))
 
-    # What a sync asks beside
-
-    def latest(self, table: Table, account: str) -> tuple[datetime | None, datetime | None]:
-        """Return the latest `_changed_at` and `_synced_at` of an account's rows."""
-        quote = self.dialect.quote
-        columns = f"max({quote('_changed_at')}), max({quote('_synced_at')})"
-        where = f"{quote('_account_id')} = ?"
-        ((changed, synced),) = self.rows(f"SELECT {columns} FROM {self.full(table)} WHERE {where}", (account,))
-        return cast("datetime | None", changed), cast("datetime | None", synced)
-
-    def mark_deleted(self, table: Table, unseen: Unseen, at: Deletion) -> int:
-        """Mark (or remove) the rows that a pass did not see and that are not deleted yet; return how many."""
-        where, parameters = self._unseen(table, unseen)
-        condition = f"{self.dialect.quote('_deleted_at')} IS NULL AND {where}"
-        if at.remove:
-            return self.execute(f"DELETE FROM {self.full(table)} WHERE {condition}", parameters)
-        marks = ", ".join(f"{self.dialect.quote(name)} = ?" for name in ("_deleted_at", "_changed_at", "_synced_at"))
-        values = (at.known_at, at.known_at, at.synced_at)
-        return self.execute(f"UPDATE {self.full(table)} SET {marks} WHERE {condition}", (*values, *parameters))
-
-    def _unseen(self, table: Table, unseen: Unseen) -> tuple[str, list[object]]:
-        """Return the condition that such rows meet, with its values."""
-        quote = self.dialect.quote
-        where = [f"{quote('_account_id')} = ?", f"{quote('_synced_at')} < ?"]
-        values: list[object] = [unseen.account, unseen.began_at]
-        for column, sign, value in unseen.bounds:
-            where.append(f"{quote(column)} {sign} ?")
-            values.append(value)
-        for column, among in unseen.among.items():
-            where.append(f"{quote(column)} IN ({', '.join('?' * len(among))})")
-            values += among
-        if unseen.parent:
-            above, column = unseen.parent
-            where.append(
-                f"NOT EXISTS (SELECT 1 FROM {self.full(above)} AS p WHERE p.{quote('_account_id')} = ? AND "
-                f"p.{quote('id')} = {self.full(table)}.{quote(column)} AND "
-                f"p.{quote('_synced_at')} < ? AND p.{quote('_deleted_at')} IS NULL)"
-            )
-            values += [unseen.account, unseen.began_at]
-        return " AND ".join(where), values
-
 
 class DoubledKeys(TargetError):
     """A key stands in the stage more than once: the `places` of the first rows that have a newer one, and how many."""
@@ -324,30 +282,6 @@ class RefusedValue(TargetError):
 
 class Conflict(TargetError):
     """Another writer was in the way and the transaction was taken back: done again as it was, it may succeed."""
-
-
-@dataclass(frozen=True)
-class Unseen:
-    """The rows of an account that a pass, whose rows are all synced at `began_at` or later, should have seen.
-
-    `bounds` (column, comparison, value) and `among` (column, values) narrow what it should have seen. `parent` is the
-    table above and the column with its id: what belongs to a row that stays unseen there stays, too.
-    """
-
-    account: str
-    began_at: datetime
-    bounds: Sequence[tuple[str, str, object]] = ()
-    among: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    parent: tuple[Table, str] | None = None
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """When rows were known to be gone (Stripe's clock), when that is written, and whether they are removed."""
-
-    known_at: object
-    synced_at: object
-    remove: bool = False
 
 
 class Database(ABC):

@@ -12,8 +12,8 @@ exclude   = ["customer_email"]
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class RunFile:
     tables: Mapping[str, TableRun] = field(default_factory=dict)
     lock_wait_seconds: float = 0.0
     has_connections: bool = False
+    path: Path | None = None
 
     def table(self, name: str) -> TableRun:
         """Return what is said of one endpoint; the config's own `since` holds where it says nothing."""
@@ -62,6 +63,25 @@ class RunFile:
             if said.since is not None
             else TableRun(said.where, said.exclude, said.deletions, said.prune, self.since)
         )
+
+    def only(self, names: Collection[str]) -> RunFile:
+        """Return the same for these endpoints alone, for all of them when none is named."""
+        for name in names if not self.everything else ():
+            if name not in self.endpoints:
+                raise ConfigError(f"{self.path} does not sync {name}.{did_you_mean(name, self.endpoints)}")
+        return replace(self, endpoints=tuple(names), everything=False) if names else self
+
+
+def run_of(
+    endpoints: str | Path | Sequence[str], to: str | None, since: str | None = None, schema: str | None = None
+) -> RunFile:
+    """Return what to sync, given in Python: the path of a config, names of endpoints, or "all"."""
+    if isinstance(endpoints, (str, Path)) and endpoints != ALL:
+        return read_runfile(Path(endpoints))
+    if to is None:
+        raise ConfigError('Say where to: sync([…], to="duckdb:///stripe.duckdb").')
+    names = () if isinstance(endpoints, (str, Path)) else tuple(endpoints)
+    return RunFile(to=to, since=since, schema=schema, endpoints=names, everything=endpoints == ALL)
 
 
 def read_runfile(path: Path, environ: Mapping[str, str] | None = None) -> RunFile:
@@ -104,6 +124,7 @@ class _Reader:
             tables={name: self._table(name, said) for name, said in tables.items()},
             lock_wait_seconds=self._seconds("lock_wait"),
             has_connections=self.has_connections,
+            path=self.path,
         )
 
     def _table(self, name: str, said: Any) -> TableRun:

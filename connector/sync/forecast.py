@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from connector.api.account import Api
 from connector.errors import StripeError
+from connector.sync.config import RunFile
+from connector.sync.history import last_runs
 from connector.sync.journal import Run
-from connector.sync.plan import Task
+from connector.sync.plan import Task, tasks_of
 
 _COUNTED_TO = 10_000
 _REFUSED = (400, 403, 404)  # the key may not search, or this search knows no such field
@@ -29,7 +31,13 @@ class Forecast:
     basis: str
 
 
-def forecast(api: Api, tasks: Sequence[Task], last: Sequence[Run]) -> Iterator[Forecast]:
+def forecast(api: Api, run: RunFile) -> tuple[list[Forecast], list[str]]:
+    """Return how much a sync would read, and notes on what it leaves out; moves no data."""
+    tasks, notes = tasks_of(api, run)
+    return list(_forecasts(api, tasks, last_runs(run))), notes
+
+
+def _forecasts(api: Api, tasks: Sequence[Task], last: Sequence[Run]) -> Iterator[Forecast]:
     """Yield a forecast for each task; sends one small search for each that Stripe can count."""
     before = {run.endpoint: run for run in last}
     for task in tasks:

@@ -7,8 +7,6 @@ _sync_lease       which run may write now
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -21,9 +19,9 @@ from connector.databases.base import Session
 from connector.databases.merge import Keys, Table
 from connector.errors import TargetError
 from connector.rows.flatten import arrow_field
+from connector.sync.lease import Lease, is_stale
 
 EVENTS = "_events"
-STALE_SECONDS = 120.0
 _PROGRESS = {"_account_id": "text", "endpoint": "text", "livemode": "boolean", "covered": "json",
              "finished_at": "timestamp", "position": "text"}  # fmt: skip
 _RUNS = {"run_id": "text", "_account_id": "text", "endpoint": "text", "status": "text", "started_at": "timestamp",
@@ -72,19 +70,6 @@ class Run:
 
 
 STATUSES = ("running", "succeeded", "failed", "skipped")
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Which run may write: its id, where it runs, and when it last said so, in unix seconds."""
-
-    run_id: str
-    host: str
-    pid: int
-    heartbeat_at: float
-
-    def __str__(self) -> str:
-        return f"run {self.run_id} (process {self.pid} on {self.host})"
 
 
 class Journal:
@@ -147,9 +132,10 @@ class Journal:
         }
         self._session.upsert(self._progress, _rows(_PROGRESS, [row]), _PROGRESS_KEYS)
 
-    def forget(self, endpoint: str) -> None:
-        """Forget how far one endpoint has come; its rows stay."""
-        self._session.execute(f"DELETE FROM {self._name(self._progress)} WHERE endpoint = ?", (endpoint,))
+    def forget(self, endpoints: Iterable[str]) -> None:
+        """Forget how far these endpoints have come; their rows stay."""
+        for endpoint in endpoints:
+            self._session.execute(f"DELETE FROM {self._name(self._progress)} WHERE endpoint = ?", (endpoint,))
 
     def save_run(self, account: str, run: Run) -> None:
         """Keep what became of one endpoint in one run."""
@@ -178,7 +164,7 @@ class Journal:
         """Take the lease if nobody holds it; return who does, or None when it is ours now."""
         self._session.lock(self._lease)
         held = self.lease()
-        if held is not None and held.run_id != mine.run_id and not _is_stale(held, mine):
+        if held is not None and held.run_id != mine.run_id and not is_stale(held, mine):
             return held
         row = {**asdict(mine), "name": _LEASE_NAME, "heartbeat_at": _instant(mine.heartbeat_at)}
         self._session.upsert(self._lease, _rows(_LEASE, [row]), _LEASE_KEYS)
@@ -198,30 +184,6 @@ class Journal:
 
     def _name(self, table: Table) -> str:
         return self._session.full(table)
-
-
-def _is_stale(held: Lease, mine: Lease) -> bool:
-    """Say whether the holder is gone: it has been silent for long, or was a process of this machine that has ended."""
-    silent = mine.heartbeat_at - held.heartbeat_at > STALE_SECONDS
-    return silent or (held.host == mine.host and held.pid != mine.pid and not is_running(held.pid))
-
-
-def is_running(pid: int) -> bool:
-    """Say whether a process of this machine runs; on Windows, asking by a signal would end it."""
-    if sys.platform == "win32":
-        import ctypes
-
-        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
-        if handle:
-            ctypes.windll.kernel32.CloseHandle(handle)
-        return bool(handle)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _schema(columns: dict[str, str]) -> pa.Schema:

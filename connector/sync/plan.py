@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from connector.api.account import Api
 from connector.api.pages import Selection
@@ -56,6 +57,12 @@ class Task:
         """Whether rows that were not read are gone."""
         return self.endpoint.deletes != "never" or self.said.prune
 
+    @property
+    def compared_bounds(self) -> list[tuple[str, str, datetime]]:
+        """The times (column, comparison, value) within which rows are gone when they were not read."""
+        order, ends = self.endpoint.order, ((">=", self.compared.gte), ("<", self.compared.lt))
+        return [(order, sign, datetime.fromtimestamp(end, UTC)) for sign, end in ends if order and end is not None]
+
     def stretches(self, covered: Spans) -> list[tuple[int, int]]:
         """Return the stretches of time to read, newest first: those that are missing, then those that are covered."""
         start = _BEGINNING if self.read.gte is None else self.read.gte
@@ -98,7 +105,19 @@ def tasks_of(api: Api, run: RunFile) -> tuple[list[Task], list[str]]:
         for parent in task.endpoint.parents:
             if parent.table not in names and not task.endpoint.window:
                 raise ConfigError(f'{task.name} is read with {parent.table}: add "{parent.table}" to endpoints.')
-    return sorted(tasks, key=lambda task: bool(task.endpoint.parents)), notes
+    notes += [_without_key(task) for task in tasks if not task.endpoint.primary_key]
+    keyed = [task for task in tasks if task.endpoint.primary_key]
+    return sorted(keyed, key=lambda task: bool(task.endpoint.parents)), notes
+
+
+def _without_key(task: Task) -> str:
+    """Return the note on a table whose rows nothing tells apart; one that the config names is an error."""
+    if task.listed:
+        raise ConfigError(
+            f"{task.name} cannot be synced: {task.endpoint.file} says no primary_key, so nothing tells its rows "
+            "apart. Name the columns that do."
+        )
+    return f"{task.name}: left out, since its definition has no primary_key"
 
 
 def families(tasks: Sequence[Task]) -> Iterator[list[Task]]:

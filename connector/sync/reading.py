@@ -11,21 +11,21 @@ import pyarrow.compute as pc
 from connector.api.records import Page, only
 from connector.databases.base import Counts
 from connector.errors import ConnectorError, StripeError
-from connector.rows.flatten import Flattener, arrow_field
+from connector.rows.flatten import Flattener
 from connector.sync.journal import Run
 from connector.sync.plan import Task
+from connector.sync.provenance import with_provenance
 from connector.words import count_of
 
 _REFUSED = (400, 403, 404)  # the key may not, or the account has no such feature
-_PROVENANCE = {"_account_id": "text", "_changed_at": "timestamp", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
 
 
 @dataclass
 class Reading:
     """One endpoint while it is read: its rows that wait for the next commit, and its counts so far.
 
-    `clock` is when its latest rows were as they are, in Stripe's time. It never goes back, also not behind earlier
-    runs: what is read later is newer, even where an estimate of Stripe's time came out lower.
+    `clock` is the time, by Stripe's clock, at which its latest rows were read. It never goes back, also not behind
+    earlier runs: what is read later is newer, even where an estimate of Stripe's time came out lower.
     """
 
     task: Task
@@ -47,7 +47,7 @@ class Reading:
             oldest = pc.min(batch.column(cast("str", self.task.endpoint.order))).as_py()
             self.oldest = int(oldest.timestamp()) if oldest else self.oldest
         if batch.num_rows:
-            self.waiting.append(_with_provenance(self.without_excluded(batch), account, self.clock))
+            self.waiting.append(with_provenance(self.without_excluded(batch), account, self.clock))
         if batch.num_rows == page.count or "id" not in batch.schema.names:
             return page
         return only(page, set(batch.column("id").to_pylist()))
@@ -65,7 +65,7 @@ class Reading:
     def schema(self) -> pa.Schema:
         """Return the schema of its table."""
         empty = pa.RecordBatch.from_pylist([], schema=self.flattener.schema)
-        return _with_provenance(self.without_excluded(empty), "", 0).schema
+        return with_provenance(self.without_excluded(empty), "", 0).schema
 
     def counted(self, counts: Counts) -> None:
         """Add what became of rows to the run."""
@@ -77,23 +77,13 @@ class Reading:
             deleted=self.run.deleted + counts.deleted,
         )
 
-    def ended(self) -> None:
+    def ended(self, seconds: float) -> None:
         """Say in the run how it ended; what the key may not read at all is skipped, unless it was asked for by name."""
         error = self.error
         refused = isinstance(error, StripeError) and error.status in _REFUSED and not self.run.rows_read
         status = "succeeded" if error is None else "skipped" if refused and not self.task.listed else "failed"
         said = None if error is None else (str(error).splitlines() or [type(error).__name__])[0]
-        self.run = replace(self.run, status=status, error=said)
-
-
-def _with_provenance(batch: pa.RecordBatch, account: str, changed_at: int) -> pa.RecordBatch:
-    """Add whose rows these are and when they were as they are; when they are written is set at the commit."""
-    rows = batch.num_rows
-    changed = pa.repeat(pa.scalar(changed_at, pa.timestamp("s", "UTC")), rows).cast(pa.timestamp("us", "UTC"))
-    nothing = pa.nulls(rows, pa.timestamp("us", "UTC"))
-    arrays = [pa.repeat(account, rows), changed, nothing, nothing]
-    fields = [arrow_field(name, kind) for name, kind in _PROVENANCE.items()]
-    return pa.RecordBatch.from_arrays([*batch.columns, *arrays], schema=pa.schema([*batch.schema, *fields]))
+        self.run = replace(self.run, status=status, error=said, seconds=seconds)
 
 
 def drift_notes(reading: Reading) -> list[str]:

@@ -228,10 +228,6 @@ class SQLiteSession(PortableSession):
             self.execute(f"CREATE INDEX {schema}.{self.dialect.quote(stage_name())} ON {name} ({columns})")
         return super().merge(table, staged, keys, how)
 
-    def latest(self, table: Table, account: str) -> tuple[datetime | None, datetime | None]:
-        changed, synced = super().latest(table, account)
-        return _moment(changed), _moment(synced)
-
 
 def _place(url: URL) -> Path | None:
     """Return the file that a URL names, in a folder that is there; None where the name is a URI of SQLite's own."""
@@ -242,8 +238,3 @@ def _place(url: URL) -> Path | None:
 def _few_digits(text: pa.Array) -> pa.Array:
     plain = pc.replace_substring_regex(text, r"^-?0*(\d*?)\.?(\d*?)0*$", r"\1\2")
     return pc.less_equal(pc.utf8_length(plain), _EXACT_DIGITS)
-
-
-def _moment(value: object) -> datetime | None:
-    """Return a time that came out of a function, of which SQLite does not know what it is."""
-    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else None

@@ -1,0 +1,68 @@
+"""The columns that tell where a synced row comes from: whose it is, when it was so, when it was written, when it went.
+
+_account_id    with the primary key it tells rows apart
+_changed_at    when the row was like this, by Stripe's clock: the newer wins
+_synced_at     when it was last seen and written
+_deleted_at    when it was found to be gone
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from connector.databases.base import Session
+from connector.databases.merge import Table
+from connector.errors import TargetError
+from connector.rows.flatten import arrow_field
+
+_COLUMNS = {"_account_id": "text", "_changed_at": "timestamp", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
+_INSTANT = pa.timestamp("us", "UTC")
+
+
+def with_provenance(batch: pa.RecordBatch, account: str, changed_at: int) -> pa.RecordBatch:
+    """Add whose rows these are and when they were like this; when they are written is set at the commit."""
+    rows = batch.num_rows
+    changed = pa.repeat(pa.scalar(changed_at, pa.timestamp("s", "UTC")), rows).cast(_INSTANT)
+    nothing = pa.nulls(rows, _INSTANT)
+    fields = [arrow_field(name, kind) for name, kind in _COLUMNS.items()]
+    arrays = [*batch.columns, pa.repeat(account, rows), changed, nothing, nothing]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema([*batch.schema, *fields]))
+
+
+def written_at(batches: Sequence[pa.RecordBatch], instant: datetime) -> pa.Table:
+    """Return the batches as one table whose rows say that they are written now."""
+    rows = pa.Table.from_batches(batches)
+    place = rows.schema.get_field_index("_synced_at")
+    return rows.set_column(place, rows.schema.field(place), pa.repeat(pa.scalar(instant, _INSTANT), rows.num_rows))
+
+
+def latest(session: Session, table: Table, account: str) -> tuple[datetime | None, datetime | None]:
+    """Return the latest `_changed_at` and `_synced_at` of an account's rows."""
+    quote = session.dialect.quote
+    columns = f"max({quote('_changed_at')}), max({quote('_synced_at')})"
+    where = f"{quote('_account_id')} = ?"
+    ((changed, synced),) = session.rows(f"SELECT {columns} FROM {session.full(table)} WHERE {where}", (account,))
+    return _instant(changed), _instant(synced)
+
+
+def refuse_other_rows(session: Session, table: Table, label: str) -> None:
+    """Refuse a table that something else has filled: its rows, without an account, would stand there twice."""
+    columns = session.column_types(table)
+    if not columns or "_account_id" in columns:
+        return
+    ((count,),) = session.rows(f"SELECT count(*) FROM {session.full(table)}")
+    if count:
+        raise TargetError(
+            f"{table.schema}.{table.name} in {label} holds rows that no sync has written, as an extract does: rename "
+            "or drop that table, or give the sync another schema."
+        )
+
+
+def _instant(value: object) -> datetime | None:
+    """Return a time; SQLite gives that of a function as text, since it does not know what it is."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value if isinstance(value, datetime) else None

@@ -1,0 +1,40 @@
+"""What a sync gives back: a run per endpoint and everything worth telling, which a notebook shows as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import escape
+
+from connector.sync.journal import Run
+
+SyncWatch = Callable[[str, Run], None]  # called with an endpoint's name and its run, as it grows
+_COLUMNS = ("endpoint", "status", "rows_read", "inserted", "updated", "unchanged", "deleted", "seconds", "error")
+
+
+@dataclass
+class SyncReport:
+    """What a sync did: a run per endpoint, and everything worth telling."""
+
+    runs: list[Run] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[Run]:
+        """The endpoints that could not be read or written whole."""
+        return [run for run in self.runs if run.status == "failed"]
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(_shown(getattr(run, name)))}</td>" for name in _COLUMNS) + "</tr>"
+            for run in self.runs
+        )
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return f"<table><tr>{head}</tr>{rows}</table>" + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value or "")
