@@ -32,7 +32,7 @@ from connector.databases.base import Counts, Database, Session
 from connector.databases.duckdb.database import DuckDB
 from connector.databases.merge import Keys, Table
 from connector.databases.postgres.database import Postgres
-from connector.rows.flatten import arrow_field
+from connector.rows.types import arrow_field
 from tests.postgres_server import _server
 
 ROWS, REPEATS = 100_000, 5

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from connector.databases.base import Counts, Database, MergeOptions, Session
 from connector.databases.merge import Keys, Table
-from connector.rows.flatten import arrow_field
+from connector.rows.types import arrow_field
 
 KEYS = Keys(("account", "id"), "seen_at", ("seen_at",))
 PLAIN = Keys(("account", "id"))

@@ -13,7 +13,7 @@ from connector.databases.base import Counts, MergeOptions, Session
 from connector.databases.merge import Keys, Table
 from connector.databases.postgres.database import Postgres
 from connector.errors import TargetError
-from connector.rows.flatten import arrow_field
+from connector.rows.types import arrow_field
 from tests.databases import postgres
 
 THINGS = Table("public", "things")

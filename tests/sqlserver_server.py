@@ -13,7 +13,7 @@ import pytest
 from connector.databases.base import Counts, MergeOptions, Session
 from connector.databases.merge import Keys, Table
 from connector.databases.sqlserver.database import SQLServer
-from connector.rows.flatten import arrow_field
+from connector.rows.types import arrow_field
 
 URL = os.environ.get("TEST_MSSQL_URL", "")
 _BABELFISH_LACKS = {

@@ -204,11 +204,11 @@ def test_json_lines_have_the_columns_of_all_their_lines(tmp_path: Path) -> None:
     content = b'{"b":1,"a":"x"}\n\n{"c":1.10,"b":2.5,"d":{"x": 1.10, "y": [1]}}\r\n{"d":null,"e":true}'
     source = opened(tmp_path, "a.jsonl", content)
     assert source.schema.equals(
-        pa.schema({"b": DECIMAL, "a": TEXT, "c": DECIMAL, "d": TEXT, "e": pa.bool_()}), check_metadata=False
+        pa.schema({"b": pa.float64(), "a": TEXT, "c": pa.float64(), "d": TEXT, "e": pa.bool_()}), check_metadata=False
     )
     assert source.schema.field("d").metadata == {b"type": b"json"}
     assert rows_of(source)[1:] == [
-        (Decimal("2.5"), None, Decimal("1.1"), '{"x":1.10,"y":[1]}', None),
+        (2.5, None, 1.1, '{"x":1.10,"y":[1]}', None),
         (None, None, None, None, True),
     ]
     assert [source.row_label(place) for place in range(3)] == ["line 1", "line 3", "line 4"]
@@ -218,13 +218,27 @@ def test_json_lines_have_the_columns_of_all_their_lines(tmp_path: Path) -> None:
     ("values", "kind", "found"),
     [
         (["1", "-5", "null"], pa.int64(), [1, -5, None]),
-        (["1", "1.5"], DECIMAL, [Decimal(1), Decimal("1.5")]),
+        (["1", "1.5"], pa.float64(), [1.0, 1.5]),
         (["1e300", "7", "1.5"], pa.float64(), [1e300, 7.0, 1.5]),
-        (["0.1234567890123456789"], TEXT, ["0.1234567890123456789"]),
+        (["0.1234567890123456789"], pa.decimal128(38, 19), [Decimal("0.1234567890123456789")]),
+        (["1e400"], TEXT, ["1" + "0" * 400]),
         (["9223372036854775808", "1"], DECIMAL, [Decimal(2**63), Decimal(1)]),
-        (["1", '"x"', "true", '{"b": 1.50}', "[1]", '"5"'], TEXT, ["1", "x", "true", '{"b":1.50}', "[1]", "5"]),
+        (["1", '"x"', "true", '{"b": 1.50}', "[1]"], TEXT, ["1", '"x"', "true", '{"b":1.50}', "[1]"]),
+        (["1", '"x"', "true"], TEXT, ["1", "x", "true"]),
         (["null", "null"], TEXT, [None, None]),
         (['"007"', '"2024-01-31"'], TEXT, ["007", "2024-01-31"]),
+        (['"10115"', '"80331"'], TEXT, ["10115", "80331"]),
+        (['"0.1"', '"-5.0"'], DECIMAL, [Decimal("0.1"), Decimal(-5)]),
+        (['"0.1"', '"0.10"'], TEXT, ["0.1", "0.10"]),
+        (['"-0.0"'], TEXT, ["-0.0"]),
+        (['"2024-01-31"', "null", '"2024-02-29"'], pa.date32(), [date(2024, 1, 31), None, date(2024, 2, 29)]),
+        (['"2024-02-30"'], TEXT, ["2024-02-30"]),
+        (['"2024-01-31T12:00:00Z"', '"2024-01-31T12:00:00.000001Z"'], TIME, [NOON, NOON.replace(microsecond=1)]),
+        (['"2024-01-31T12:00:00"'], pa.timestamp("us"), [NOON.replace(tzinfo=None)]),
+        (['"2024-01-31T12:00Z"'], TEXT, ["2024-01-31T12:00Z"]),
+        (['"2024-01-31T12:00:00.000000Z"'], TEXT, ["2024-01-31T12:00:00.000000Z"]),
+        (['"2024-01-31"', '""'], TEXT, ["2024-01-31", ""]),
+        ([r'"\u0032024-01-31"', '"2024-01-31"'], TEXT, ["2024-01-31", "2024-01-31"]),
     ],
 )
 def test_json_types_are_those_of_all_lines(tmp_path: Path, values: list[str], kind: Any, found: list[Any]) -> None:

@@ -87,14 +87,15 @@ def test_what_a_definition_says(mine: Stripe, folder: Path) -> None:
         "paging": "cursor",
         "always": {"type": "invoice.paid"},
     }
-    assert content["columns"]["created"] == "integer"
+    assert content["columns"]["created"] == "timestamp"
+    assert content["columns"]["data.object.created"] == "integer"
     assert content["columns"]["data.object.lines.data"] == "json"
     assert Endpoints([folder])["paid_events"].column("data_object_amount_due")
 
 
 def test_integers_that_look_like_times_are_named(mine: Stripe) -> None:
-    notes = mine.request("GET", "/v1/payouts", save="kept").report.notes
-    assert notes[-2].startswith("arrival_date, created seem to hold unix seconds")
+    notes = mine.request("GET", "/v1/reporting/report_types", save="kept").report.notes
+    assert notes[-2].startswith("data_available_end, data_available_start, updated seem to hold unix seconds")
     asked: dict[str, Any] = {"filter": "$.available[*]", "save": "amounts"}
     assert len(mine.request("GET", "/v1/balance", **asked).report.notes) == 1
 

@@ -15,7 +15,7 @@ from connector.databases.base import Counts, MergeOptions, RefusedValue
 from connector.databases.merge import Keys, Table
 from connector.databases.sqlserver.database import SQLServer
 from connector.errors import TargetError
-from connector.rows.flatten import arrow_field
+from connector.rows.types import arrow_field
 from tests.sqlserver_server import URL, database, load, make, rows_of, schema, stored, table
 
 __all__ = ["database", "schema", "table"]

@@ -24,7 +24,7 @@ from connector.databases.merge import Keys, Merge, Table
 from connector.databases.redshift import Redshift, RedshiftDialect, RedshiftSession, _portions, literal
 from connector.errors import TargetError, UsageError
 from connector.places import open_database
-from connector.rows.flatten import arrow_field
+from connector.rows.types import arrow_field
 
 TABLE = Table("crm", "leads")
 KEYS = Keys(("id",), "seen_at", ("seen_at",))

@@ -22,7 +22,7 @@ from connector.files.formats import ReadOptions
 from connector.load.loading import Loading
 from connector.load.run import load
 from connector.places import open_source, open_target
-from connector.rows.flatten import arrow_field
+from connector.rows.types import arrow_field
 from connector.sandbox import Sandbox
 from connector.sync.deletions import Deletion, Unseen, mark_deleted
 from connector.sync.journal import Journal, Run, State

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from connector.rows.cast import Misfit, type_word
-from connector.rows.values import Seen, to_array
+from connector.rows.types import ColumnProfile
+from connector.rows.values import to_array
 
 Portion = Sequence[Sequence[Any]]
 
@@ -18,11 +19,11 @@ _UNFIT = (ValueError, TypeError, OverflowError)
 
 def look_at(names: Sequence[str], portions: Iterable[Portion], told: Sequence[pa.Field | None] = ()) -> pa.Schema:
     """Return the columns as the database told them, and by all their values where it did not."""
-    columns = [Seen() for _ in names]
+    columns = [ColumnProfile() for _ in names]
     for rows in portions:
-        for seen, values in zip(columns, zip(*rows, strict=True), strict=True):
-            seen.see(values)
-    guessed = [seen.field(name) for name, seen in zip(names, columns, strict=True)]
+        for profile, values in zip(columns, zip(*rows, strict=True), strict=True):
+            profile.add(values)
+    guessed = [profile.field(name) for name, profile in zip(names, columns, strict=True)]
     known = told if len(told) == len(guessed) else guessed
     return pa.schema([field or guess for field, guess in zip(known, guessed, strict=True)])
 

@@ -25,8 +25,8 @@ from connector.databases.portable.dialect import QUOTED_OR_MARK, spelled_out_dif
 from connector.databases.postgres import types as postgres_types
 from connector.databases.urls import split_url
 from connector.errors import MissingExtra, TargetError, UsageError
-from connector.rows.flatten import arrow_field
 from connector.rows.render import as_text, is_json, is_text
+from connector.rows.types import arrow_field
 
 try:
     import psycopg

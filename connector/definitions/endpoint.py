@@ -7,6 +7,7 @@ ours by name, or adds to it with `extends = "invoices"`.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -146,6 +147,14 @@ class Endpoints:
         if name not in self._loaded:
             self._loaded[name] = self._load(name)
         return self._loaded[name]
+
+    def of_object(self, name: str) -> Endpoint | None:
+        """Return a table of Stripe's objects of this name; None where no file that can be read has one."""
+        for table in self:
+            with contextlib.suppress(DefinitionError):
+                if name in self[table].object:
+                    return self[table]
+        return None
 
     def forget(self, name: str) -> None:
         """Read a definition again when it is next asked for: its file has changed."""

@@ -23,7 +23,7 @@ from connector.api.pages import Selection
 from connector.dates import Calendar, Interval, interval, token_of
 from connector.definitions.endpoint import Column, Endpoint, Filter
 from connector.errors import ConditionError, did_you_mean
-from connector.rows.flatten import ARROW_TYPES
+from connector.rows.types import ARROW_TYPES
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
 _WORDS = {"eq": "=", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}

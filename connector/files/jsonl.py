@@ -1,15 +1,17 @@
 """JSON Lines: one object a line; columns in the order in which the file first names them, typed by all their values.
 
-A number with a fraction is a decimal where decimals hold it, else a float where a float says the same, else text. What
-is nested stays as it is written, as JSON. Strings are text, whatever they look like.
+A number with a fraction is a number where a float says the same, else a decimal. What is nested stays as it is written,
+as JSON. Times, dates and decimals are written as text; a column of text whose values are all exactly of that form is
+read as what it was. So that a text never is, one of that form is written with its first character as an escape, which
+every reader of JSON undoes, and this one takes for the sign of a text.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,14 @@ from connector.errors import DataError
 from connector.files.formats import ReadOptions, Sink, WriteOptions
 from connector.files.text import TextFile, write_lines
 from connector.rows.batches import check_header
+from connector.rows.parse import parsed
 from connector.rows.render import TEXT, as_text, glue, is_json, is_text, is_whole, refuse_infinite
-from connector.rows.values import Seen, kind_of, to_array
+from connector.rows.types import WRITTEN, ColumnProfile, TextProfile, json_number
+from connector.rows.values import to_array
 
 _GROUP_ROWS = 5_000
-_WHOLE_DIGITS, _DECIMALS = 26, 12  # of decimal128(38, 12)
+_LOOKS_WRITTEN = "^(?:" + "|".join(form.pattern for form in WRITTEN) + ")$"
+_ESCAPED = re.compile(rb'"\\u00(?:3[0-9]|2[dD])')  # a digit or a minus, which need no escape
 
 _NULL = msgspec.Raw(b"null")
 _Line = tuple[int, bytes]
@@ -36,6 +41,29 @@ def open_reader(path: Path, label: str, options: ReadOptions) -> JsonLinesReader
     return JsonLinesReader(TextFile(path, label, options.encoding))
 
 
+class _Column:
+    """What is known of one column: its values, and whether they are texts that stand for something else."""
+
+    def __init__(self) -> None:
+        self.profile = ColumnProfile(is_json=True)
+        self.is_text = False  # one of its values says that it is a text and nothing else
+        self._forms = TextProfile(WRITTEN, empty_says_nothing=False)
+
+    def add(self, values: list[Any]) -> None:
+        self.profile.add(values)
+        if self.profile.kinds == {"text"} and not self.is_text:
+            self._forms.add(pa.array(values, pa.string()))
+
+    def field(self, name: str) -> pa.Field:
+        if self.profile.kinds == {"text"} and not self.is_text:
+            return pa.field(name, self._forms.type)
+        return self.profile.field(name)
+
+    @property
+    def is_nested(self) -> bool:
+        return not self.profile.kinds.isdisjoint({"object", "array"})
+
+
 class JsonLinesReader:
     """The rows of a JSON Lines file; one without rows has no columns, either."""
 
@@ -44,26 +72,33 @@ class JsonLinesReader:
     def __init__(self, file: TextFile) -> None:
         self.label = file.label
         self._file = file
-        seen: dict[str, Seen] = {}
-        nested: set[str] = set()
-        decoder = msgspec.json.Decoder(dict[str, Any], float_hook=_number)
+        columns = self._columns()
+        check_header([*columns], self.label)
+        self.schema = pa.schema([column.field(name) for name, column in columns.items()])
+        self._nested = {name for name, column in columns.items() if column.is_nested}
+        names = {f"c{place}": name for place, name in enumerate(columns)}
+        fields = [
+            (key, *((msgspec.Raw, _NULL) if name in self._nested else (Any, None))) for key, name in names.items()
+        ]
+        self._row = msgspec.defstruct("Row", fields, rename=names)
+
+    def _columns(self) -> dict[str, _Column]:
+        """Return what all rows say about each column."""
+        columns: dict[str, _Column] = {}
+        decoder = msgspec.json.Decoder(dict[str, Any], float_hook=json_number)
         for lines in self._groups():
             rows = [self._decode(decoder, number, line) for number, line in lines]
             for name in dict.fromkeys(itertools.chain.from_iterable(rows)):
-                values = [row.get(name) for row in rows]
-                seen.setdefault(name, Seen()).see(values)
-                if name not in nested and any(kind_of(kind) == "nested" for kind in set(map(type, values))):
-                    nested.add(name)
-        check_header([*seen], self.label)
-        self.schema = pa.schema([each.field(name) for name, each in seen.items()])
-        names = {f"c{place}": name for place, name in enumerate(seen)}
-        fields = [(key, *((msgspec.Raw, _NULL) if name in nested else (Any, None))) for key, name in names.items()]
-        self._row = msgspec.defstruct("Row", fields, rename=names)
-        self._nested = nested
+                columns.setdefault(name, _Column()).add([row.get(name) for row in rows])
+            for _, line in lines:
+                if _ESCAPED.search(line):
+                    for name, raw in msgspec.json.decode(line, type=dict[str, msgspec.Raw]).items():
+                        columns[name].is_text |= _ESCAPED.match(bytes(raw)) is not None
+        return columns
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Return the rows from the first one on."""
-        decoder = msgspec.json.Decoder(self._row, float_hook=_number)
+        decoder = msgspec.json.Decoder(self._row, float_hook=json_number)
         for lines in self._groups():
             rows = [self._decode(decoder, number, line) for number, line in lines]
             yield pa.RecordBatch.from_arrays(
@@ -79,6 +114,8 @@ class JsonLinesReader:
         values = [getattr(row, key) for row in rows]
         if field.name in self._nested:
             values = [_raw_text(value) for value in values]
+        elif not is_text(field.type) and any(type(value) is str for value in values):
+            return parsed(pa.array(values, pa.string()), field.type)
         return to_array(values, field)
 
     def _lines(self) -> Iterator[_Line]:
@@ -112,20 +149,9 @@ class JsonLinesReader:
             raise DataError(f"{self.label}, line {number}: this is no JSON: {what}.") from None
 
 
-def _number(text: str) -> Decimal | float | str:
-    exact = Decimal(text)
-    exponent = exact.as_tuple().exponent
-    if isinstance(exponent, int) and -exponent <= _DECIMALS and exact.adjusted() < _WHOLE_DIGITS and exponent <= 0:
-        return exact
-    number = float(text)
-    return number if Decimal(repr(number)) == exact else text
-
-
 def _raw_text(raw: msgspec.Raw) -> str | None:
-    """Return nested JSON compact and else as written; a string or another value in the same column as its text."""
+    """Return JSON compact and else as written."""
     text = bytes(msgspec.json.format(raw, indent=-1)).decode()
-    if text.startswith('"'):
-        return msgspec.json.decode(text, type=str)
     return None if text == "null" else text
 
 
@@ -149,11 +175,23 @@ def _json_value(column: pa.Array, field: pa.Field, row: int) -> pa.Array:
         return _json_string(text)
     if pa.types.is_floating(field.type):
         refuse_infinite(column, field.name, row)
+        return _with_fraction(text)
+    if is_whole(field.type) or pa.types.is_boolean(field.type):
         return text
-    return text if is_whole(field.type) or pa.types.is_boolean(field.type) else glue('"', text, '"')
+    return glue('"', _with_fraction(text) if pa.types.is_decimal(field.type) else text, '"')
+
+
+def _with_fraction(text: pa.Array) -> pa.Array:
+    """Return numbers with a point, so that whole ones are not taken for integers."""
+    return pc.if_else(pc.match_substring_regex(text, "[.e]"), text, glue(text, ".0"))
 
 
 def _json_string(text: pa.Array) -> pa.Array:
     special = pc.match_substring_regex(text, '["\\\\\x00-\x1f]')
     escaped = [json.dumps(value, ensure_ascii=False) for value in text.filter(special).to_pylist()]
-    return pc.replace_with_mask(glue('"', text, '"'), special, pa.array(escaped, TEXT))
+    quoted = pc.replace_with_mask(glue('"', text, '"'), special, pa.array(escaped, TEXT))
+    looks_written = pc.match_substring_regex(text, _LOOKS_WRITTEN)
+    if not pc.any(looks_written, min_count=0).as_py():
+        return quoted
+    as_text_only = pc.replace_substring_regex(quoted, '^"([0-9])', r'"\\u003\1')  # the code of a digit ends with it
+    return pc.if_else(looks_written, pc.replace_substring_regex(as_text_only, '^"-', r'"\\u002d'), quoted)

@@ -22,8 +22,9 @@ from connector.errors import DataError, StripeError, UsageError, did_you_mean
 from connector.request.bodies import write_whole
 from connector.request.jsonpath import RowFilter
 from connector.request.template import Request, address, pairs
-from connector.rows.flatten import ARROW_TYPES, Flattener
+from connector.rows.flatten import Flattener
 from connector.rows.render import is_json
+from connector.rows.types import ARROW_TYPES
 from connector.words import count_of
 
 _OPEN = "metadata"  # an object whose keys the user's customers make up
@@ -235,7 +236,7 @@ def _columns(schema: pa.Schema, shape: Shape) -> dict[str, str]:
         if path is not None and _OPEN in path[:-1]:  # the next record may have other keys: all are kept as JSON, too
             found.setdefault(".".join(path[: path.index(_OPEN) + 1]), "json")
         if path is not None and not any(_NO_KEY.search(key) for key in path):
-            found[".".join(path)] = "json" if is_json(column) else words[column.type]
+            found[".".join(path)] = "json" if is_json(column) else words.get(column.type, "decimal")
     return found
 
 

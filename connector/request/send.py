@@ -27,7 +27,8 @@ from connector.request.jsonpath import RowFilter, records
 from connector.request.saving import Saving, Shape
 from connector.request.template import Request, Row, call_of, placeholders, said
 from connector.result import Report, Result
-from connector.rows.infer import Inferred
+from connector.rows.infer import Inferred, InferredRows
+from connector.rows.known import with_known_types
 from connector.words import count_of
 
 if TYPE_CHECKING:
@@ -62,15 +63,17 @@ class _Reading:
     def batches(self, report: Report) -> Iterator[pa.RecordBatch]:
         """Read all records, then yield the rows under the columns that fit them: at least one batch, maybe empty."""
         self.shape, self.cut_lists = Shape(), 0
+        objects: set[str] = set()
         with Inferred(self.asked.explode) as inferred:
             for found in self._limited(self._records(report)):
                 if self.asked.save is not None:
                     self.shape.add(found)
                 self.cut_lists += _cut_lists(found, self.asked.explode)
                 inferred.add(found)
+                objects.update(str(record.get("object")) for record in found)
                 report.rows += len(found)
                 self._tell(report)
-            rows = inferred.finish()
+            rows = self._known(inferred.finish(), objects)
             limit = rows.rows if self.asked.limit is None else min(self.asked.limit, rows.rows)
             report.rows = report.rows_read = limit
             report.notes += rows.notes
@@ -83,6 +86,11 @@ class _Reading:
                 )
             self._tell(report)
             yield from _first_rows(rows.batches(), limit, rows.schema)
+
+    def _known(self, rows: InferredRows, objects: set[str]) -> InferredRows:
+        """Return the rows with the types that a definition gives their fields, where all are objects of one kind."""
+        endpoint = self.api.endpoints.of_object(objects.pop()) if len(objects) == 1 else None
+        return with_known_types(rows, endpoint) if endpoint else rows
 
     def send(self, call: Call) -> tuple[Call, Response]:
         """Send a call and return it as it was sent: where a list takes no `limit`, without the one that was added."""

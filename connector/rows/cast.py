@@ -14,25 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.errors import DataError
-from connector.rows.parse import DATE, TIME, looks, narrowed, parse_number, parsed, without_empty
+from connector.rows.parse import narrowed, parse_number, parsed, without_empty
 from connector.rows.render import as_text, glue, is_json, is_text
+from connector.rows.types import GUESSED, TextProfile
 
 if TYPE_CHECKING:
     from connector.rows.streams import Source
 
 _DECIMAL_DIGITS = 38
-_FEWER = "|".join(rf"[1-9][0-9]{{{whole - 1}}}\.[0-9]{{1,{min(12, 15 - whole)}}}" for whole in range(1, 15))
-
-# What a text has to look like so that a column is guessed to be of a type; empty text tells nothing.
-_INTEGER_GUESS = "-?[1-9][0-9]{0,14}|-?0"
-_GUESSES: tuple[tuple[str, str, pa.DataType], ...] = (
-    ("integer", _INTEGER_GUESS, pa.int64()),
-    ("decimal", rf"{_INTEGER_GUESS}|-?0\.[0-9]{{1,12}}|-?(?:{_FEWER})", pa.decimal128(38, 12)),
-    ("boolean", "(?i:true|false)", pa.bool_()),
-    ("date", DATE, pa.date32()),
-    ("timestamp", TIME, pa.timestamp("us", "UTC")),
-)
-_ALSO_FITS = {"integer": "decimal"}  # whose values are those of another guess, too
 
 
 class Misfit(DataError):
@@ -54,45 +43,11 @@ def guess_types(source: Source) -> pa.Schema:
     """
     if not source.is_text:
         return source.schema
-    columns = [_Guess() for _ in source.schema]
+    columns = [TextProfile(GUESSED, empty_says_nothing=True) for _ in source.schema]
     for batch in source.batches():
-        for guess, column in zip(columns, batch.columns, strict=True):
-            guess.see(column)
-    return pa.schema([pa.field(name, guess.kind) for name, guess in zip(source.schema.names, columns, strict=True)])
-
-
-class _Guess:
-    """What the values of one column can be, after those that have been seen."""
-
-    def __init__(self) -> None:
-        self._left = list(_GUESSES)
-        self._has_value = False
-
-    @property
-    def kind(self) -> pa.DataType:
-        return self._left[0][2] if self._left and self._has_value else pa.string()
-
-    def see(self, column: pa.Array) -> None:
-        has_value = self._has_value or pc.any(pc.not_equal(column, ""), min_count=0).as_py()
-        if not has_value:
-            return
-        while self._left:
-            word, pattern, kind = self._left[0]
-            if looks(column, f"(?:{pattern})?") and _converts(column, kind):
-                break
-            self._left = [each for each in self._left[1:] if not self._has_value or each[0] == _ALSO_FITS.get(word)]
-        self._has_value = True
-
-
-def _converts(text: pa.Array, kind: pa.DataType) -> bool:
-    """Say whether values that look right are: there is no 30 February, however it is written."""
-    if not pa.types.is_temporal(kind):
-        return True
-    try:
-        parsed(text, kind)
-    except ValueError:
-        return False
-    return True
+        for profile, column in zip(columns, batch.columns, strict=True):
+            profile.add(column)
+    return pa.schema([pa.field(name, each.type) for name, each in zip(source.schema.names, columns, strict=True)])
 
 
 def cast(batch: pa.RecordBatch, to: pa.Schema, place: int, row_label: Callable[[int], str]) -> pa.RecordBatch:

@@ -25,18 +25,9 @@ from msgspec.json import format as reformat
 
 from connector.definitions.endpoint import Column, Endpoint
 from connector.errors import DataError
+from connector.rows.types import ARROW_TYPES, arrow_field
 
 EXTRA = "_extra"
-ARROW_TYPES: dict[str, pa.DataType] = {
-    "text": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "decimal": pa.decimal128(38, 12),
-    "boolean": pa.bool_(),
-    "timestamp": pa.timestamp("us", "UTC"),
-    "date": pa.date32(),
-    "json": pa.string(),
-}
 _DECODED_AS: dict[str, Any] = {
     "text": str | None,
     "integer": int | None,
@@ -110,7 +101,7 @@ class Flattener:
 
     def _assemble(self, values: Mapping[str, Sequence[Any]], fills: Mapping[str, Sequence[str]]) -> pa.RecordBatch:
         arrays = [
-            _array(column.type, fills[column.name] if column.name in fills else values[column.name])
+            to_column(column.type, fills[column.name] if column.name in fills else values[column.name])
             for column in self._columns
         ]
         if self._with_extra:
@@ -143,11 +134,6 @@ def schema_of(columns: Iterable[Column], *, with_extra: bool = True) -> pa.Schem
     return pa.schema([*fields, arrow_field(EXTRA, "json")] if with_extra else fields)
 
 
-def arrow_field(name: str, kind: str) -> pa.Field:
-    """Return the Arrow field of a column of one of the definition's types."""
-    return pa.field(name, ARROW_TYPES[kind], metadata={"type": "json"} if kind == "json" else None)
-
-
 def _tree(endpoint: Endpoint, wanted: Collection[str]) -> _Node:
     """Return the fields that a record may have; what is known but not wanted is skipped as raw JSON."""
     root = _Node()
@@ -164,8 +150,8 @@ def _tree(endpoint: Endpoint, wanted: Collection[str]) -> _Node:
     return root
 
 
-def _array(kind: str, values: Sequence[Any]) -> pa.Array:
-    """Return the Arrow array of decoded values; raises one of _UNFIT where one does not fit the type."""
+def to_column(kind: str, values: Sequence[Any]) -> pa.Array:
+    """Return values as JSON has them as a column of a type; an error of Arrow's where one does not fit it."""
     if kind != "timestamp":
         return pa.array(values, ARROW_TYPES[kind])
     seconds = [v for v in values if v is not None]
@@ -368,13 +354,13 @@ def _lenient_integer(raw: Raw) -> int:
 
 def _lenient_timestamp(raw: Raw) -> int:
     seconds = _lenient_integer(raw)
-    _array("timestamp", [seconds])
+    to_column("timestamp", [seconds])
     return seconds
 
 
 def _lenient_decimal(raw: Raw) -> Decimal:
     number = decode(raw, type=Decimal)
-    _array("decimal", [number])
+    to_column("decimal", [number])
     return number
 
 

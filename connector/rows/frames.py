@@ -12,7 +12,8 @@ import pyarrow as pa
 from connector.errors import DataError, UsageError
 from connector.rows import cast as casting
 from connector.rows.batches import check_header, temporary_file
-from connector.rows.values import Seen, to_array
+from connector.rows.types import ColumnProfile
+from connector.rows.values import to_array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,9 +96,9 @@ def _column(series: pd.Series[Any], name: str) -> tuple[pa.ChunkedArray, pa.Fiel
 def _mixed(series: pd.Series[Any], name: str) -> tuple[pa.ChunkedArray, pa.Field]:
     """Return a column of Python objects of several types, which Arrow refuses."""
     values = [None if missing else value for value, missing in zip(series, series.isna(), strict=True)]
-    seen = Seen()
-    seen.see(values)
-    field = seen.field(name)
+    profile = ColumnProfile()
+    profile.add(values)
+    field = profile.field(name)
     try:
         return pa.chunked_array([to_array(values, field)]), field
     except (ValueError, TypeError, OverflowError) as error:

@@ -21,7 +21,10 @@ import pyarrow as pa
 
 from connector.definitions.names import column_name, shorten
 from connector.errors import DataError, TargetError, UsageError
-from connector.rows.flatten import ARROW_TYPES, arrow_field
+from connector.rows.cast import type_word
+from connector.rows.render import is_json, is_text
+from connector.rows.types import ColumnProfile, json_number
+from connector.rows.values import to_array
 
 MOST_COLUMNS = 10_000
 SPOOL_BYTES = 16 * 2**20
@@ -29,24 +32,11 @@ _READ_BYTES = 4 * 2**20
 _BATCH_ROWS = 10_000
 _GROUP_RECORDS = 500
 
-# What came at a place: bits, so that a column remembers all of it in one number.
-_BOOLEAN, _INTEGER, _FRACTION, _TEXT, _ARRAY, _EMPTY, _OBJECT = (1 << bit for bit in range(7))
-_NO_FLOAT = 1 << 7  # an integer or a fraction that a float would round
-_NO_INT64 = 1 << 8
-_NO_DECIMAL = 1 << 9  # more digits than decimal columns hold
-_NUMERIC = _INTEGER | _FRACTION | _NO_FLOAT | _NO_INT64 | _NO_DECIMAL
-_SIMPLE: dict[type, int] = {type(None): 0, bool: _BOOLEAN, str: _TEXT}
-_WORDS = {
-    _BOOLEAN: "booleans",
-    _INTEGER: "integers",
-    _FRACTION: "fractions",
-    _TEXT: "text",
-    _ARRAY: "arrays",
-    _EMPTY | _OBJECT: "objects",
-}
-_FLOAT_INTEGERS = 2**53
-_DECIMAL_SCALE = ARROW_TYPES["decimal"].scale
-_DECIMAL_WHOLE_DIGITS = ARROW_TYPES["decimal"].precision - _DECIMAL_SCALE
+# What came, as notes say it.
+_WORDS = (
+    ("boolean", "booleans"), ("integer", "integers"), ("number", "fractions"), ("decimal", "fractions"),
+    ("text", "text"), ("array", "arrays"), ("object", "objects"),
+)  # fmt: skip
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -68,22 +58,25 @@ class InferredRows:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Node:
     """What came at one place of the records; `explode` is what is left of the path to explode, () at its end."""
 
     explode: tuple[str, ...] | None = None
-    kinds: int = 0
-    fields: dict[str, _Seen] = field(default_factory=dict)
+    profile: ColumnProfile = field(default_factory=lambda: ColumnProfile(is_json=True))
+    fields: dict[str, _Node] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Part:
-    """One column, or an object that lives in its fields' columns."""
+    """One column, or an object that lives in its fields' columns.
+
+    `is_mixed` tells a text column of which some values are not text in the records.
+    """
 
     key: str
-    kind: str
-    mixed: bool = False  # a text column of which some values are not text in the records
-    exploded: bool = False
+    column: pa.Field
+    is_mixed: bool = False
+    is_exploded: bool = False
     fields: list[_Part] = field(default_factory=list)
 
 
@@ -99,7 +92,7 @@ class Inferred:
         self._path = tuple(explode.split(".")) if explode is not None else None
         if self._path and not all(self._path):
             raise UsageError(f'"{explode}" is not the path of an array; write it like lines.data or tags.')
-        self._root = _Seen(self._path)
+        self._root = _Node(self._path)
         self._spool: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115  # closed by close()
         self._rows = self._end = 0
         self._columns = 1
@@ -124,8 +117,7 @@ class Inferred:
             plain = [record if type(record) is dict else dict(record) for record in group]
             try:
                 lines = _ENCODER.encode_lines(plain)
-                for record in plain:
-                    self._see(self._root, record)
+                self._see(self._root, plain)
             except (TypeError, ValueError, RecursionError) as error:
                 raise DataError(f"A record cannot be kept as JSON: {error}.") from None
             self._rows += len(plain)
@@ -134,8 +126,8 @@ class Inferred:
     def finish(self) -> InferredRows:
         """Decide the columns and return the rows that were added so far."""
         columns = _Columns(met_array=self._met_array)
-        root = _Part("", "spread", fields=columns.parts(self._root, ()))
-        schema = pa.schema([arrow_field(name, kind) for name, kind in columns.fields])
+        root = _Part("", pa.field("", pa.null()), fields=columns.parts(self._root, ()))
+        schema = pa.schema(columns.fields)
         notes = list(columns.notes)
         if self._path and not self._met_array and self._rows:
             notes.append(f"{'.'.join(self._path)}: no record has an array there, so each record is one row")
@@ -152,17 +144,31 @@ class Inferred:
             raise TargetError(f"Rows cannot be kept in {folder}: {error.strerror}; TMPDIR can name another.") from None
         self._end += len(lines)
 
-    def _see(self, node: _Seen, fields: dict[str, Any]) -> None:
-        known = node.fields
-        for key, value in fields.items():
-            child = known.get(key)
-            if child is None:
-                child = self._first(node, key)
-            kinds = _SIMPLE.get(type(value))
-            child.kinds |= self._kinds(child, value) if kinds is None else kinds
+    def _see(self, node: _Node, objects: Iterable[dict[str, Any]]) -> None:
+        """Take note of the values of each field of objects at one place."""
+        columns: dict[str, list[Any]] = {}
+        for fields in objects:
+            for key, value in fields.items():
+                if key in columns:
+                    columns[key].append(value)
+                else:
+                    columns[key] = [value]
+                    if key not in node.fields:
+                        self._first(node, key)
+        for key, values in columns.items():
+            self._add(node.fields[key], values)
 
-    def _first(self, node: _Seen, key: str) -> _Seen:
-        """Return a new place below a node; its first field takes the place of the node's own column."""
+    def _add(self, node: _Node, values: list[Any]) -> None:
+        if node.explode == ():
+            values = self._items(values)
+        if not _PLAIN.issuperset(map(type, values)):
+            values = [_plain(value) for value in values]
+        node.profile.add(values)
+        if "object" in node.profile.kinds:
+            self._see(node, (value for value in values if type(value) is dict))
+
+    def _first(self, node: _Node, key: str) -> None:
+        """Make a new place below a node; its first field takes the place of the node's own column."""
         self._columns += bool(node.fields)
         if self._columns > MOST_COLUMNS:
             path, most = _widest(self._root, "")
@@ -170,31 +176,19 @@ class Inferred:
                 f"There are more than {MOST_COLUMNS:,} columns: {path or 'a record'} has {most:,} different fields. "
                 "A --filter picks smaller objects."
             )
-        child = node.fields[key] = _Seen(node.explode[1:] if node.explode and node.explode[0] == key else None)
-        return child
+        node.fields[key] = _Node(node.explode[1:] if node.explode and node.explode[0] == key else None)
 
-    def _kinds(self, node: _Seen, value: Any) -> int:
-        kind = type(value)
-        if kind is int:
-            return _integer_kinds(value)
-        if kind is dict:
-            self._see(node, value)
-            return _OBJECT if value else _EMPTY
-        if kind is list:
-            return self._items(node, value) if node.explode == () else _ARRAY
-        if kind is float or kind is Decimal:
-            return _fraction_kinds(value)
-        if kind in _SIMPLE:
-            return _SIMPLE[kind]
-        return self._kinds(node, _DECODER.decode(_ENCODER.encode(value)))
-
-    def _items(self, node: _Seen, items: list[Any]) -> int:
-        self._met_array = True
-        self._rows += max(len(items) - 1, 0)
-        kinds = 0
-        for item in items:
-            kinds |= _ARRAY if type(item) is list else self._kinds(node, item)
-        return kinds
+    def _items(self, values: list[Any]) -> list[Any]:
+        """Return the items of arrays in their place; what is no array is its only item."""
+        items: list[Any] = []
+        for value in values:
+            if type(value) is list:
+                self._met_array = True
+                self._rows += max(len(value) - 1, 0)
+                items += value
+            else:
+                items.append(value)
+        return items
 
     def _batches(
         self, schema: pa.Schema, root: _Part, path: tuple[str, ...] | None, end: int
@@ -218,28 +212,22 @@ class Inferred:
                 yield _DECODER.decode_lines(b"".join(lines[start : start + _BATCH_ROWS]))
 
 
-def _integer_kinds(value: int) -> int:
-    if -_FLOAT_INTEGERS <= value <= _FLOAT_INTEGERS:
-        return _INTEGER
-    kinds = _INTEGER | _NO_FLOAT
-    if not -(2**63) <= value < 2**63:
-        kinds |= _NO_INT64
-    return kinds if abs(value) < 10**_DECIMAL_WHOLE_DIGITS else kinds | _NO_DECIMAL
+_PLAIN = {type(None), bool, int, str, dict, list}
 
 
-def _fraction_kinds(value: float | Decimal) -> int:
-    exact = Decimal(repr(value)) if type(value) is float else Decimal(value)
-    if not exact.is_finite():
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; a ValueError or TypeError where JSON cannot hold it."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is not float and kind is not Decimal:
+        return _plain(_DECODER.decode(_ENCODER.encode(value)))
+    if not Decimal(value).is_finite():
         raise ValueError("it has a number that is not finite")
-    kinds = _FRACTION
-    if type(value) is not float and Decimal(repr(float(value))) != exact:
-        kinds |= _NO_FLOAT
-    digits_after = -int(exact.as_tuple().exponent)
-    fits = digits_after <= _DECIMAL_SCALE and exact.adjusted() < _DECIMAL_WHOLE_DIGITS
-    return kinds if fits else kinds | _NO_DECIMAL
+    return json_number(str(value))
 
 
-def _widest(node: _Seen, path: str) -> tuple[str, int]:
+def _widest(node: _Node, path: str) -> tuple[str, int]:
     """Return the object with the most fields, and their number."""
     below = [_widest(child, f"{path}.{key}" if path else key) for key, child in node.fields.items()]
     return max([(path, len(node.fields)), *below], key=lambda each: each[1])
@@ -251,24 +239,25 @@ class _Columns:
     def __init__(self, *, met_array: bool) -> None:
         self._met_array = met_array
         self._names: dict[str, str] = {}
-        self.fields: list[tuple[str, str]] = []
+        self.fields: list[pa.Field] = []
         self.notes: list[str] = []
 
-    def parts(self, node: _Seen, path: tuple[str, ...]) -> list[_Part]:
+    def parts(self, node: _Node, path: tuple[str, ...]) -> list[_Part]:
         """Return the parts of an object, and take note of their columns in order."""
         return [self._part(child, (*path, key)) for key, child in node.fields.items()]
 
-    def _part(self, node: _Seen, path: tuple[str, ...]) -> _Part:
-        kind, reason = _column_kind(node.kinds)
-        part = _Part(path[-1], kind, kind == "text" and node.kinds != _TEXT, node.explode == ())
-        if node.explode and kind != "spread" and self._met_array:
+    def _part(self, node: _Node, path: tuple[str, ...]) -> _Part:
+        kinds, column = node.profile.kinds, node.profile.field("")
+        is_spread = kinds == {"object"} and bool(node.fields)
+        if node.explode and not is_spread and self._met_array:
             raise DataError(f"{'.'.join(path)} is not an object in every record, so no array in it can be exploded.")
-        if kind == "spread":
+        part = _Part(path[-1], column, is_mixed=kinds != {"text"}, is_exploded=node.explode == ())
+        if is_spread:
             part.fields = self.parts(node, path)
             return part
-        if reason:
-            self.notes.append(f"{'.'.join(path)}: {reason}, so the column is {'JSON' if kind == 'json' else kind}")
-        self.fields.append((self._name(".".join(path)), kind))
+        if reason := _reason(kinds, column):
+            self.notes.append(f"{'.'.join(path)}: {reason}, so the column is {_word(column)}")
+        self.fields.append(column.with_name(self._name(".".join(path))))
         return part
 
     def _name(self, path: str) -> str:
@@ -285,37 +274,25 @@ class _Columns:
         return name
 
 
-def _column_kind(kinds: int) -> tuple[str, str | None]:
-    """Return the type of a column, or "spread" for an object's own columns, and what is worth telling about it."""
-    came = [word for bits, word in _WORDS.items() if kinds & bits]
-    clash = f"{', '.join(came[:-1])} and {came[-1]} came" if len(came) > 1 else None
-    if kinds & (_ARRAY | _EMPTY | _OBJECT):
-        return ("spread", None) if kinds & _OBJECT and not clash else ("json", clash)
-    if not kinds & ~_BOOLEAN:
-        return ("boolean" if kinds else "text"), None
-    if kinds & ~_NUMERIC:
-        return "text", clash
-    return _numeric_kind(kinds)
+def _reason(kinds: set[str], column: pa.Field) -> str | None:
+    """Return what is worth telling about how a column got its type."""
+    if kinds and kinds <= {"integer", "number", "decimal"}:
+        is_usual = column.type in (pa.int64(), pa.float64())
+        return None if is_usual else "numbers with more digits than a number or integer column holds came"
+    came = list(dict.fromkeys(word for kind, word in _WORDS if kind in kinds))
+    return f"{', '.join(came[:-1])} and {came[-1]} came" if len(came) > 1 else None
 
 
-def _numeric_kind(kinds: int) -> tuple[str, str | None]:
-    """Return the narrowest type that loses no digit."""
-    if not kinds & (_FRACTION | _NO_INT64):
-        return "integer", None
-    if kinds & _FRACTION and not kinds & _NO_FLOAT:
-        return "number", None
-    if not kinds & _NO_DECIMAL:
-        return "decimal", "numbers with more digits than a number or integer column holds came"
-    return "text", "numbers with more digits than a decimal column holds came"
+def _word(column: pa.Field) -> str:
+    return "JSON" if is_json(column) else type_word(column)
 
 
 def _arrays(part: _Part, objects: list[dict[str, Any]], items: list[Any]) -> Iterator[tuple[pa.Array, bool]]:
     """Return the columns of objects, each with whether it has a value per item of the exploded array."""
     for child in part.fields:
-        key = child.key
-        values = items if child.exploded and items else [each.get(key) for each in objects]
-        per_item = child.exploded and bool(items)
-        if child.kind == "spread":
+        key, per_item = child.key, child.is_exploded and bool(items)
+        values = items if per_item else [each.get(key) for each in objects]
+        if child.fields:
             inner = [each if type(each) is dict else _NOTHING for each in values]
             for array, deeper in _arrays(child, inner, items):
                 yield array, per_item or deeper
@@ -324,15 +301,13 @@ def _arrays(part: _Part, objects: list[dict[str, Any]], items: list[Any]) -> Ite
 
 
 def _array(part: _Part, values: list[Any]) -> pa.Array:
-    if part.kind == "json":
-        values = [None if each is None else _ENCODER.encode(each).decode() for each in values]
-    elif part.mixed:
-        values = [each if each is None or type(each) is str else _ENCODER.encode(each).decode() for each in values]
-    elif part.kind == "number":
-        values = [None if each is None else float(each) for each in values]
-    elif part.kind == "decimal":
-        values = [None if each is None else Decimal(each) for each in values]
-    return pa.array(values, ARROW_TYPES[part.kind])
+    if is_json(part.column):
+        values = [None if value is None else _ENCODER.encode(value).decode() for value in values]
+    elif is_text(part.column.type) and part.is_mixed:
+        values = [value if value is None or type(value) is str else _ENCODER.encode(value).decode() for value in values]
+    elif pa.types.is_decimal(part.column.type):
+        values = [None if value is None else Decimal(value) for value in values]
+    return to_array(values, part.column)
 
 
 def _exploded(

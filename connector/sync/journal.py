@@ -18,7 +18,7 @@ from connector.api.spans import Spans
 from connector.databases.base import Session
 from connector.databases.merge import Keys, Table
 from connector.errors import TargetError
-from connector.rows.flatten import arrow_field
+from connector.rows.types import arrow_field
 from connector.sync.lease import Lease, is_stale
 
 EVENTS = "_events"

@@ -16,7 +16,7 @@ import pyarrow as pa
 from connector.databases.base import Session
 from connector.databases.merge import Table
 from connector.errors import TargetError
-from connector.rows.flatten import arrow_field
+from connector.rows.types import arrow_field
 
 _COLUMNS = {"_account_id": "text", "_changed_at": "timestamp", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
 _INSTANT = pa.timestamp("us", "UTC")

@@ -15,8 +15,8 @@ from connector.databases.merge import Dialect, Table, quoted
 from connector.errors import TargetError, UsageError
 from connector.files.target import find_place
 from connector.rows.batches import refuse_repeated, regroup
-from connector.rows.flatten import arrow_field
 from connector.rows.render import is_json
+from connector.rows.types import arrow_field
 
 _HOLDER = re.compile(r"(?:held in|already open in)\s+(?P<program>.+?) \(PID (?P<number>\d+)\)")
 _FULL = re.compile(r"No space left|File too large|quota exceeded", re.IGNORECASE)

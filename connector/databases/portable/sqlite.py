@@ -26,8 +26,8 @@ from connector.databases.merge import Keys, Table
 from connector.databases.portable.session import PortableSession, stage_name
 from connector.errors import TargetError, UsageError
 from connector.files.target import find_place
-from connector.rows.flatten import arrow_field
 from connector.rows.render import as_text, is_json, is_text, utc_clock
+from connector.rows.types import arrow_field
 
 _SCHEMA = "main"
 _WAIT_SECONDS = 60.0

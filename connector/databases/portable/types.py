@@ -8,8 +8,8 @@ import pyarrow as pa
 from sqlalchemy import types as sql
 from sqlalchemy.types import TypeEngine
 
-from connector.rows.flatten import arrow_field
 from connector.rows.render import is_json, is_text
+from connector.rows.types import arrow_field
 
 KEY_TEXT = 255  # characters: Stripe's ids are no longer, and three such columns fit into most indexes
 _MOST_DIGITS = 38

@@ -6,8 +6,8 @@ import re
 
 import pyarrow as pa
 
-from connector.rows.flatten import arrow_field
 from connector.rows.render import is_json
+from connector.rows.types import arrow_field
 
 _TEXT = "text"
 _TYPES = {

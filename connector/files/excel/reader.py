@@ -19,7 +19,8 @@ import pyarrow as pa
 from connector.errors import DataError, MissingExtra, UsageError, did_you_mean
 from connector.files.formats import ReadOptions
 from connector.rows.batches import check_header
-from connector.rows.values import Seen, as_plain_text, to_array
+from connector.rows.types import ColumnProfile
+from connector.rows.values import as_plain_text, to_array
 
 _BATCH_ROWS = 5_000
 _EXACT_INTEGER = 2**53
@@ -55,9 +56,9 @@ class SheetReader:
         columns = [[row[place] for _, row in rows] for place in range(width)]
         fields = []
         for name, column in zip(names, columns, strict=True):
-            seen = Seen()
-            seen.see(column)
-            fields.append(seen.field(name))
+            profile = ColumnProfile()
+            profile.add(column)
+            fields.append(profile.field(name))
         self.schema = pa.schema(fields)
         self._table = pa.Table.from_arrays(
             [to_array(column, field) for column, field in zip(columns, fields, strict=True)], schema=self.schema
