@@ -12,10 +12,12 @@ ConnectorError                 something could not be done; one line says what, 
 │   ├── ObjectMissing          404: no such object, or not in this account and mode
 │   ├── RateLimited            429, still after all attempts
 │   └── StripeUnavailable      5xx, still after all attempts
-├── NoAnswer                   no answer at all; after a write the outcome is unknown
+├── NoResponse                 no answer at all; after a write the outcome is unknown
 ├── DataError                  an answer that cannot be read as what it should be
 ├── TargetError                the place to write to refused
 └── MissingExtra               an optional library is not installed
+
+ConnectorWarning               what is worth telling of rows that were read all the same
 """
 
 from __future__ import annotations
@@ -34,6 +36,10 @@ class ConnectorError(Exception):
     exit_code = 1
     outcome_unknown: bool = False
     idempotency_key: str | None = None
+
+
+class ConnectorWarning(UserWarning):
+    """What is worth telling of rows that were read all the same; reports hold it as notes."""
 
 
 class UsageError(ConnectorError):

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import connector
+from connector import errors
 
 PACKAGE = Path(connector.__file__).parent
 
@@ -129,9 +131,14 @@ def test_an_init_holds_names_and_no_code(file: Path) -> None:
 
 
 def test_the_public_names_are_exactly_these() -> None:
-    assert connector.__all__ == ["ConnectorError", "Stripe", "major", "minor"]
+    raised = [name for name, value in vars(errors).items() if getattr(value, "__module__", "") == errors.__name__]
+    raised.remove("did_you_mean")
+    others = ["LoadReport", "Loading", "Report", "RequestResult", "Result", "Stripe", "SyncReport", "major", "minor"]
+    assert sorted(connector.__all__) == sorted([*raised, *others])
     for name in connector.__all__:
         assert getattr(connector, name)
+    assert set(dir(connector)) == {*connector.__all__, "__doc__", "__version__"}
+    assert connector.__version__ == version("stripe-connector")
     with pytest.raises(AttributeError, match="no attribute 'strip'"):
         _ = connector.strip
 
