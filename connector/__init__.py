@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from connector.request.send import RequestResult
     from connector.result import Report, Result
     from connector.stripe import Stripe
-    from connector.sync.run import SyncReport
+    from connector.sync.report import SyncReport
 
     __version__: str
 
@@ -50,7 +50,7 @@ _LATER = {
     "RequestResult": "connector.request.send",
     "Result": "connector.result",
     "Stripe": "connector.stripe",
-    "SyncReport": "connector.sync.run",
+    "SyncReport": "connector.sync.report",
 }
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SHOWN_FAILURES = 20
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
     """How a read went: counts of rows, requests and seconds, and everything worth telling.
 
@@ -61,6 +61,12 @@ class Report:
         ]
         return said + self.notes + self.failed()
 
+    def __repr__(self) -> str:
+        return f"<{self.lines()[0]}>"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
     def failed(self) -> list[str]:
         """Return what failed in sentences, no more of them than a person reads."""
         shown = self.failures[:_SHOWN_FAILURES]
@@ -95,7 +101,8 @@ class Result:
     def __repr__(self) -> str:
         rows = count_of(self._kept.num_rows, "row") if self._kept is not None else "not read yet"
         known = self._kept.schema if self._kept is not None else self._schema
-        return f"<{self.name}: {'' if known is None else f'{len(known)} columns, '}{rows}>"
+        columns = "" if known is None else f"{count_of(len(known), 'column')}, "
+        return f"<{self.name}: {columns}{rows}>"
 
     def _repr_html_(self) -> str | None:
         """Show the rows in a notebook once they have been read; showing alone sends no request."""

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from connector.config import Connection, connection, definition_folders
-from connector.dates import Calendar
+from connector.config import Connection, Key, connection, definition_folders
+from connector.dates import Calendar, Meaning, describe
 from connector.definitions.actions import Actions
 from connector.definitions.endpoint import Endpoints
 from connector.errors import ConfigError
+from connector.words import list_of
 
 if TYPE_CHECKING:
     from connector.api.account import Api
     from connector.api.check import Check
     from connector.api.client import Client
     from connector.extract.run import ReadWatch
-    from connector.load.loading import LoadReport
+    from connector.load.loading import LoadReport, LoadWatch
     from connector.request.send import RequestResult
     from connector.result import Result
     from connector.sync.config import RunFile
@@ -27,18 +28,18 @@ if TYPE_CHECKING:
     from connector.sync.report import SyncReport, SyncWatch
 
 
-def find_endpoints(definitions: Iterable[str | Path] = (), config: str | Path | None = None) -> Endpoints:
+def find_endpoints(definitions: str | Path | Iterable[str | Path] = (), config: str | Path | None = None) -> Endpoints:
     """Return the definitions: those of the folders given, those of the folders that the config names, ours."""
     return Endpoints(_folders(definitions, config))
 
 
-def find_actions(definitions: Iterable[str | Path] = (), config: str | Path | None = None) -> Actions:
+def find_actions(definitions: str | Path | Iterable[str | Path] = (), config: str | Path | None = None) -> Actions:
     """Return the actions: those in the folders of definitions given, in those that the config names, ours."""
     return Actions(_folders(definitions, config))
 
 
-def _folders(definitions: Iterable[str | Path], config: str | Path | None) -> list[Path]:
-    given = [Path(folder) for folder in definitions]
+def _folders(definitions: str | Path | Iterable[str | Path], config: str | Path | None) -> list[Path]:
+    given = [Path(folder) for folder in ([definitions] if isinstance(definitions, str | Path) else definitions)]
     for folder in given:
         if not folder.is_dir():
             raise ConfigError(f"There is no folder {folder} with definitions.")
@@ -52,15 +53,40 @@ class Stripe:
     folders of endpoint files of your own. Nothing is sent until rows are asked for, but for a `request`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a connection may say, by name
         self,
         name: str | None = None,
         *,
         config: str | Path | None = None,
-        definitions: Iterable[str | Path] = (),
+        definitions: str | Path | Iterable[str | Path] = (),
         week_start: str = "monday",
-        **settings: Any,
+        key: str | Key | None = None,
+        key_file: str | Path | None = None,
+        account: str | None = None,
+        version: str | None = None,
+        api_base: str | None = None,
+        max_rps: float | None = None,
+        max_rps_per_endpoint: float | None = None,
+        time_zone: str | None = None,
+        trusted_hosts: str | Sequence[str] | None = None,
+        connect_seconds: float | None = None,
+        read_seconds: float | None = None,
+        total_seconds: float | None = None,
     ) -> None:
+        settings = {
+            "key": key,
+            "key_file": key_file,
+            "account": account,
+            "version": version,
+            "api_base": api_base,
+            "max_rps": max_rps,
+            "max_rps_per_endpoint": max_rps_per_endpoint,
+            "time_zone": time_zone,
+            "trusted_hosts": None if trusted_hosts is None else list_of(trusted_hosts),
+            "connect_seconds": connect_seconds,
+            "read_seconds": read_seconds,
+            "total_seconds": total_seconds,
+        }
         self.connection: Connection = connection(name, config=Path(config) if config else None, overrides=settings)
         self.endpoints = find_endpoints(definitions, config)
         self.actions = find_actions(definitions, config)
@@ -87,13 +113,13 @@ class Stripe:
     def extract(  # noqa: PLR0913 - what people may ask for, by name
         self,
         endpoint: str,
-        where: Sequence[str] | Mapping[str, Any] = (),
+        where: str | Sequence[str] | Mapping[str, object] = (),
         *,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
         limit: int | None = None,
         strict: bool = False,
         progress: ReadWatch | None = None,
-        **conditions: Any,
+        **conditions: object,
     ) -> Result:
         """Return the rows of an endpoint that meet all conditions, flat and typed.
 
@@ -104,28 +130,86 @@ class Stripe:
         from connector.extract.conditions import from_mapping, parse
         from connector.extract.run import Extraction, extract
 
-        written = from_mapping(where) if isinstance(where, Mapping) else [parse(text) for text in where]
-        request = Extraction([*written, *from_mapping(conditions)], columns, limit, strict)
+        written = from_mapping(where) if isinstance(where, Mapping) else [parse(text) for text in list_of(where)]
+        wanted = None if columns is None else list_of(columns)
+        request = Extraction([*written, *from_mapping(conditions)], wanted, limit, strict)
         return extract(self._api(), endpoint, request, progress)
 
-    def request(self, method: str, url: str, *, progress: ReadWatch | None = None, **asked: Any) -> RequestResult:
+    def request(  # noqa: PLR0913 - what people may ask for, by name
+        self,
+        method: str,
+        url: str,
+        *,
+        query: str | Sequence[str] | Mapping[str, object] = (),
+        headers: str | Sequence[str] | Mapping[str, object] = (),
+        body: str | bytes | None = None,
+        form: str | Sequence[str] | Mapping[str, object] = (),
+        json: object = None,
+        multipart: bool = False,
+        filter: str | None = None,  # noqa: A002 - the name that users know
+        explode: str | None = None,
+        paginate: bool = False,
+        limit: int | None = None,
+        source: object = None,
+        authenticate: bool = True,
+        idempotency_key: str | None = None,
+        stripe_version: str | None = None,
+        stripe_account: str | None = None,
+        apply: bool = False,
+        allow: str | Iterable[str] = (),
+        allow_live: bool = False,
+        save: str | None = None,
+        key: str | Sequence[str] = (),
+        replace: bool = False,
+        progress: ReadWatch | None = None,
+    ) -> RequestResult:
         """Send any call and return its answer: as rows (`.to_pandas()`), as it came (`.raw`), with status and headers.
 
         `request("GET", "/v1/events", query={"type": "invoice.paid"}, filter="$.data[*]", paginate=True)`. A GET is
         sent at once. Anything else is returned as a plan to look at, unless it says apply=True (and allow=["money"],
-        allow=["delete"] or allow_live=True where it needs that). All that may be
-        said stands in `connector.request.template.Asked`.
+        allow=["delete"] or allow_live=True where it needs that). `query` and `form` are key=value texts or a mapping,
+        `headers` 'Name: value' texts or a mapping, `body` is text or "@file", `json` what becomes JSON; `filter` is the
+        JSONPath of the rows, `source` the rows whose values fill {placeholders}; `save` keeps it as a table by `key`.
         """
         from connector.request.send import request
         from connector.request.template import Request
 
-        return request(self._api(), Request(method, url, **asked), progress)
+        asked = Request(
+            method,
+            url,
+            query=[query] if isinstance(query, str) else query,
+            headers=headers,
+            body=body,
+            form=[form] if isinstance(form, str) else form,
+            json=json,
+            multipart=multipart,
+            filter=filter,
+            explode=explode,
+            paginate=paginate,
+            limit=limit,
+            source=source,
+            authenticate=authenticate,
+            idempotency_key=idempotency_key,
+            stripe_version=stripe_version,
+            stripe_account=stripe_account,
+            apply=apply,
+            allow=list_of(allow),
+            allow_live=allow_live,
+            save=save,
+            key=list_of(key),
+            replace=replace,
+        )
+        return request(self._api(), asked, progress)
 
-    def check(self, only: Collection[str] = ()) -> Iterable[Check]:
+    def check(self, only: str | Collection[str] = ()) -> Iterable[Check]:
         """Try the key: yield what it is, whose account it opens, and whether each endpoint can be read."""
         from connector.api.check import check
 
-        return check(self._api(), only)
+        return check(self._api(), list_of(only))
+
+    def dates(self, token: str) -> list[Meaning]:
+        """Return what a date token means now, for each comparison; in the connection's time zone and in UTC."""
+        return describe(token, Calendar.system(self.connection.time_zone, self._week_start))
 
     def sync(
         self,
@@ -165,30 +249,63 @@ class Stripe:
         return last_runs(read_runfile(Path(config)))
 
     @staticmethod
-    def reset(config: str | Path, endpoints: Collection[str]) -> None:
+    def reset(config: str | Path, endpoints: str | Collection[str]) -> None:
         """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew."""
         from connector.sync.config import read_runfile
         from connector.sync.history import forget
 
-        forget(read_runfile(Path(config)), endpoints)
+        forget(read_runfile(Path(config)), list_of(endpoints))
 
     @staticmethod
-    def load(source: object, to: str, table: str | None = None, **how: Any) -> LoadReport:
+    def load(  # noqa: PLR0913 - what people may ask for, by name
+        source: object,
+        to: str,
+        table: str | None = None,
+        *,
+        key: str | Sequence[str] = (),
+        mode: str = "upsert",
+        mapping: Mapping[str, str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        create: bool = True,
+        on_new_column: str = "fail",
+        duplicates: str = "last",
+        scope: Mapping[str, str] | None = None,
+        swap: bool = False,
+        allow_empty: bool = False,
+        lock_wait_seconds: float = 60.0,
+        format: str | None = None,  # noqa: A002 - the name of the option
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        sheet: str | None = None,
+        query: str | None = None,
+        source_table: str | None = None,
+        progress: LoadWatch | None = None,
+    ) -> LoadReport:
         """Merge any table into a database, by key and in one transaction; no key of Stripe's is needed for it.
 
-        `Stripe.load(frame, "postgresql://…", "crm.leads", key=["email"])`. The source is a DataFrame, an Arrow table,
-        a result of ours, a file name or a URL; the other arguments are those of `connector.load.loading.Loading`, and
-        of `connector.files.formats.ReadOptions` for files and queries (encoding, delimiter, sheet, query …).
+        `Stripe.load(frame, "postgresql://…", "crm.leads", key="email")`. The source is a DataFrame, an Arrow table,
+        a result of ours, a file name or a URL. `mapping` gives the source's column for a target's; format, encoding,
+        delimiter and sheet are about a source that is a file, query and source_table about one that is a database.
         """
-        from dataclasses import fields
-
         from connector.files.formats import ReadOptions
         from connector.load.loading import Loading
         from connector.load.run import load
 
-        names = {each.name for each in fields(ReadOptions)} & how.keys()
-        reading = ReadOptions(**{name: how.pop(name) for name in names})
-        return load(source, to, table, Loading(**how), reading=reading)
+        loading = Loading(
+            mode=mode,
+            key=list_of(key),
+            columns=None if columns is None else list_of(columns),
+            mapping=mapping or {},
+            create=create,
+            on_new_column=on_new_column,
+            duplicates=duplicates,
+            scope=scope or {},
+            swap=swap,
+            allow_empty=allow_empty,
+            lock_wait_seconds=lock_wait_seconds,
+        )
+        reading = ReadOptions(format, encoding, delimiter, sheet, source_table, query)
+        return load(source, to, table, loading, reading=reading, progress=progress)
 
     def requests_and_limit(self) -> tuple[int, float]:
         """Return how many requests were sent so far, and how many a second the account takes."""

@@ -17,6 +17,7 @@ from typing import Any
 from connector.definitions.content import Content, place, query_text, read_toml
 from connector.definitions.names import column_name, shorten, unique
 from connector.errors import DefinitionError, did_you_mean
+from connector.words import count_of
 
 TYPES = ("text", "integer", "number", "decimal", "boolean", "timestamp", "date", "json")
 KNOWN_NOT_COLUMNS = ("child", "omit")
@@ -108,6 +109,9 @@ class Endpoint:
     filters: Mapping[str, Filter] = field(default_factory=dict)
     ignored: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"<endpoint {self.name}: {count_of(len(self.columns), 'column')}, from {self.path}>"
+
     def column(self, name: str) -> Column | None:
         """Return the column called `name`, case aside, or None."""
         return next((column for column in self.columns if column.name.lower() == name.lower()), None)
@@ -129,6 +133,9 @@ class Endpoints:
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         self._folders = [*folders, shipped_folder()]
         self._loaded: dict[str, Endpoint] = {}
+
+    def __repr__(self) -> str:
+        return f"<{count_of(len(list(self)), 'endpoint')}: {', '.join(self)}>"
 
     @property
     def own_folder(self) -> Path | None:

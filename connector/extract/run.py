@@ -57,6 +57,8 @@ def _columns(endpoint: Endpoint, names: Sequence[str] | None) -> list[str] | Non
     """Return the wanted columns as the endpoint spells them."""
     if names is None:
         return None
+    if not names:
+        raise ConditionError(f"No column is named: name one of {endpoint.name} at least, or leave columns out for all.")
     known = {column.name.lower(): column.name for column in endpoint.columns} | {EXTRA: EXTRA}
     for name in names:
         if name.lower() not in known:

@@ -62,7 +62,7 @@ class Loading:
             raise UsageError("Only replace can swap the table for a new one: say --mode replace, or leave --swap out.")
 
 
-@dataclass
+@dataclass(repr=False)
 class LoadReport:
     """How a load went: what became of the rows, and everything worth telling."""
 
@@ -76,6 +76,12 @@ class LoadReport:
         """Return the report in sentences, the most important first."""
         said = ", ".join(f"{count:,} {word}" for word, count in self._counted())
         return [f"{self.name}: {count_of(self.rows_read, 'row')} read, {said} in {self.seconds:.1f} s", *self.notes]
+
+    def __repr__(self) -> str:
+        return f"<{self.lines()[0]}>"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
 
     def _counted(self) -> list[tuple[str, int]]:
         words = ("inserted", "updated", "unchanged", "deleted", "skipped", "rejected")

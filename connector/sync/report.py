@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 
 from connector.sync.journal import Run
+from connector.words import count_of
 
 SyncWatch = Callable[[str, Run], None]  # called with an endpoint's name and its run, as it grows
 _COLUMNS = ("endpoint", "status", "rows_read", "inserted", "updated", "unchanged", "deleted", "seconds", "error")
 
 
-@dataclass
+@dataclass(repr=False)
 class SyncReport:
     """What a sync did: a run per endpoint, and everything worth telling."""
 
@@ -23,6 +25,11 @@ class SyncReport:
     def failed(self) -> list[Run]:
         """The endpoints that could not be read or written whole."""
         return [run for run in self.runs if run.status == "failed"]
+
+    def __repr__(self) -> str:
+        statuses = Counter(run.status for run in self.runs)
+        counts = ", ".join(f"{count:,} {status}" for status, count in statuses.items())
+        return f"<sync of {count_of(len(self.runs), 'endpoint')}: {counts or 'nothing to do'}>"
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
