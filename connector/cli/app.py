@@ -18,6 +18,7 @@ from connector.cli.sandbox import sandbox
 from connector.cli.sync import state, sync
 from connector.errors import ConnectorError
 
+_MAY_BE_EMPTY = {"body"}
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
@@ -79,6 +80,16 @@ def commands() -> None:
     """
 
 
+def _refuse_empty(context: click.Context, option: click.Parameter, value: object) -> object:  # noqa: ARG001 - click's
+    """Refuse an option that is given and says nothing: `--to "$TO"` where there is no TO."""
+    if value == "":
+        raise click.BadParameter("it is empty.")
+    return value
+
+
 # A new verb: a file of its own beside this one, and its place in this order.
 for command in (demo, sandbox, check, endpoints, dates, extract, sync, state, load, request):
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.name not in _MAY_BE_EMPTY:
+            parameter.callback = parameter.callback or _refuse_empty
     commands.add_command(command)
