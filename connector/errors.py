@@ -25,6 +25,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from connector.installation import install
+
 
 class ConnectorError(Exception):
     """Base of all errors meant for people; `str(error)` is the whole message, never holding a key.
@@ -126,7 +128,7 @@ class MissingExtra(ConnectorError):
     """An optional library is not installed; the message names the line that installs it."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs an optional library: pip install 'stripe-connector[{extra}]'")
+        super().__init__(f"{what} needs a library that is not installed: {install(extra)}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
