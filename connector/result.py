@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector.errors import DataError
+from connector.errors import ConnectorWarning, DataError, MissingExtra
 from connector.files.formats import WriteOptions
 from connector.places import open_target
-from connector.words import count_of
+from connector.words import count_of, in_python
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
 
@@ -43,23 +45,26 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return the report in sentences, the most important first."""
-        said = [
-            f"{self.name}: {count_of(self.rows, 'row')}, {count_of(self.requests, 'request')}, {self.seconds:.1f} s"
-        ]
+        requests = count_of(self.requests, "request")
+        counts = [f"{self.name}: {count_of(self.rows, 'row')}, {requests}, {self.seconds:.1f} s"]
         if self.rows_read > self.rows:
-            said.append(f"{self.name}: read {count_of(self.rows_read, 'row')} to keep {self.rows:,}")
+            counts.append(f"{self.name}: read {count_of(self.rows_read, 'row')} to keep {self.rows:,}")
         if self.retries:
-            said.append(f"{self.name}: {count_of(self.retries, 'request')} sent again")
-        said += [
+            counts.append(f"{self.name}: {count_of(self.retries, 'request')} sent again")
+        return counts + self.remarks()
+
+    def remarks(self) -> list[str]:
+        """Return in sentences what the counts do not tell: what is new, what else is to be known, what failed."""
+        new = [
             f"{self.name}: {path} is new to this connector; {count_of(count, 'value')} in _extra"
             for path, count in self.undeclared.most_common()
             if count
         ]
-        said += [
+        other = [
             f"{self.name}: {path} has {count_of(count, 'value')} of another type, kept in _extra"
             for path, count in self.misfits.most_common()
         ]
-        return said + self.notes + self.failed()
+        return new + other + self.notes + self.failed()
 
     def __repr__(self) -> str:
         return f"<{self.lines()[0]}>"
@@ -76,6 +81,9 @@ class Report:
 
 class Result:
     """Rows of one schema. Iterating reads them, batch by batch; `to_arrow` and its kin keep what they have read.
+
+    It is an Arrow stream: DuckDB, polars, pandas and pyarrow take it as it is. What there is to tell of the rows is a
+    ConnectorWarning once they have been read; `report` holds all of it.
 
     A `schema` that only the rows show is None at first; `read` then yields at least one batch, maybe an empty one.
     """
@@ -96,7 +104,16 @@ class Result:
         if self._kept is not None:
             return iter(self._kept.to_batches())
         self.report = Report(self.name)
-        return self._read(self.report)
+        return self._read_and_warn(self.report)
+
+    def _read_and_warn(self, report: Report) -> Iterator[pa.RecordBatch]:
+        yield from self._read(report)
+        for remark in report.remarks():
+            warnings.warn(in_python(remark), ConnectorWarning, stacklevel=2)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the rows to any library that reads Arrow streams; they are kept, since it may ask for them again."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
         rows = count_of(self._kept.num_rows, "row") if self._kept is not None else "not read yet"
@@ -130,6 +147,14 @@ class Result:
         frame: pd.DataFrame = self.to_arrow().to_pandas(types_mapper=types.get)
         return frame
 
+    def to_polars(self) -> pl.DataFrame:
+        """Return all rows as a polars DataFrame."""
+        try:
+            import polars
+        except ImportError:
+            raise MissingExtra("A polars DataFrame", "polars") from None
+        return polars.DataFrame(self.to_arrow())
+
     def to_csv(self, path: str | Path, *, excel: bool = False) -> int:
         """Write a CSV file and return the number of rows; `excel` adds what Excel needs to open it by double click."""
         return self.to(path, WriteOptions(format="csv", excel_csv=excel))
@@ -137,6 +162,14 @@ class Result:
     def to_parquet(self, path: str | Path) -> int:
         """Write a Parquet file and return the number of rows."""
         return self.to(path, WriteOptions(format="parquet"))
+
+    def to_jsonl(self, path: str | Path) -> int:
+        """Write a JSON Lines file and return the number of rows."""
+        return self.to(path, WriteOptions(format="jsonl"))
+
+    def to_excel(self, path: str | Path, *, sheet: str | None = None, time_zone: str = "UTC") -> int:
+        """Write an Excel file and return the number of rows; Excel knows no zones, so times are in `time_zone`."""
+        return self.to(path, WriteOptions(format="xlsx", table=sheet, time_zone=time_zone))
 
     def to(self, target: str | Path, options: WriteOptions | None = None) -> int:
         """Write to a file or a table, by name or URL, and return the number of rows."""

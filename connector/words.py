@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+# Options that Python calls otherwise, or that say yes by being there.
+_IN_PYTHON = {
+    "allow-empty": "allow_empty=True",
+    "allow-live": "allow_live=True",
+    "apply": "apply=True",
+    "from": "source",
+    "header": "headers",
+    "lock-wait": "lock_wait_seconds",
+    "map": "mapping",
+    "multipart": "multipart=True",
+    "no-auth": "authenticate=False",
+    "paginate": "paginate=True",
+    "replace": "replace=True",
+    "strict": "strict=True",
+    "swap": "swap=True",
+}
 
 
 def count_of(number: int, noun: str) -> str:
@@ -13,6 +32,11 @@ def count_of(number: int, noun: str) -> str:
 def list_of(given: str | Iterable[str]) -> list[str]:
     """Return texts as a list; one text is a list of one, not of its letters."""
     return [given] if isinstance(given, str) else list(given)
+
+
+def in_python(text: str) -> str:
+    """Return a sentence about options as one about parameters: --paginate is paginate=True."""
+    return _OPTION.sub(lambda option: _IN_PYTHON.get(option[1], option[1].replace("-", "_")), text)
 
 
 def _plural(noun: str) -> str:

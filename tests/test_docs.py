@@ -90,6 +90,12 @@ def test_the_readmes_python_runs(tmp_path: Path) -> None:
     assert len(names["frame"]) > 10  # type: ignore[arg-type]
 
 
+def test_the_python_of_the_page_on_outputs_runs(capfd: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/outputs.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(example, "docs/outputs.md", "exec"), {})
+    assert "usd" in capfd.readouterr().out
+
+
 def test_every_word_of_a_definition_is_explained() -> None:
     page = (ROOT / "docs/definitions.md").read_text(encoding="utf-8")
     for word in (*KEYS, *TYPES, "child", "omit", "many", "wildcard", "required", "parameter", "column", "kind"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import connector
-from connector.words import count_of
+from connector.words import count_of, in_python
 
 PACKAGE = Path(connector.__file__).parent
 NOUNS = "rows|requests|values|columns|bytes|lists|records|tables|files"
@@ -29,3 +29,15 @@ def test_no_report_bends_a_noun_by_itself(room: str) -> None:
     for file in files:
         for line in file.read_text(encoding="utf-8").splitlines():
             assert not re.search(rf":,\}} ({NOUNS})\b", line), f"{file.name}: {line.strip()}"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wanted"),
+    [
+        ("there are more rows; --paginate reads them all", "there are more rows; paginate=True reads them all"),
+        ("a path with --from and --on-new-column add", "a path with source and on_new_column add"),
+        ("two -- dashes, a-b", "two -- dashes, a-b"),
+    ],
+)
+def test_options_are_parameters_in_python(sentence: str, wanted: str) -> None:
+    assert in_python(sentence) == wanted

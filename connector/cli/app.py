@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import click
 
@@ -16,7 +17,7 @@ from connector.cli.load import load
 from connector.cli.request import request
 from connector.cli.sandbox import sandbox
 from connector.cli.sync import state, sync
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, ConnectorWarning
 
 _MAY_BE_EMPTY = {"body"}
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
@@ -30,7 +31,9 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; every expected error is one clear line on stderr."""
     try:
-        code = commands.main(arguments, prog_name="connector", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConnectorWarning)  # the commands print them, in their own words
+            code = commands.main(arguments, prog_name="connector", standalone_mode=False)
     except click.exceptions.Exit as exited:
         return exited.exit_code
     except click.Abort:
