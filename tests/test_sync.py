@@ -74,8 +74,7 @@ def test_after_a_run_every_table_equals_stripe_and_the_next_changes_nothing(
     for name in ONE_EACH:
         assert counts(second, name) == (0, 0, of(first, name).inserted, 0)
     accounts = {row["_account_id"] for row in query(file, "select distinct _account_id from customers")}
-    (own,) = shared_sandbox.truth("account")
-    assert accounts == {own["id"]}
+    assert accounts == {shared_sandbox.account}
     history = query(file, "select status, count(*) as n from _sync_runs group by 1")
     assert history == [{"status": "succeeded", "n": 2 * len(ONE_EACH)}]
 
@@ -200,12 +199,11 @@ def test_clocks_that_go_back_lose_nothing_and_mark_nothing(sandbox: Sandbox, fil
 
 def test_a_stopped_pass_is_taken_up_where_it_is_missing_and_everything_is_read(sandbox: Sandbox, file: Path) -> None:
     run(sandbox, file, "customers")
-    (own,) = sandbox.truth("account")
     created = sorted(each["created"] for each in sandbox.truth("customer"))
     low, high = created[len(created) // 3], created[2 * len(created) // 3]
     with DuckDB(str(file)).transaction() as session:
         Journal(session, "main").save_progress(
-            own["id"], State("customers", Spans.of([(0, low), (high, 2**40)])), livemode=False
+            sandbox.account, State("customers", Spans.of([(0, low), (high, 2**40)])), livemode=False
         )
     gone = some(sandbox, "customer", lambda each: each["created"] > high)
     sandbox.delete("customer", gone["id"])
@@ -216,7 +214,7 @@ def test_a_stopped_pass_is_taken_up_where_it_is_missing_and_everything_is_read(s
     lists = [each for each in sandbox.requests[before:] if each.path == "/v1/customers"]
     assert len(lists) >= 3
     with DuckDB(str(file)).transaction() as session:
-        assert Journal(session, "main").progress(own["id"])["customers"].covered == Spans()
+        assert Journal(session, "main").progress(sandbox.account)["customers"].covered == Spans()
 
 
 # Accounts
@@ -244,8 +242,7 @@ def test_a_key_that_may_not_read_its_account_names_the_setting(shared_sandbox: S
 
 
 def with_account(sandbox: Sandbox, key: str) -> Stripe:
-    (own,) = sandbox.truth("account")
-    return Stripe(key=key, api_base=sandbox.url, account=own["id"], max_rps=100_000, max_rps_per_endpoint=100_000)
+    return Stripe(key=key, api_base=sandbox.url, account=sandbox.account, max_rps=100_000, max_rps_per_endpoint=100_000)
 
 
 @pytest.mark.parametrize(("everything", "status"), [(True, "skipped"), (False, "failed")])
@@ -386,6 +383,5 @@ def test_an_error_while_the_position_is_read_gives_the_lease_back(
             stripe.sync(["products"], to=str(file))
     monkeypatch.undo()
     assert not run(sandbox, file, "products").failed
-    (own_account,) = sandbox.truth("account")
     with DuckDB(str(file)).transaction() as session:
-        assert EVENTS in Journal(session, "main").progress(own_account["id"])
+        assert EVENTS in Journal(session, "main").progress(sandbox.account)

@@ -96,8 +96,7 @@ def _synced_before(sandbox: Sandbox) -> bool:
         with database.transaction() as session:
             journal = Journal(session, database.default_schema)
             accounts = journal.accounts() if journal.exists() else set()
-    (account,) = (each["id"] for each in sandbox.truth("account"))
-    if accounts - {account}:
+    if accounts - {sandbox.account}:
         raise UsageError(f"{FILE} in this folder holds data of another account: run the demo in another folder.")
     return bool(accounts)
 

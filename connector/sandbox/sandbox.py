@@ -64,6 +64,11 @@ class Sandbox:
         """Ids of the connected accounts, for `Stripe-Account`."""
         return self.service.accounts.connected
 
+    @property
+    def account(self) -> str:
+        """The id of the account that the sandbox's keys open; `accounts` are those connected to it."""
+        return self.service.accounts.own
+
     def truth(self, kind: str, account: str | None = None, livemode: bool = False) -> Iterator[dict[str, Any]]:
         """Yield every object of `kind` as it is, whole, newest first; children with their parent's id.
 
