@@ -35,7 +35,7 @@ def test_a_payment_makes_a_charge_and_its_balance_transaction(caller: Caller) ->
     [
         ("pm_card_chargeDeclined", "card_declined", "generic_decline"),
         ("pm_card_visa_chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
-        ("pm_card_chargeDeclinedExpiredCard", "expired_card", None),
+        ("pm_card_chargeDeclinedExpiredCard", "expired_card", "expired_card"),
         ("pm_card_radarBlock", "card_declined", "fraudulent"),
     ],
 )

@@ -42,10 +42,8 @@ DIFFERENCES = (
     "Lists of what it does not hold are empty, below an object too; those of products that an account has to switch on "
     "(issuing, treasury, identity and the like) are answered with 501.",
     "An empty string clears where the document marks it and where the table below says so, and is refused elsewhere.",
-    "A customer's balance is held in one currency, and only a balance transaction shows in its history: setting "
-    "`balance` directly leaves none. No customer has a discount of its own.",
-    "`DELETE /v1/subscriptions/{id}/discount` takes all discounts off and answers with the first. No event tells of "
-    "a discount that is given.",
+    "A customer's balance is held in one currency. No customer has a discount of its own.",
+    "`DELETE /v1/subscriptions/{id}/discount` takes all discounts off and answers with the first.",
     "An enum parameter is checked against the values in the document, also where the document allows for more to come.",
     "A list filtered by an object that never existed is refused (`No such customer`) for every such filter; Stripe "
     "does so for most.",

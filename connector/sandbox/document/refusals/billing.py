@@ -80,5 +80,6 @@ RULES: dict[str, Rule] = {
     "bad_discount": Rule(400, "Each discount needs one of coupon, discount or promotion_code.", basis="spec"),
     "needs_amount_off": Rule(400, "{param} can only be sent together with amount_off.", basis="spec"),
     "no_discount": Rule(404, "No active discount for {kind}: {id}", "resource_missing"),
+    "code_unusable": Rule(400, "This promotion code cannot be redeemed: {code} is used up, expired or switched off."),
     "coupon_unusable": Rule(400, "Coupon {coupon} is used up or expired.", "coupon_expired", basis="spec"),
 }

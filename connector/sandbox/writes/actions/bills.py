@@ -67,6 +67,8 @@ def _discount(write: Write, part: Mapping[str, Any], place: int, owner: Mapping[
     code = None
     if "promotion_code" in part:
         code = write.get("promotion_code", part["promotion_code"], f"{where}[promotion_code]")
+        if not code["active"] or (code["expires_at"] or write.now + 1) <= write.now:
+            raise write.refuse("code_unusable", f"{where}[promotion_code]", code=code["code"])
     elif "coupon" not in part:
         raise write.refuse("bad_discount", where)
     name = code["promotion"]["coupon"] if code else part["coupon"]
@@ -76,10 +78,28 @@ def _discount(write: Write, part: Mapping[str, Any], place: int, owner: Mapping[
     discount = write.blank("discount", id=write.new_id("di_"), start=write.now, **owner)
     discount.update(source={"coupon": coupon["id"], "type": "coupon"}, promotion_code=code and code["id"])
     write.put("discount", discount)
-    coupon["times_redeemed"] += 1
-    coupon["valid"] = coupon["times_redeemed"] != coupon["max_redemptions"]
-    write.put("coupon", coupon)
+    if discount["customer"]:
+        write.emit("customer.discount.created", discount)
+    _redeem(write, "coupon", coupon, "valid")
+    if code is not None:
+        _redeem(write, "promotion_code", code, "active")
     return str(discount["id"])
+
+
+def _redeem(write: Write, kind: str, voucher: Record, usable: str) -> None:
+    """Count a use of a coupon or a promotion code, which may be its last."""
+    before = dict(voucher)
+    voucher["times_redeemed"] += 1
+    voucher[usable] = voucher["times_redeemed"] != voucher["max_redemptions"]
+    write.put(kind, voucher)
+    write.emit(f"{kind}.updated", voucher, before)
+
+
+def drop_discounts(write: Write, names: list[str]) -> None:
+    """Tell that discounts have been taken off what had them."""
+    for discount in (write.look("discount", name) for name in names):
+        if discount is not None and discount["customer"]:
+            write.emit("customer.discount.deleted", discount)
 
 
 def _clear_discounts(write: Write, line: Record) -> None:

@@ -81,7 +81,7 @@ def _declined(word: str, message: str, network: str, advice: str = "try_again_la
 
 
 def _broken(code: str, message: str, network: str | None, advice: str | None) -> Decline:
-    return Decline(code, None, message, "issuer_declined", "declined_by_network", network, advice, 20)
+    return Decline(code, code, message, "issuer_declined", "declined_by_network", network, advice, 20)
 
 
 _PLAINLY = "Your card was declined."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from connector.sandbox.document.rules import Record
+from connector.sandbox.writes.actions import refunds
 from connector.sandbox.writes.actions.payments import (
     Sought,
     capture,
@@ -79,7 +80,9 @@ def capture_charge(write: Write) -> Record:
     check_step(write, amount, charge["currency"])
     form = {name: value for name, value in write.form.items() if name != "amount"}
     apply(charge, form, "charge")
-    return capture(write, charge, amount)
+    charge = capture(write, charge, amount)
+    refunds.release(write, charge)
+    return charge
 
 
 def _source_of(write: Write, customer: str | None) -> str:

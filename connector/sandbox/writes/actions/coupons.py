@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connector.sandbox.document.rules import Record
+from connector.sandbox.writes.actions.bills import drop_discounts
 from connector.sandbox.writes.engine.handlers import handles, holds
 from connector.sandbox.writes.engine.write import Write, apply
 
@@ -89,12 +90,9 @@ def end_discount(write: Write) -> Record:
     if not given:
         raise write.refuse("no_discount", kind="subscription", id=subscription["id"])
     held = [discount for discount in given if discount is not None]
-    if not held:
-        raise write.refuse("not_held", what="discounts of the generated business")
     subscription["discounts"] = []
     write.put("subscription", subscription)
-    for discount in held:
-        write.emit("customer.discount.deleted", discount)
+    drop_discounts(write, [discount["id"] for discount in held])
     write.emit("customer.subscription.updated", subscription, before)
     return {**held[0], "deleted": True}
 

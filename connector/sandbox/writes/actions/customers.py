@@ -36,12 +36,14 @@ def create(write: Write) -> Record:
     customer["invoice_prefix"] = write.new_id("")[:8].upper()
     if "payment_method" in write.form:
         attached(write, write.form["payment_method"], customer["id"], "payment_method")
+    credit = write.form.get("balance", 0)
     _fill(write, customer)
+    customer["balance"] = 0
     for place, asked in enumerate(write.form.get("tax_id_data", [])):
         _new_tax_id(write, asked, customer["id"], f"tax_id_data[{place}][value]")
     write.put("customer", customer)
     write.emit("customer.created", customer)
-    return customer
+    return _set_balance(write, customer, credit, "initial")
 
 
 @handles("POST /v1/customers/{customer}")
@@ -51,9 +53,10 @@ def update(write: Write) -> Record:
     before = write.get("customer", customer["id"])
     write.at(customer["test_clock"])
     _fill(write, customer)
+    wanted, customer["balance"] = customer["balance"], before["balance"]
     write.put("customer", customer)
     write.emit("customer.updated", customer, before)
-    return customer
+    return _set_balance(write, customer, wanted, "adjustment")
 
 
 @handles("DELETE /v1/customers/{customer}")
@@ -110,6 +113,13 @@ def describe_move(write: Write) -> Record:
     if moved["customer"] != write.ids["customer"]:
         raise write.refuse("missing", "transaction", kind="customer_balance_transaction", id=moved["id"])
     return _described(write, moved)
+
+
+def _set_balance(write: Write, customer: Record, wanted: int, word: str) -> Record:
+    """Let a customer's balance be so much, by a transaction over the difference; return the customer."""
+    if wanted != customer["balance"]:
+        move_balance(write, customer["id"], wanted - customer["balance"], type=word)
+    return write.get("customer", customer["id"])
 
 
 def _described(write: Write, moved: Record) -> Record:

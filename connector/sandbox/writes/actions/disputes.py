@@ -44,7 +44,7 @@ def open_dispute(write: Write, charge: Record, cause: Disputed) -> Record:
     dispute = write.blank(
         "dispute",
         id=write.new_id("du_"),
-        amount=charge["amount_captured"] - charge["amount_refunded"],
+        amount=charge["amount"] - charge["amount_refunded"],
         charge=charge["id"],
         currency=charge["currency"],
         evidence_details=write.blank(

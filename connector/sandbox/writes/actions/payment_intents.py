@@ -109,6 +109,7 @@ def capture_intent(write: Write) -> Record:
     check_step(write, amount, intent["currency"], "amount_to_capture")
     apply(intent, write.form, "payment_intent")
     charge = capture(write, write.get("charge", intent["latest_charge"]), amount)
+    refunds.release(write, charge)
     return succeed(write, intent, charge)
 
 

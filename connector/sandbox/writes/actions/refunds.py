@@ -75,8 +75,10 @@ def expire(write: Write) -> Record:
 
 
 def release(write: Write, charge: Record) -> None:
-    """Give back what a charge has held and will not take."""
-    _give_back(write, charge, _refund(write, charge, charge["amount"]))
+    """Give back what a charge has held and will not take: all of it, or the rest of one captured in part."""
+    rest = charge["amount"] - (charge["amount_captured"] if charge["captured"] else 0)
+    if rest:
+        _give_back(write, charge, _refund(write, charge, rest))
 
 
 def _charge(write: Write) -> Record:
@@ -104,8 +106,7 @@ def _left(write: Write, charge: Record) -> int:
         disputes = write.find("dispute", "charge", charge["id"])
         if any(dispute["status"] in _LOST for dispute in disputes):
             raise write.refuse("charge_disputed", id=charge["id"])
-    taken = charge["amount_captured"] if charge["captured"] else charge["amount"]
-    left = int(taken - charge["amount_refunded"])
+    left = int(charge["amount"] - charge["amount_refunded"])
     if left == 0:
         raise write.refuse("charge_refunded", id=charge["id"])
     return left
@@ -150,8 +151,7 @@ def _count(write: Write, charge: Record, amount: int) -> Record:
     """Add to what a charge has given back; return the charge before."""
     before = write.get("charge", charge["id"])
     charge["amount_refunded"] += amount
-    taken = charge["amount_captured"] if charge["captured"] else charge["amount"]
-    charge["refunded"] = charge["amount_refunded"] == taken
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
     write.put("charge", charge)
     return before
 

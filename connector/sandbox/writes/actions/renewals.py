@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from connector.sandbox.document.rules import Record
 from connector.sandbox.writes.actions import subscription_status as standing
+from connector.sandbox.writes.actions.bills import drop_discounts
 from connector.sandbox.writes.actions.invoice_states import attempt, finalized, given_up, method_of, voided
 from connector.sandbox.writes.actions.invoices import advance
 from connector.sandbox.writes.actions.periods import bill, next_boundary, period_of, recurring, set_period
@@ -90,13 +91,16 @@ def _ends_with_trial(write: Write, subscription: Record) -> bool:
 
 def _drop_ended_discounts(write: Write, subscription: Record) -> None:
     """Forget discounts whose time is over."""
-    kept = []
-    for name in subscription["discounts"]:
-        discount = write.look("discount", name)
-        coupon = discount and write.look("coupon", discount["source"]["coupon"])
-        if discount and coupon and not _is_over(discount, coupon, write.now):
-            kept.append(name)
-    subscription["discounts"] = kept
+    lasting = [name for name in subscription["discounts"] if _lasts(write, name)]
+    drop_discounts(write, [name for name in subscription["discounts"] if name not in lasting])
+    subscription["discounts"] = lasting
+
+
+def _lasts(write: Write, name: str) -> bool:
+    """Whether a discount is good for another period; one whose coupon was deleted is not."""
+    discount = write.look("discount", name)
+    coupon = discount and write.look("coupon", discount["source"]["coupon"])
+    return bool(discount and coupon and not _is_over(discount, coupon, write.now))
 
 
 def _is_over(discount: Record, coupon: Record, now: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from connector.sandbox.document.rules import Record
 from connector.sandbox.document.templates import listed
 from connector.sandbox.writes.actions import subscription_status as standing
-from connector.sandbox.writes.actions.bills import discounts, set_rates
+from connector.sandbox.writes.actions.bills import discounts, drop_discounts, set_rates
 from connector.sandbox.writes.actions.invoice_items import new_item, of_subscription, pending
 from connector.sandbox.writes.actions.invoice_states import attempt, finalized, method_of
 from connector.sandbox.writes.actions.invoices import advance
@@ -91,6 +91,7 @@ def update(write: Write) -> Record:
     if write.form.get("discounts"):
         subscription["discounts"] = _discounts(write, subscription)
     elif write.form.get("discounts") == "":
+        drop_discounts(write, subscription["discounts"])
         subscription["discounts"] = []
     _set_end(write, subscription)
     change_items(write, subscription, write.form.get("items", ()))

@@ -27,6 +27,9 @@ from connector.sandbox.world.expansion import stub
 from connector.sandbox.world.store import Store, Stretch
 from connector.sandbox.writes.engine.events import event
 
+_WHOLE = frozenset({"address", "shipping"})
+"""Objects that an update replaces whole [known]: what was not sent of them is empty then."""
+
 _CLOCK = "test_helpers.test_clock"
 
 
@@ -176,7 +179,7 @@ def apply(record: Record, form: Mapping[str, Any], kind: str) -> None:
     """Copy parameters onto the fields of the same name; what needs more than that is for the handler.
 
     Metadata is merged key by key ("" removes one, all when sent for the whole), "" clears to null, nested
-    objects are merged, arrays replaced.
+    objects are merged, arrays and addresses replaced.
     """
     fields = api.schema(kind).fields
     _apply(record, {name: value for name, value in form.items() if name != "expand"}, fields)
@@ -192,7 +195,7 @@ def _apply(record: Record, form: Mapping[str, Any], fields: Mapping[str, Shape])
         elif value == "":
             record[name] = [] if shape.types == {"array"} and not shape.nullable else None
         elif isinstance(value, dict) and shape.fields:
-            if not isinstance(record.get(name), dict):
+            if not isinstance(record.get(name), dict) or name in _WHOLE:
                 if only_clears(value):
                     continue
                 record[name] = empty(shape)

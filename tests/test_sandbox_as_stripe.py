@@ -1,0 +1,100 @@
+"""Writes that Stripe answers in a way that is easily forgotten: what they leave behind, and what they tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sandbox_caller import Caller, calling
+
+
+@pytest.fixture(scope="module")
+def caller() -> Iterator[Caller]:
+    with calling() as made:
+        yield made
+
+
+def subscriber(caller: Caller) -> dict[str, str]:
+    """Return a form that subscribes a new customer, who pays, to a price by the month."""
+    customer = caller.post("/v1/customers", {"name": "Ada"})["id"]
+    card = caller.post("/v1/payment_methods/pm_card_visa/attach", {"customer": customer})["id"]
+    price = {"product_data[name]": "Tea", "currency": "usd", "unit_amount": "900", "recurring[interval]": "month"}
+    item = caller.post("/v1/prices", price)["id"]
+    return {"customer": customer, "default_payment_method": card, "items[0][price]": item}
+
+
+def test_a_partial_capture_gives_back_the_rest(caller: Caller) -> None:
+    held = caller.pay(capture_method="manual", amount="2000")
+    caller.post(f"/v1/payment_intents/{held['id']}/capture", {"amount_to_capture": "1500"})
+    charge = caller.get(f"/v1/charges/{held['latest_charge']}")
+    assert (charge["amount_captured"], charge["amount_refunded"], charge["refunded"]) == (1500, 500, False)
+    refunds = caller.get("/v1/refunds", charge=charge["id"])["data"]
+    assert [(refund["amount"], refund["balance_transaction"]) for refund in refunds] == [(500, None)]
+    caller.post("/v1/refunds", {"charge": charge["id"]})
+    assert caller.get(f"/v1/charges/{charge['id']}")["refunded"] is True
+
+
+def test_a_promotion_code_counts_its_uses_up_to_its_last(caller: Caller) -> None:
+    coupon = caller.post("/v1/coupons", {"percent_off": "10", "duration": "forever"})["id"]
+    promotion = {"promotion[type]": "coupon", "promotion[coupon]": coupon, "code": "ONCE", "max_redemptions": "1"}
+    code = caller.post("/v1/promotion_codes", promotion)["id"]
+    caller.post("/v1/subscriptions", subscriber(caller) | {"discounts[0][promotion_code]": code})
+    used = caller.get(f"/v1/promotion_codes/{code}")
+    assert (used["times_redeemed"], used["active"]) == (1, False)
+    again = subscriber(caller) | {"discounts[0][promotion_code]": code}
+    assert caller.refused("/v1/subscriptions", again)["param"] == "discounts[0][promotion_code]"
+    assert caller.get(f"/v1/promotion_codes/{code}")["times_redeemed"] == 1
+
+
+def test_a_discount_is_told_of_when_it_comes_and_goes(caller: Caller) -> None:
+    coupon = caller.post("/v1/coupons", {"percent_off": "10", "duration": "forever"})["id"]
+    made = caller.post("/v1/subscriptions", subscriber(caller) | {"discounts[0][coupon]": coupon})
+    discount = made["discounts"][0]
+    assert caller.events_of(discount) == ["customer.discount.created"]
+    caller.post(f"/v1/subscriptions/{made['id']}", {"discounts": ""})
+    assert caller.events_of(discount) == ["customer.discount.created", "customer.discount.deleted"]
+
+
+def test_an_address_is_replaced_whole(caller: Caller) -> None:
+    customer = caller.post("/v1/customers", {"address[city]": "Paris", "address[line1]": "1, rue X"})["id"]
+    moved = caller.post(f"/v1/customers/{customer}", {"address[city]": "Lyon"})["address"]
+    assert (moved["city"], moved["line1"]) == ("Lyon", None)
+
+
+def test_a_balance_set_by_update_leaves_its_transaction(caller: Caller) -> None:
+    customer = caller.post("/v1/customers", {"balance": "-500"})
+    assert customer["balance"] == -500
+    assert caller.post(f"/v1/customers/{customer['id']}", {"balance": "200"})["balance"] == 200
+    moved = caller.get(f"/v1/customers/{customer['id']}/balance_transactions")["data"]
+    assert [(each["type"], each["amount"], each["ending_balance"]) for each in moved] == [
+        ("adjustment", 700, 200),
+        ("initial", -500, -500),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("card", "code", "decline_code"),
+    [
+        ("chargeDeclined", "card_declined", "generic_decline"),
+        ("chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
+        ("chargeDeclinedExpiredCard", "expired_card", "expired_card"),
+        ("chargeDeclinedIncorrectCvc", "incorrect_cvc", "incorrect_cvc"),
+        ("chargeDeclinedProcessingError", "processing_error", "processing_error"),
+    ],
+)
+def test_a_declined_test_card_says_why(caller: Caller, card: str, code: str, decline_code: str) -> None:
+    form = {"amount": "500", "currency": "usd", "payment_method": f"pm_card_visa_{card}", "confirm": "true"}
+    error = caller.refused("/v1/payment_intents", form, status=402)
+    assert (error["code"], error["decline_code"]) == (code, decline_code)
+
+
+def test_ten_percent_of_several_lines_are_ten_percent_of_their_sum(caller: Caller) -> None:
+    coupon = caller.post("/v1/coupons", {"percent_off": "10", "duration": "once"})["id"]
+    customer = caller.post("/v1/customers")["id"]
+    invoice = caller.post("/v1/invoices", {"customer": customer, "discounts[0][coupon]": coupon})["id"]
+    for amount in ("1005", "1005", "1013"):
+        item = {"customer": customer, "invoice": invoice, "amount": amount, "currency": "usd"}
+        caller.post("/v1/invoiceitems", item)
+    whole = caller.get(f"/v1/invoices/{invoice}")
+    assert (whole["subtotal"], whole["total_discount_amounts"][0]["amount"]) == (3023, 302)
