@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +16,13 @@ import pytest
 
 from connector.sandbox import Sandbox
 from tests.accounts import account
+from tests.sync_process import start
 from tests.synced import ENDPOINTS, Key, Place, assert_equal_to_stripe, expected_rows, query, rows_of
 
 NAMES = ["customers", "subscriptions", "subscription_items"]
 SEED = 11
 KILLS, THOROUGH_KILLS = 25, 300
 FRESH_EVERY = 3  # each third kill falls into a first load, the others into later runs
-
-
-def start(sandbox: Sandbox, place: Place, log: Path) -> subprocess.Popen[str]:
-    """Start the process that will sync; it is ready when this returns, and waits for a line."""
-    command = [sys.executable, "-m", "tests.sync_process", sandbox.url, str(place), str(log), *NAMES]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def go(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    process.wait()
-    for stream in (process.stdin, process.stdout):
-        assert stream is not None
-        stream.close()
 
 
 def change(sandbox: Sandbox, chance: random.Random) -> None:
@@ -64,44 +44,53 @@ def test_killed_anywhere_and_run_again_the_tables_equal_stripe(
     sandbox: Sandbox, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     kills = THOROUGH_KILLS if request.config.getoption("--thorough") else KILLS
-    landed = kill_and_run_again(sandbox, tmp_path, kills, lambda number: tmp_path / f"{number}.duckdb")
+    landed = kill_and_run_again(sandbox, kills, lambda number: tmp_path / f"{number}.duckdb")
     assert landed["inside a commit"] >= kills // 4
     assert landed["after its end"] <= kills // 4, "too many kills missed their run"
 
 
-def kill_and_run_again(sandbox: Sandbox, folder: Path, kills: int, fresh: Callable[[int | str], Place]) -> Counter[str]:
+def kill_and_run_again(sandbox: Sandbox, kills: int, fresh: Callable[[int | str], Place]) -> Counter[str]:
     """Kill runs by chance, check what the next one leaves, and return where the kills fell; `fresh` is a new place."""
     chance, landed = random.Random(SEED), Counter[str]()
-    log, place = folder / "log", fresh("first")
-    whole_run = start(sandbox, place, log)
-    began = time.monotonic()
-    go(whole_run)
-    end(whole_run)
-    seconds = time.monotonic() - began
-    assert whole_run.returncode == 0
-    commits = log.read_bytes().count(b"[")
-    there = {name: set(expected_rows(sandbox, name)) for name in NAMES}
+    place = fresh("first")
+    seconds, commits = whole_run(sandbox, place)
+    there = keys(sandbox)
     for number in range(kills):
         if number % FRESH_EVERY == 0:
             place = fresh(number)
             there = {name: set() for name in NAMES}
-        process = start(sandbox, place, log)
-        go(process)
+        process, steps = start(sandbox.url, str(place), NAMES)
         if number % 2:
-            kill_after(process, seconds * chance.random())
+            seen = steps_until(steps, seconds=seconds * chance.random())
         else:
-            kill_in_commit(process, log, chance.randrange(1, commits + 1))
-        end(process)
-        landed[died_in(log)] += 1
+            seen = steps_until(steps, commit=chance.randrange(1, commits + 1))
+        process.kill()
+        process.join()
+        landed[died_in(seen + steps_until(steps))] += 1
         change(sandbox, chance)
         there = converged(sandbox, place, there)
     sys.stdout.write(f"{kills} kills in runs of {seconds:.2f} s, seed {SEED}: {dict(landed)}\n")
     return landed
 
 
+def whole_run(sandbox: Sandbox, place: Place) -> tuple[float, int]:
+    """Let one run come to its end; return how many seconds it took and how many commits."""
+    process, steps = start(sandbox.url, str(place), NAMES)
+    began = time.monotonic()
+    seen = steps_until(steps)
+    process.join()
+    assert process.exitcode == 0
+    return time.monotonic() - began, seen.count(b"[")
+
+
+def keys(sandbox: Sandbox) -> dict[str, set[Key]]:
+    """Return the keys that each table must hold now."""
+    return {name: set(expected_rows(sandbox, name)) for name in NAMES}
+
+
 def converged(sandbox: Sandbox, place: Place, there: dict[str, set[Key]]) -> dict[str, set[Key]]:
     """Run a sync to its end, check that the tables equal Stripe, and return the keys that are there now."""
-    expected = {name: set(expected_rows(sandbox, name)) for name in NAMES}
+    expected = keys(sandbox)
     with account(sandbox) as stripe:
         report = stripe.sync(NAMES, to=str(place))
     assert not report.failed
@@ -113,22 +102,17 @@ def converged(sandbox: Sandbox, place: Place, there: dict[str, set[Key]]) -> dic
     return expected
 
 
-def kill_after(process: subprocess.Popen[str], seconds: float) -> None:
-    """Kill the process so long after its start, wherever it is by then."""
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
+def steps_until(steps: Connection, *, commit: int = 0, seconds: float | None = None) -> bytes:
+    """Return a process's steps up to the beginning of its so-manieth commit, after so many seconds, or to its end."""
+    seen = b""
+    until = None if seconds is None else time.monotonic() + seconds
+    with contextlib.suppress(EOFError):
+        while (not commit or seen.count(b"[") < commit) and steps.poll(until and max(0.0, until - time.monotonic())):
+            seen += steps.recv_bytes()
+    return seen
 
 
-def kill_in_commit(process: subprocess.Popen[str], log: Path, number: int) -> None:
-    """Kill the process as soon as it is seen to begin a commit, the first or a later one."""
-    while process.poll() is None and log.read_bytes().count(b"[") < number:
-        continue
-    process.kill()
-
-
-def died_in(log: Path) -> str:
-    """Say where in its run the process was when it died."""
-    last = log.read_bytes()[-1:]
+def died_in(steps: bytes) -> str:
+    """Say where in its run a process was when it died."""
+    last = steps[-1:]
     return {b"[": "inside a commit", b"]": "between commits", b"": "before the first commit"}.get(last, "after its end")

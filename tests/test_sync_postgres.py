@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -122,14 +121,12 @@ def test_a_column_that_an_older_table_lacks_is_added_and_filled(
     assert {row["mine"] for row in rows_of(postgres_database, "customers").values()} == {7}
 
 
-def test_killed_anywhere_and_run_again_the_tables_equal_stripe(
-    sandbox: Sandbox, tmp_path: Path, postgres_database: str
-) -> None:
+def test_killed_anywhere_and_run_again_the_tables_equal_stripe(sandbox: Sandbox, postgres_database: str) -> None:
     def fresh(_number: int | str) -> Place:
         with psycopg.connect(postgres_database) as connection:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
         return postgres_database
 
-    landed = kill_and_run_again(sandbox, tmp_path, KILLS, fresh)
+    landed = kill_and_run_again(sandbox, KILLS, fresh)
     assert landed["after its end"] <= 1
