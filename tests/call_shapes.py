@@ -1,23 +1,20 @@
-"""Whether Stripe would take a call: its path, parameters, types and enums, by Stripe's whole OpenAPI document.
+"""Whether Stripe would take a call: its path, parameters, types and enums, by Stripe's OpenAPI document.
 
-The sandbox checks calls as well, by a cut of the document and code of its own. This reads the document itself and
-shares nothing with it but the decoding of forms, so that neither hides the other's mistakes.
+The sandbox checks calls as well, by code of its own. This shares nothing with it but the decoding of forms, so that
+neither hides the other's mistakes, and reads the document itself where it is at hand, else the copy without its prose
+that the sandbox has.
 """
 
 from __future__ import annotations
 
-import gzip
-import os
 import re
 from collections.abc import Callable, Iterator
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import Any
-
-import msgspec
 
 from connector.sandbox.document import forms
 from connector.sandbox.server.messages import Request, Response
+from tests.stripe_documents import calls
 
 Node = dict[str, Any]
 
@@ -48,7 +45,7 @@ class CallShapes:
     def _tree(self) -> Node:
         """The calls by the parts of their paths; read at the first call, for many tests make none."""
         tree: Node = {}
-        for path, methods in whole_document()["paths"].items():
+        for path, methods in calls()["paths"].items():
             branch = tree
             for part in path.split("/"):
                 branch = branch.setdefault("{}" if part.startswith("{") else part, {})
@@ -84,20 +81,6 @@ class CallShapes:
             *_fields(body, taken.get("properties", {}), taken.get("required", ()), f"{name} "),
         ]
         return [*wrong, *_encoding(call, node, name)]
-
-
-def documents() -> list[Path]:
-    """Return where Stripe's OpenAPI documents are, the newest first; empty where they are not at hand."""
-    beside = Path(__file__).parents[2] / "shared" / "stripe"
-    folder = Path(os.environ.get("STRIPE_SPEC_DIR") or beside)
-    return sorted(folder.glob("spec3.reconstructed-*.json.gz"), reverse=True)
-
-
-@cache
-def whole_document() -> Node:
-    """Return Stripe's newest OpenAPI document."""
-    document: Node = msgspec.json.decode(gzip.decompress(documents()[0].read_bytes()))
-    return document
 
 
 def _find(branch: Node, parts: list[str], method: str) -> tuple[str, Node] | None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from connector import Stripe
 from connector.sandbox import Sandbox
 from tests.accounts import NOW, account
-from tests.call_shapes import CallShapes, documents
+from tests.call_shapes import CallShapes
 from tests.command_line import connector
 from tests.postgres_server import postgres_database, postgres_url
 
@@ -33,12 +33,11 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def call_shapes() -> Iterator[CallShapes]:
-    """Where Stripe's document is at hand, every call to a sandbox is checked by it."""
+    """Every call to a sandbox is checked by Stripe's document."""
     from connector.sandbox.server.service import Service  # not needed by tests that need no sandbox
 
     shapes = CallShapes()
-    if documents():
-        Service.watchers.append(shapes.watch)
+    Service.watchers.append(shapes.watch)
     yield shapes
     Service.watchers.clear()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import gzip
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,16 @@ import pytest
 
 from connector.sandbox.document import api
 from connector.sandbox.document.build import Places, build, cut, main
+from tests.stripe_documents import FOLDER, needs_documents
 
 DATA = Path(__file__).parent / "data"
 PACKAGE = Path(api.__file__).parent
 SAMPLES: dict[str, dict[str, Any]] = json.loads((DATA / "fixtures.json").read_text(encoding="utf-8"))["resources"]
 
-SPEC_DIR = os.environ.get("STRIPE_SPEC_DIR")
-needs_documents = pytest.mark.skipif(not SPEC_DIR, reason="STRIPE_SPEC_DIR is not set")
-
 
 @needs_documents
 def test_building_again_gives_what_is_committed(tmp_path: Path) -> None:
-    written = build(Path(SPEC_DIR or ""), Places(package=tmp_path, samples=tmp_path))
+    written = build(FOLDER, Places(package=tmp_path, samples=tmp_path))
     assert sorted(path.name for path in written) == ["api.json.gz", "fixtures.json", "invoice_2023.json"]
     for path in written:
         committed = (PACKAGE if path.suffix == ".gz" else DATA) / path.name

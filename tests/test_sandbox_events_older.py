@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,8 +15,8 @@ from connector.sandbox import Sandbox, SandboxError
 from connector.sandbox.document import api
 from connector.sandbox.document.event_versions import LEFT_OUT, VERSION
 from tests.accounts import NOW
+from tests.stripe_documents import FOLDER, document, needs_documents
 
-SPEC_DIR = os.environ.get("STRIPE_SPEC_DIR")
 SAMPLE = json.loads((Path(__file__).parent / "data" / "invoice_2023.json").read_text(encoding="utf-8"))
 NOT_IN_THE_SAMPLE = {"effective_at", "subscription_details"}  # which is of February, the version of August
 
@@ -103,7 +101,7 @@ def test_a_share_above_one_is_refused() -> None:
         Sandbox(older_events=7)
 
 
-@pytest.mark.skipif(not SPEC_DIR, reason="STRIPE_SPEC_DIR is not set")
+@needs_documents
 def test_no_older_snapshot_has_a_field_that_the_older_document_lacks_nor_lacks_one_that_it_requires() -> None:
     with Sandbox(seed=7, rps=0, now=NOW, older_events=1) as sandbox:
         found = {problem for each in snapshots(sandbox, VERSION) for problem in departures(each)}
@@ -114,8 +112,7 @@ def test_no_older_snapshot_has_a_field_that_the_older_document_lacks_nor_lacks_o
 
 @cache
 def old_schemas() -> dict[str, Any]:
-    packed = (Path(SPEC_DIR or "") / "spec3.published-2023-08-16.json.gz").read_bytes()
-    schemas: dict[str, Any] = json.loads(gzip.decompress(packed))["components"]["schemas"]
+    schemas: dict[str, Any] = document(FOLDER / "spec3.published-2023-08-16.json.gz")["components"]["schemas"]
     return schemas
 
 

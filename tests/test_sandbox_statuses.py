@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,8 +15,8 @@ from connector.sandbox.document import api
 from connector.sandbox.document.refusals import Refusal
 from connector.sandbox.world.statuses import STATUSES
 from tests.office import DAY, NOW, Office, Record
+from tests.stripe_documents import calls, needs_documents
 
-SPEC_DIR = os.environ.get("STRIPE_SPEC_DIR")
 REACHED = [(each.kind, each.status) for each in STATUSES if each.is_reached]
 
 Way = Callable[[Office], str]
@@ -237,10 +233,9 @@ def test_every_status_is_reached(kind: str, status: str) -> None:
         assert api.problems(record, kind) == []
 
 
-@pytest.mark.skipif(not SPEC_DIR, reason="STRIPE_SPEC_DIR is not set")
+@needs_documents
 def test_the_statuses_are_those_of_the_document() -> None:
-    path = next(Path(SPEC_DIR or "").glob("spec3.reconstructed-*.json.gz"))
-    schemas = json.loads(gzip.decompress(path.read_bytes()))["components"]["schemas"]
+    schemas = calls()["components"]["schemas"]
     for kind in {each.kind for each in STATUSES}:
         prose = schemas[kind]["properties"]["status"]["description"]
         listed = re.findall(r"`([a-z_]+)`", prose.partition("For `")[0])
