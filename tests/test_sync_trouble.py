@@ -28,6 +28,7 @@ from connector.sync import family
 from connector.cli import run
 
 family.COMMIT_ROWS = 100
+sys.dont_write_bytecode = True  # cut by the limit, it would break whoever imports it next
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
 sys.exit(run(["sync", "full.toml"]))
 """

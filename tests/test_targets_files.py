@@ -158,6 +158,7 @@ from connector.errors import TargetError
 from connector.files.formats import WriteOptions
 from connector.places import open_target
 
+sys.dont_write_bytecode = True  # cut by the limit, it would break whoever imports it next
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 schema = pa.schema([("id", pa.string())])
 
