@@ -32,7 +32,8 @@ def sqlserver(_folder: Path) -> Database:
     from tests.sqlserver_server import empty_database, skip_what_babelfish_lacks
     from tests.test_merge import EXOTIC
 
-    database = empty_database("connector_tests", *EXOTIC)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    database = empty_database(f"connector_tests{worker}", *EXOTIC)
     skip_what_babelfish_lacks(database, os.environ["PYTEST_CURRENT_TEST"].split("::")[-1])
     return database
 
