@@ -13,11 +13,10 @@ from connector.definitions.actions import Action, Actions, Parameter, read_actio
 from connector.definitions.generate import Specification
 from connector.definitions.generate_actions import actions_text, calls_by_object, object_name
 from connector.errors import DefinitionError, UsageError
-from tests.call_shapes import documents
 from tests.command_line import Run
+from tests.stripe_documents import FOLDER, needs_documents, newest
 
 ALL = Actions()
-needs_document = pytest.mark.skipif(not documents(), reason="Stripe's document is not at hand (STRIPE_SPEC_DIR)")
 
 
 def every_action() -> list[Action]:
@@ -25,7 +24,9 @@ def every_action() -> list[Action]:
 
 
 def specification() -> Specification:
-    return Specification.read(Path(documents()[0]))
+    file = newest()
+    assert file is not None
+    return Specification.read(file)
 
 
 def test_all_writes_and_all_their_parameters_are_there() -> None:
@@ -36,7 +37,7 @@ def test_all_writes_and_all_their_parameters_are_there() -> None:
     assert sum(each.is_test_helper for each in actions) == 40
 
 
-@needs_document
+@needs_documents
 def test_the_files_are_what_the_generator_makes_of_the_document_and_of_what_people_decided() -> None:
     known = specification()
     calls = calls_by_object(known)
@@ -47,9 +48,9 @@ def test_the_files_are_what_the_generator_makes_of_the_document_and_of_what_peop
         assert actions_text(known, name, calls[name], tomllib.loads(text)) == text
 
 
-@needs_document
+@needs_documents
 def test_the_catalogue_has_the_same_parameters() -> None:
-    catalogue = Path(documents()[0]).with_name("catalogue.json")
+    catalogue = FOLDER / "catalogue.json"
     if not catalogue.exists():
         pytest.skip("the catalogue is not at hand")
     operations = json.loads(catalogue.read_text(encoding="utf-8"))["operations"]
@@ -65,7 +66,7 @@ def test_a_new_action_needs_money_and_delete_until_somebody_decides(tmp_path: Pa
     assert read_actions(file)["create"].needs == ("money", "delete")
 
 
-@needs_document
+@needs_documents
 def test_a_generator_run_keeps_what_a_person_decided() -> None:
     known = specification()
     calls = {"pay": ("post", "/v1/invoices/{invoice}/pay")}
