@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.definitions.names import column_name
+from connector.definitions.toml import toml_key, toml_value
 
 Schema = Mapping[str, Any]
 _PAGING_PARAMETERS = {"limit", "starting_after", "ending_before", "expand", "page", "query"}
@@ -317,7 +318,7 @@ def _toml(
     comments: Mapping[str, str],
 ) -> str:
     lines = [comments[""].rstrip("\n")] if comments[""] else []
-    said = {f"columns.{_key(path)}": "minor units" for path in amounts} | dict(comments)
+    said = {f"columns.{toml_key(path)}": "minor units" for path in amounts} | dict(comments)
     lines += _aligned("", {key: top[key] for key in _TOP_KEYS if top.get(key)}, said)
     if filters:
         lines += ["", "[filters]", *_aligned("filters", filters, said)]
@@ -326,25 +327,13 @@ def _toml(
 
 
 def _aligned(section: str, pairs: Mapping[str, Any], comments: Mapping[str, str]) -> list[str]:
-    width = max(len(_key(key)) for key in pairs)
+    width = max(len(toml_key(key)) for key in pairs)
     lines = []
     for key, value in pairs.items():
-        line = f"{_key(key):<{width}} = {_value(value)}"
-        comment = comments.get(f"{section}.{_key(key)}")
+        line = f"{toml_key(key):<{width}} = {toml_value(value)}"
+        comment = comments.get(f"{section}.{toml_key(key)}")
         lines.append(f"{line}  # {comment}" if comment else line)
     return lines
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[\w-]+", key) or key.startswith('"') else json.dumps(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(_value(each) for each in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 if __name__ == "__main__":

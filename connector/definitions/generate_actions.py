@@ -9,7 +9,6 @@ run this, read the diff.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import tomllib
@@ -20,6 +19,7 @@ from typing import Any
 from connector.definitions.actions import FOLDER, UNDECIDED
 from connector.definitions.endpoint import shipped_folder
 from connector.definitions.generate import Schema, Specification
+from connector.definitions.toml import toml_key, toml_value
 
 # Names that people would guess, where the path's words do not give them; tables are called the same.
 NAMES = {
@@ -123,14 +123,14 @@ def actions_text(
         method, path = calls[action]
         owner, _ = _split(path, specification.document["paths"])
         before = decided.get(action, {})
-        lines = [f"[{action}]", f"call = {_toml(f'{method.upper()} {_with_ids(path, owner)}')}"]
+        lines = [f"[{action}]", f"call = {toml_value(f'{method.upper()} {_with_ids(path, owner)}')}"]
         said = {"needs": list(UNDECIDED)} | {key: before[key] for key in _DECIDED if key in before}
-        lines += [f"{key} = {_toml(said[key])}" for key in _DECIDED if key in said]
+        lines += [f"{key} = {toml_value(said[key])}" for key in _DECIDED if key in said]
         parameters = dict(_parameters(specification, specification.document["paths"][path][method], name))
         needs = _needs_of(before.get("parameters", {}))
         if parameters:
             lines += ["", f"[{action}.parameters]"]
-            lines += [f"{_key(each)} = {_spec(spec | needs.get(each, {}))}" for each, spec in parameters.items()]
+            lines += [f"{toml_key(each)} = {_spec(spec | needs.get(each, {}))}" for each, spec in parameters.items()]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
 
@@ -231,22 +231,8 @@ def _type(kinds: list[Schema], key: str) -> str:
 # TOML
 
 
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"\w+", name) else json.dumps(name)
-
-
 def _spec(spec: Mapping[str, Any]) -> str:
-    return _toml(spec["type"] if len(spec) == 1 else dict(spec))
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_key(key)} = {_toml(each)}' for key, each in value.items())} }}"
-    return json.dumps(value, ensure_ascii=False)
+    return toml_value(spec["type"] if len(spec) == 1 else dict(spec))
 
 
 if __name__ == "__main__":

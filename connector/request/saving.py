@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from connector.api.account import Api
 from connector.api.pages import PageReader, Selection
 from connector.definitions.endpoint import Endpoint, Endpoints, read_definition
 from connector.definitions.names import column_name, shorten, valid_table_name
+from connector.definitions.toml import toml_key, toml_value
 from connector.errors import DataError, StripeError, UsageError, did_you_mean
 from connector.request.bodies import write_whole
 from connector.request.jsonpath import RowFilter
@@ -262,22 +262,10 @@ def _always(parameters: list[tuple[str, str]], paging: str) -> dict[str, str]:
 def _toml(content: Mapping[str, Any]) -> str:
     """Return a definition as a person would write it."""
     top = {key: value for key, value in content.items() if key != "columns"}
-    columns = {_key(key): value for key, value in content["columns"].items()}
+    columns = {toml_key(key): value for key, value in content["columns"].items()}
     width = max(map(len, top))
-    lines = [f"{key:<{width}} = {_value(value)}" for key, value in top.items()]
+    lines = [f"{key:<{width}} = {toml_value(value)}" for key, value in top.items()]
     if not content["primary_key"]:
         lines.append("# To sync it, name in primary_key the columns that tell one row from another.")
     width = max(map(len, columns))
     return "\n".join([*lines, "", "[columns]", *(f'{key:<{width}} = "{value}"' for key, value in columns.items()), ""])
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
