@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("no_rate_limits")
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^uv run connector ((?:extract|sync|state|load|request) .*)$", README, re.MULTILINE)
+EXAMPLES = re.findall(r"^uv run connector ((?:extract|init|sync|state|load|request) .*)$", README, re.MULTILINE)
 HELP_EXAMPLES = [
     line.strip().removeprefix("connector ")
     for command in commands.commands.values()
@@ -70,9 +70,11 @@ def test_every_example_runs(
     monkeypatch.setenv("MSSQL_URL", postgres_database)  # Postgres stands in for the SQL Server that is not here
     if example.startswith("load "):
         make_what_loads_read(tmp_path)
-    words = shlex.split(example.replace("sample_configs/", f"{ROOT}/sample_configs/"))
+    words = shlex.split(example, comments=True)
+    if "stripe.toml" in words:
+        assert run(["init"]) == 0
     if "--reset" in words:
-        assert run(["sync", str(ROOT / "sample_configs/duckdb.toml"), "--only", words[-1]]) == 0
+        assert run(["sync", "stripe.toml", "--only", words[-1]]) == 0
     code = run(words)
     written = capfd.readouterr()
     failed = [line for line in written.out.splitlines() if line.startswith("FAIL")]

@@ -16,6 +16,7 @@ from connector.cli.options import connection_options, output_options
 NO_METHOD = {
     "demo": "shows the connector to somebody who has not written anything yet",
     "sandbox": "runs until Ctrl-C; in Python it is connector.sandbox.Sandbox, a context manager",
+    "init": "writes a file for `sync`; in Python the arguments of sync say the same",
     "endpoints": "stripe.endpoints holds the definitions: stripe.endpoints['invoices'].columns",
 }
 # Options that the method calls otherwise, and why; "" where Python has no need of it.

@@ -13,6 +13,7 @@ from connector.cli.dates import dates
 from connector.cli.demo import demo
 from connector.cli.endpoints import endpoints
 from connector.cli.extract import extract
+from connector.cli.init import init
 from connector.cli.load import load
 from connector.cli.request import request
 from connector.cli.sandbox import sandbox
@@ -77,7 +78,8 @@ def commands() -> None:
     connector demo                                  try everything, no key needed
     connector check                                 is my key good, and what may it read?
     connector extract invoices --where status=paid --where 'created>=monthstart-1d' --to invoices.csv
-    connector sync sample_configs/duckdb.toml       keep a database equal to Stripe
+    connector init                                  write a config, stripe.toml
+    connector sync stripe.toml                      keep a database equal to Stripe by it
     connector load leads.csv --to duckdb:///crm.duckdb --table leads --key email
     connector request GET /v1/events --filter '$.data[*]' --to events.parquet
     """
@@ -91,7 +93,7 @@ def _refuse_empty(context: click.Context, option: click.Parameter, value: object
 
 
 # A new verb: a file of its own beside this one, and its place in this order.
-for command in (demo, sandbox, check, endpoints, dates, extract, sync, state, load, request):
+for command in (demo, sandbox, check, endpoints, dates, extract, init, sync, state, load, request):
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.name not in _MAY_BE_EMPTY:
             parameter.callback = parameter.callback or _refuse_empty

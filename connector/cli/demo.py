@@ -9,6 +9,7 @@ import click
 
 from connector.cli.show import table
 from connector.errors import UsageError
+from connector.installation import command
 from connector.rows.money import divisor_sql
 
 if TYPE_CHECKING:
@@ -46,18 +47,19 @@ QUESTIONS = {
     "Which open invoices are how late?": OPEN_INVOICES,
     "How many subscriptions were canceled, and after how long?": CHURN,
 }
-_NEXT = f"""
-Everything is in {FILE}, for any tool that speaks SQL:
+_NEXT = """
+Everything is in {file}, for any tool that speaks SQL:
 
-  uvx --from duckdb-cli duckdb {FILE} "select status, count(*) from invoices group by 1"
+  uvx --from duckdb-cli duckdb {file} "select status, count(*) from invoices group by 1"
 
-A second `uv run connector demo` shows a second run. Or take your own account (a restricted key that may only read is
-enough), in a folder of its own or after deleting {FILE}, so that its rows do not stand beside the demo's:
+A second `{demo}` shows a second run. Or take your own account (a restricted key that may only read is
+enough), in a folder of its own or after deleting {file}, so that its rows do not stand beside the demo's:
 
   export STRIPE_API_KEY=rk_test_…
-  uv run connector check
-  uv run connector sync sample_configs/duckdb.toml
-"""  # noqa: S608
+  {check}
+  {init}
+  {sync}
+"""
 
 
 @click.command(short_help="Try everything on a sandbox, without a key.")
@@ -82,7 +84,8 @@ def show_demo(seed: int = 1, now: int | None = None) -> None:
     _show(report.runs)
     for question, sql in QUESTIONS.items():
         _answer(question, sql)
-    click.echo(_NEXT)
+    lines = {name: command(name) for name in ("demo", "check", "init")}
+    click.echo(_NEXT.format(file=FILE, sync=command("sync stripe.toml"), **lines))
 
 
 def _synced_before(sandbox: Sandbox) -> bool:

@@ -22,9 +22,9 @@ def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_form
     """Keep a database equal to Stripe: merge what has changed, mark what is gone.
 
     \b
-    connector sync sample_configs/duckdb.toml
-    connector sync sample_configs/duckdb.toml --only customers --only invoices
-    connector sync sample_configs/duckdb.toml --dry-run
+    connector sync stripe.toml
+    connector sync stripe.toml --only customers --only invoices
+    connector sync stripe.toml --dry-run
     """
     from connector.cli.progress import SyncProgress
     from connector.cli.show import show_forecasts, show_sync
@@ -58,8 +58,8 @@ def state(config: str, reset: tuple[str, ...]) -> None:
     """Show the last run of each endpoint that a config syncs.
 
     \b
-    connector state sample_configs/duckdb.toml
-    connector state sample_configs/duckdb.toml --reset invoices
+    connector state stripe.toml
+    connector state stripe.toml --reset invoices
     """
     from connector.cli.show import show_sync
     from connector.errors import UsageError
