@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from connector.sandbox.document import api
+import connector
 
 BESIDE = Path(__file__).parents[2] / "shared" / "stripe"
 FOLDER = Path(os.environ.get("STRIPE_SPEC_DIR") or BESIDE)
-WITHOUT_PROSE = Path(api.__file__).with_name("api.json.gz")
+WITHOUT_PROSE = Path(connector.__file__).with_name("stripe_api.json.gz")
 needs_documents = pytest.mark.skipif(not [*FOLDER.glob("spec3.*.json.gz")], reason="STRIPE_SPEC_DIR is not set")
 
 

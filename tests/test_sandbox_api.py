@@ -16,14 +16,14 @@ from connector.sandbox.document.build import Places, build, cut, main
 from tests.stripe_documents import FOLDER, needs_documents
 
 DATA = Path(__file__).parent / "data"
-PACKAGE = Path(api.__file__).parent
+PACKAGE = Path(api.__file__).parents[2]
 SAMPLES: dict[str, dict[str, Any]] = json.loads((DATA / "fixtures.json").read_text(encoding="utf-8"))["resources"]
 
 
 @needs_documents
 def test_building_again_gives_what_is_committed(tmp_path: Path) -> None:
     written = build(FOLDER, Places(package=tmp_path, samples=tmp_path))
-    assert sorted(path.name for path in written) == ["api.json.gz", "fixtures.json", "invoice_2023.json"]
+    assert sorted(path.name for path in written) == ["fixtures.json", "invoice_2023.json", "stripe_api.json.gz"]
     for path in written:
         committed = (PACKAGE if path.suffix == ".gz" else DATA) / path.name
         assert _content(path) == _content(committed), path.name
@@ -40,7 +40,7 @@ def test_cut_drops_prose_but_not_fields_that_are_called_like_prose() -> None:
 
 
 def test_the_cut_document_is_small_and_has_no_prose() -> None:
-    packed = (PACKAGE / "api.json.gz").read_bytes()
+    packed = (PACKAGE / "stripe_api.json.gz").read_bytes()
     assert len(packed) < 250_000
     assert b"x-sdk" not in gzip.decompress(packed)
 

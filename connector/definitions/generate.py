@@ -217,14 +217,14 @@ def _enum(schema: Schema) -> set[str]:
 
 def _type(schema: Schema) -> str:
     """Return the column type of a property: one of the definition's types, or "object" for one to spread."""
-    if "x-expansionResources" in schema:
-        return "text"
     if "$ref" in schema or "additionalProperties" in schema:
         return "json"
     if "properties" in schema:
         return _object_type(schema["properties"])
     if "anyOf" in schema:
         kinds = {_type(each) for each in schema["anyOf"]}
+        if kinds & {"json", "object"} and "text" in kinds:
+            return "text"  # an id, which can be expanded
         return kinds.pop() if len(kinds) == 1 else "json"
     if schema.get("format") in ("unix-time", "decimal"):
         return {"unix-time": "timestamp", "decimal": "decimal"}[schema["format"]]

@@ -1,6 +1,6 @@
 """Stripe's API as data: which calls there are, what they take, and the shape of what they return.
 
-Read from `api.json.gz`, which `connector.sandbox.document.build` cuts out of Stripe's OpenAPI document; nothing here
+Read from `connector/stripe_api.json.gz`, which `connector.sandbox.document.build` cuts out of Stripe's OpenAPI document; nothing here
 knows an object by name. The document is loaded when first asked for.
 
     operation("GET", "/v1/customers/cus_1")    the call, with its parameters
@@ -251,7 +251,7 @@ def _map(value: Node, shape: Shape, where: str) -> Iterator[str]:
 
 @cache
 def _document() -> Node:
-    packed = Path(__file__).with_name("api.json.gz").read_bytes()
+    packed = (Path(__file__).parents[2] / "stripe_api.json.gz").read_bytes()
     document: Node = msgspec.json.decode(gzip.decompress(packed))
     return document
 

@@ -1,6 +1,6 @@
 """Cuts Stripe's API document down to what the sandbox needs: `python -m connector.sandbox.document.build SPEC_DIR`.
 
-Run once per API version by whoever has the documents. It writes `api.json.gz` beside this file (every path
+Run once per API version by whoever has the documents. It writes `connector/stripe_api.json.gz` (every path
 with its parameters and bodies, every schema, no prose; lengths and former parameters from the published document)
 and the samples that tests read, under `tests/data`. Nothing else imports it.
 """
@@ -32,9 +32,9 @@ SAMPLES = (
 
 @dataclass(frozen=True)
 class Places:
-    """Where `build` writes: the folder of this room, and the folder of the test samples."""
+    """Where `build` writes: the package, and the folder of the test samples."""
 
-    package: Path = Path(__file__).parent
+    package: Path = Path(__file__).parents[2]
     samples: Path = Path(__file__).parents[3] / "tests" / "data"
 
 
@@ -44,7 +44,7 @@ def build(spec_dir: Path, places: Places) -> list[Path]:
     add_former(document, published)
     places.samples.mkdir(parents=True, exist_ok=True)
     written = {
-        places.package / "api.json.gz": _zip(cut(document)),
+        places.package / "stripe_api.json.gz": _zip(cut(document)),
         places.samples / "fixtures.json": pick((spec_dir / "fixtures3.json").read_bytes(), SAMPLES),
         places.samples / "invoice_2023.json": (spec_dir / "invoice_2023.json").read_bytes(),
     }
