@@ -1,7 +1,7 @@
-"""Drafts and refreshes the files of endpoints/ from an OpenAPI document of Stripe's.
+"""Refreshes the files of endpoints/ from an OpenAPI document of Stripe's.
 
-    python -m connector.definitions.generate spec3.json                       # refresh every file of endpoints/
-    python -m connector.definitions.generate spec3.json topups=/v1/topups     # and draft a new one
+    python -m connector.definitions.generate spec3.json           # refresh every file of endpoints/
+    connector endpoints --draft topups=/v1/topups                 # draft a new one
 
 A file that exists is the source of everything that a person decided: descriptions, keys, parents, names, which
 objects stay JSON and which of their leaves stand beside them. From the document come the types, the fields that are
@@ -16,6 +16,7 @@ import json
 import re
 import sys
 import tomllib
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any
 
 from connector.definitions.names import column_name
 from connector.definitions.toml import toml_key, toml_value
+from connector.errors import ConnectorError, DefinitionError, did_you_mean
 
 Schema = Mapping[str, Any]
 _PAGING_PARAMETERS = {"limit", "starting_after", "ending_before", "expand", "page", "query"}
@@ -37,19 +39,30 @@ _TOP_KEYS = (
 )  # fmt: skip
 
 
-def main(arguments: list[str]) -> None:
-    """Refresh or draft definition files; prints each file that changed."""
-    document, *drafts = arguments
-    specification = Specification.read(Path(document))
-    folder = Path(__file__).parents[2] / "endpoints"
-    wanted = {file.stem: None for file in sorted(folder.glob("*.toml"))} | dict(d.split("=", 1) for d in drafts)
-    for name, path in wanted.items():
-        file = folder / f"{name}.toml"
-        before = file.read_text(encoding="utf-8") if file.exists() else ""
-        after = definition_text(specification, before or f'path = "{path}"\n')
-        if after != before:
-            file.write_text(after, encoding="utf-8", newline="\n")
-            print(f"{'drafted' if not before else 'changed'} {file.name}")  # noqa: T201 - a command's output
+def main(arguments: list[str]) -> int:
+    """Refresh the files of endpoints/ by a document; prints each that changed, or what is wrong with the document."""
+    if len(arguments) != 1:
+        return _told("usage: python -m connector.definitions.generate DOCUMENT, as spec3.json", 2)
+    try:
+        specification = Specification.read(Path(arguments[0]))
+        for file in sorted((Path(__file__).parents[2] / "endpoints").glob("*.toml")):
+            _refresh(specification, file)
+    except ConnectorError as error:
+        return _told(str(error), error.exit_code)
+    return 0
+
+
+def _refresh(specification: Specification, file: Path) -> None:
+    before = file.read_text(encoding="utf-8")
+    after = definition_text(specification, before)
+    if after != before:
+        file.write_text(after, encoding="utf-8", newline="\n")
+        _told(f"changed {file.name}", 0)
+
+
+def _told(line: str, code: int) -> int:
+    print(line, file=sys.stderr if code else sys.stdout)
+    return code
 
 
 @dataclass(frozen=True)
@@ -61,8 +74,14 @@ class Specification:
     @classmethod
     def read(cls, file: Path) -> Specification:
         """Read a document in JSON, gzipped or not."""
-        content = file.read_bytes()
-        return cls(json.loads(gzip.decompress(content) if file.suffix == ".gz" else content))
+        try:
+            content = file.read_bytes()
+            document = json.loads(gzip.decompress(content) if file.suffix == ".gz" else content)
+        except (OSError, ValueError, EOFError, zlib.error) as error:
+            raise DefinitionError(f"{file} is no OpenAPI document that can be read: {error}") from error
+        if not (isinstance(document, dict) and {"paths", "components"} <= document.keys()):
+            raise DefinitionError(f"{file} is no OpenAPI document: it has no paths and components.")
+        return cls(document)
 
     def get(self, path: str) -> Schema | None:
         """Return the GET operation at `path`, if there is one."""
@@ -73,8 +92,12 @@ class Specification:
         """Return the schema of what GET `path` answers."""
         operation = self.get(path)
         if operation is None:
-            raise SystemExit(f"The document has no GET {path}.")
-        schema: Schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+            near = did_you_mean(path, (each for each in self.document["paths"] if self.get(each)))
+            raise DefinitionError(f"Stripe's document has no GET {path}.{near}")
+        content = operation["responses"]["200"]["content"]
+        if "application/json" not in content:
+            raise DefinitionError(f"GET {path} answers a file, not records.")
+        schema: Schema = content["application/json"]["schema"]
         return self.resolved(schema)
 
     def record(self, path: str, rows: list[str] | str) -> Schema:
@@ -337,4 +360,4 @@ def _aligned(section: str, pairs: Mapping[str, Any], comments: Mapping[str, str]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

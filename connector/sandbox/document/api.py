@@ -1,7 +1,7 @@
 """Stripe's API as data: which calls there are, what they take, and the shape of what they return.
 
-Read from `connector/stripe_api.json.gz`, which `connector.sandbox.document.build` cuts out of Stripe's OpenAPI document; nothing here
-knows an object by name. The document is loaded when first asked for.
+Read from `connector/stripe_api.json.gz`, which `connector.sandbox.document.build` cuts out of Stripe's OpenAPI
+document; nothing here knows an object by name. The document is loaded when first asked for.
 
     operation("GET", "/v1/customers/cus_1")    the call, with its parameters
     schema("charge")                           the shape of an object
