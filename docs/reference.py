@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import click
 
 from connector.cli.app import commands
 from connector.definitions.endpoint import Endpoint, Endpoints, Parent
+from connector.files.formats import FORMATS
 
 FOLDER = Path(__file__).parent
 README = FOLDER.parent / "README.md"
@@ -39,7 +41,20 @@ def main(arguments: list[str]) -> int:
 
 def pages() -> dict[Path, str]:
     """Return the text of every made page."""
-    return {FOLDER / "commands.md": _commands(), FOLDER / "endpoints.md": _endpoints(), README: _readme()}
+    return {
+        FOLDER / "commands.md": _commands(),
+        FOLDER / "endpoints.md": _endpoints(),
+        FOLDER / "outputs.md": _outputs(),
+        README: _readme(),
+    }
+
+
+def _outputs() -> str:
+    """Return the page of outputs with the names of files that mean each format, as they are in the code."""
+    text = (FOLDER / "outputs.md").read_text(encoding="utf-8")
+    names = [", ".join(f"`{suffix}`" for suffix in form.suffixes) for form in FORMATS.values()]
+    row = f"| name | {' | '.join(names)} | `.duckdb`, `duckdb:///…` |"
+    return re.sub(r"(?m)^\| name \|.*$", row, text)
 
 
 def _readme() -> str:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
+import click
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,8 +19,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from connector.cli.app import commands
 from connector.errors import TargetError, UsageError
-from connector.files.formats import WriteOptions, choose_format
+from connector.files.formats import FORMATS, WriteOptions, choose_format
 from connector.rows import batches
 from connector.rows.batches import regroup
 from tests.row_batches import DECIMAL, JSON, NOON, TEXT, TIME, rows, written
@@ -325,3 +327,9 @@ def test_format_is_told_by_suffix_or_option(name: str, form: str | None, chosen:
 def test_formats_that_cannot_be_told_are_usage_errors(name: str, options: WriteOptions, message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         choose_format(name, options)
+
+
+@pytest.mark.parametrize(("command", "others"), [("extract", ["table"]), ("request", ["table"]), ("load", [])])
+def test_a_command_offers_every_format_that_there_is(command: str, others: list[str]) -> None:
+    option = next(each for each in commands.commands[command].params if "--format" in each.opts)
+    assert list(cast("click.Choice[str]", option.type).choices) == [*others, *FORMATS]

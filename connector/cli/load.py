@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from connector.cli.options import expanded, say
+from connector.files.formats import FORMATS, ReadOptions
 
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 
@@ -37,7 +38,7 @@ MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 @click.option(
     "--lock-wait", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait for other loads."
 )
-@click.option("--format", "form", metavar="NAME", help="Of a source file whose name does not say it.")
+@click.option("--format", "form", type=click.Choice([*FORMATS]), help="Of a source file whose name does not say it.")
 @click.option("--encoding", metavar="NAME", help="Of a text file, as cp1252. [UTF-8]")
 @click.option("--delimiter", metavar="C", help="Between the fields of a CSV file. [,]")
 @click.option("--sheet", metavar="NAME", help="Of an Excel file. [the first]")
@@ -54,7 +55,6 @@ def load(source: str, to: str, **options: Any) -> int:
     connector load leads.csv --to leads.parquet --mode replace
     """
     from connector.cli.progress import LoadProgress
-    from connector.files.formats import ReadOptions
     from connector.load.loading import Loading
     from connector.load.run import load as load_rows
 

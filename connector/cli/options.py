@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from connector.files.formats import FORMATS, WriteOptions
 from connector.words import count_of
 
 if TYPE_CHECKING:
-    from connector.files.formats import WriteOptions
     from connector.result import Result
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-FORMATS = ("table", "csv", "jsonl", "parquet", "xlsx")
+SHOWN = "table"  # the one form of rows that is for the terminal alone
+_SUFFIXES = ", ".join(each.suffixes[0] for each in FORMATS.values())
 PREVIEW_ROWS = 20
 
 
@@ -51,10 +52,13 @@ def output_options(command: Command) -> Command:
     """Add the options that say where rows go and in which form; the command hands them to `Output`."""
 
     @click.option(
-        "--to", metavar="FILE|URL", help="invoices.csv, .parquet, .jsonl, .xlsx, duckdb:///file.duckdb, - (stdout)."
+        "--to", metavar="FILE|URL", help=f"A file ({_SUFFIXES}), a database (duckdb:///file.duckdb), - (stdout)."
     )
     @click.option(
-        "--format", "file_format", type=click.Choice(FORMATS), help="Where the name of the file does not say it."
+        "--format",
+        "file_format",
+        type=click.Choice([SHOWN, *FORMATS]),
+        help="Where the name of the file does not say it.",
     )
     @click.option("--table", metavar="NAME", help="The table to fill in a database. [the name of what is read]")
     @click.option("--csv-excel", is_flag=True, help="CSV that Excel opens well: a byte order mark, formulas defused.")
@@ -78,7 +82,7 @@ class Output:
     @property
     def is_shown(self) -> bool:
         """Whether the rows are for people to look at, not for a file or a program."""
-        return self.to is None and (self._form or ("table" if sys.stdout.isatty() else "csv")) == "table"
+        return self.to is None and (self._form or (SHOWN if sys.stdout.isatty() else "csv")) == SHOWN
 
     @property
     def is_file(self) -> bool:
@@ -119,9 +123,7 @@ class Output:
             click.echo(f"The first {PREVIEW_ROWS} rows: --limit N shows more, --to FILE writes them all.", err=True)
 
     def _options(self, table: str | None, time_zone: str) -> WriteOptions:
-        from connector.files.formats import WriteOptions
-
-        if self._form == "table":
+        if self._form == SHOWN:
             raise click.UsageError("A table is for the terminal: leave --to out, or choose another --format.")
         form = self._form or ("csv" if self.to in (None, "-") else None)
         return WriteOptions(format=form, excel_csv=self._csv_excel, time_zone=time_zone, table=self.table or table)

@@ -1,6 +1,7 @@
-"""Row formats: CSV, JSON Lines, Parquet and Excel, each a row of FORMATS with the modules that read and write it.
+"""Row formats: CSV, JSON Lines, Parquet and Excel, each a row of FORMATS, from which options, hints and docs come.
 
-The one has `open_reader(path, label, options)`, the other `write(sink, schema, batches, options)`.
+A row names the module that has `open_reader(path, label, options)`, and the one, often the same, that has
+`write(sink, schema, batches, options)`. Nothing heavy is imported before a file is opened.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ import importlib
 import importlib.util
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, Protocol, cast
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from connector.errors import DataError, MissingExtra, TargetError, UsageError, did_you_mean
-from connector.rows.batches import refuse_repeated
-from connector.rows.streams import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from connector.rows.streams import Source
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Format:
 
     def open(self, path: Path, label: str, options: ReadOptions) -> Source:
         """Return the rows of a file of this format."""
-        others = {"encoding", "delimiter", "sheet", "table", "query"} - {*self.read_options}
+        others = [each.name for each in fields(options) if each.name not in ("format", *self.read_options)]
         options.refuse(f"{self.name} files", *others)
         opener = cast("_Open", importlib.import_module(f"connector.files.{self.reader}").open_reader)
         try:
@@ -204,6 +206,10 @@ def write_rows(
     chosen: Format, stream: BinaryIO, schema: pa.Schema, batches: Iterator[pa.RecordBatch], options: WriteOptions
 ) -> None:
     """Write all rows to `stream`; after an exception nothing more goes there."""
+    import pyarrow as pa
+
+    from connector.rows.batches import refuse_repeated
+
     nested = [field for field in schema if pa.types.is_nested(field.type)]
     if nested and not chosen.has_lists:
         raise TargetError(f'Column "{nested[0].name}" is a {nested[0].type}, which {chosen.name} cannot hold.')
