@@ -66,6 +66,16 @@ def test_a_definition_says_what_it_reads(folder: Path) -> None:
         ('object = "thing"', 'parent = { table = "invoices" }', '"parent" needs table and fills'),
         ('object = "thing"', "each = { active = true }", "each.active must be a list of values"),
         ('object = "thing"', "rows = 3", '"rows" must be a list of texts'),
+        (
+            'status = "text"',
+            'price = "amount"',
+            'column "price" is an amount without a currency: say which column has it',
+        ),
+        (
+            'status = "text"',
+            'price = { type = "amount", currency = "statuss" }\nstatus = "text"',
+            'without a currency: say which column has it, as currency = "currency". Did you mean status?',
+        ),
         ('object = "thing"', 'rows = "store..books"', '"rows" must be the path of a list, as in report.lines'),
         (
             'object = "thing"',
@@ -111,6 +121,24 @@ def test_a_file_of_ones_own_adds_to_ours(folder: Path) -> None:
     ours = Endpoints()["customers"]
     assert [c.name for c in extended.columns] == [*(c.name for c in ours.columns), "team"]
     assert extended.path == ours.path
+
+
+def test_an_amount_is_of_the_nearest_currency_unless_another_is_named(folder: Path) -> None:
+    columns = """
+    currency = "text"
+    price = "amount"
+    "parts.currency" = { type = "text", name = "part_currency" }
+    "parts.shipping.price" = "amount"
+    "shown.price" = { type = "decimal", currency = "shown.in" }
+    "shown.in" = "text"
+    """
+    things = load(folder, dedent(GOOD) + dedent(columns))
+    amounts = {column.name: (column.type, column.currency) for column in things.columns if column.currency}
+    assert amounts == {
+        "price": ("integer", "currency"),
+        "parts_shipping_price": ("integer", "part_currency"),
+        "shown_price": ("decimal", "shown_in"),
+    }
 
 
 @pytest.mark.parametrize("name", ["here", "there"])

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from connector.definitions.content import Content, place, query_text, read_toml
-from connector.definitions.names import column_name, shorten, unique
+from connector.definitions.names import column_name, nearest_currency, shorten, unique
 from connector.errors import DefinitionError, did_you_mean
 from connector.words import count_of
 
 TYPES = ("text", "integer", "number", "decimal", "boolean", "timestamp", "date", "json")
+AMOUNT = "amount"  # an integer, in minor units of the currency that stands nearest
 KNOWN_NOT_COLUMNS = ("child", "omit")
 FILTER_KINDS = ("range", "equals")
 UPDATES = ("events", "partial", "none")
@@ -29,11 +30,15 @@ PAGING = ("cursor", "page", "url", "none")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its `name` in the table, its `path` in the record, and one of TYPES."""
+    """One column: its `name` in the table, its `path` in the record, and one of TYPES.
+
+    `currency` is the column that has the currency of an amount, which is in minor units; None: it is no amount.
+    """
 
     name: str
     path: tuple[str, ...]
     type: str
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,23 +293,41 @@ class _Reader(Content):
     def _columns(self) -> tuple[list[Column], dict[tuple[str, ...], str]]:
         columns: list[Column] = []
         ignored: dict[tuple[str, ...], str] = {}
-        for key, said in self.table("columns").items():
-            spec = said if isinstance(said, dict) else {"type": said}
-            self.check_keys(spec, ("type", "name", "path", "why"), f"columns.{key}")
+        for key, value in self.table("columns").items():
+            spec = value if isinstance(value, dict) else {"type": value}
+            self.check_keys(spec, ("type", "name", "path", "why", "currency"), f"columns.{key}")
             kind, path = spec.get("type"), tuple(str(spec.get("path", key)).split("."))
-            if kind in KNOWN_NOT_COLUMNS:
-                ignored[path] = str(spec.get("why", kind))
-            elif kind in TYPES:
-                columns.append(Column(shorten(str(spec.get("name") or column_name(key))), path, str(kind)))
-            else:
-                known = (*TYPES, *KNOWN_NOT_COLUMNS)
+            known = (*TYPES, AMOUNT, *KNOWN_NOT_COLUMNS)
+            if kind not in known:
                 raise self.fail(
                     f'column "{key}" has the unknown type "{kind}".{did_you_mean(str(kind), known)} '
                     f"Types: {', '.join(known)}."
                 )
+            if kind in KNOWN_NOT_COLUMNS:
+                ignored[path] = str(spec.get("why", kind))
+            else:
+                name = shorten(str(spec.get("name") or column_name(key)))
+                columns.append(
+                    Column(name, path, "integer" if kind == AMOUNT else str(kind), self._currency(key, spec))
+                )
         if not columns:
             raise self.fail('"[columns]" is missing or empty.')
         return columns, ignored
+
+    def _currency(self, key: str, spec: Mapping[str, Any]) -> str | None:
+        """Return the column that has the currency of an amount; None for what is no amount."""
+        if spec["type"] != AMOUNT and "currency" not in spec:
+            return None
+        keys = self.table("columns")
+        currency = spec.get("currency") or nearest_currency(key, keys)
+        if currency not in keys:
+            near = did_you_mean(str(currency), keys) if currency else ""
+            raise self.fail(
+                f'column "{key}" is an amount without a currency: say which column has it, as currency = "currency".'
+                f"{near}"
+            )
+        other = keys[currency]
+        return shorten(str((isinstance(other, dict) and other.get("name")) or column_name(str(currency))))
 
     def _filters(self, columns: set[str]) -> dict[str, Filter]:
         return {name: self._filter(name, said, columns) for name, said in self.table("filters").items()}

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connector.definitions.names import column_name
+from connector.definitions.names import column_name, nearest_currency
 from connector.definitions.toml import toml_key, toml_value
 from connector.errors import ConnectorError, DefinitionError, did_you_mean
 
@@ -140,6 +140,13 @@ class _Draft:
     types: dict[str, str] = field(default_factory=dict)
     amounts: set[str] = field(default_factory=set)
 
+    def word(self, path: str) -> str | dict[str, str]:
+        """Return what a file says of a column: that it is an amount where a currency stands near."""
+        currency = nearest_currency(path, self.types) if path in self.amounts else None
+        if currency and self.types[path] == "decimal":
+            return {"type": "decimal", "currency": currency}
+        return "amount" if currency else self.types[path]
+
 
 def definition_text(specification: Specification, text: str) -> str:
     """Return the refreshed text of one definition file."""
@@ -157,9 +164,9 @@ def definition_text(specification: Specification, text: str) -> str:
         top["search"] = f"{path}/search"
     if "created" in schema["properties"] and "parent" not in said:
         top.setdefault("order", "created")
-    columns, amounts = _columns(specification, schema, said.get("columns", {}))
+    columns = _columns(specification, schema, said.get("columns", {}))
     filters = _filters(specification.get(path) or {}, said.get("filters", {}), columns, said)
-    return _toml(top, filters, columns, amounts, _comments(text))
+    return _toml(top, filters, columns, _comments(text))
 
 
 def _object_name(schema: Schema) -> Any:
@@ -168,7 +175,7 @@ def _object_name(schema: Schema) -> Any:
     return next(iter(schema["properties"]["object"].get("enum", [])), "")
 
 
-def _columns(specification: Specification, schema: Schema, said: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+def _columns(specification: Specification, schema: Schema, said: Mapping[str, Any]) -> dict[str, Any]:
     """Lay what the file says over what the document suggests: the file decides shape and names, it decides types."""
     suggested = _draft(specification, schema, frozenset(_decided_paths(said)))
     kept: dict[str, Any] = {}
@@ -178,12 +185,12 @@ def _columns(specification: Specification, schema: Schema, said: Mapping[str, An
         if found is None:
             continue
         kind = spec["type"] if isinstance(spec, dict) else spec
-        kind = kind if kind in ("json", "omit", "child") or found == _OPEN else found
+        is_kept = kind in ("json", "omit", "child") or found == _OPEN or (kind, found) == ("amount", "integer")
+        kind = kind if is_kept else found
         kept[key] = {**spec, "type": kind} if isinstance(spec, dict) else kind
     paths = {spec.get("path", key) if isinstance(spec, dict) else key for key, spec in kept.items()}
-    new = {path: kind for path, kind in suggested.types.items() if path not in paths}
-    ordered = kept | new if said else dict(sorted(new.items(), key=_rank))
-    return ordered, suggested.amounts
+    new = {path: suggested.word(path) for path in suggested.types if path not in paths}
+    return kept | new if said else dict(sorted(new.items(), key=_rank))
 
 
 def _decided_paths(said: Mapping[str, Any]) -> Iterator[str]:
@@ -194,7 +201,7 @@ def _decided_paths(said: Mapping[str, Any]) -> Iterator[str]:
             yield spec.get("path", key) if isinstance(spec, dict) else key
 
 
-def _rank(item: tuple[str, str]) -> tuple[int, str]:
+def _rank(item: tuple[str, Any]) -> tuple[int, str]:
     path = item[0]
     if path in _FIRST:
         return (_FIRST.index(path), path)
@@ -337,15 +344,13 @@ def _toml(
     top: Mapping[str, Any],
     filters: Mapping[str, Any],
     columns: Mapping[str, Any],
-    amounts: set[str],
     comments: Mapping[str, str],
 ) -> str:
     lines = [comments[""].rstrip("\n")] if comments[""] else []
-    said = {f"columns.{toml_key(path)}": "minor units" for path in amounts} | dict(comments)
-    lines += _aligned("", {key: top[key] for key in _TOP_KEYS if top.get(key)}, said)
+    lines += _aligned("", {key: top[key] for key in _TOP_KEYS if top.get(key)}, comments)
     if filters:
-        lines += ["", "[filters]", *_aligned("filters", filters, said)]
-    lines += ["", "[columns]", *_aligned("columns", columns, said)]
+        lines += ["", "[filters]", *_aligned("filters", filters, comments)]
+    lines += ["", "[columns]", *_aligned("columns", columns, comments)]
     return "\n".join(lines) + "\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from connector.errors import DefinitionError
 
@@ -17,6 +17,16 @@ _HASH_DIGITS = 8
 def column_name(path: str) -> str:
     """Return the column of a path in Stripe's JSON: address.city is address_city."""
     return path.replace(".", "_")
+
+
+def nearest_currency(path: str, paths: Container[str]) -> str | None:
+    """Return the path of the currency that stands nearest to an amount: beside it, or beside an object around it."""
+    *above, _ = path.split(".")
+    for length in range(len(above), -1, -1):
+        currency = ".".join([*above[:length], "currency"])
+        if currency in paths:
+            return currency
+    return None
 
 
 def shorten(name: str, limit_bytes: int = LIMIT_BYTES) -> str:
