@@ -118,6 +118,7 @@ class Stripe:
         columns: str | Sequence[str] | None = None,
         limit: int | None = None,
         strict: bool = False,
+        major: bool = False,
         progress: ReadWatch | None = None,
         **conditions: object,
     ) -> Result:
@@ -125,14 +126,14 @@ class Stripe:
 
         `extract("invoices", status="paid", created={"gte": "monthstart-1d"})` is the same as
         `extract("invoices", ["status=paid", "created>=monthstart-1d"])`. `strict` refuses conditions that Stripe
-        cannot narrow by.
+        cannot narrow by. `major` gives amounts in major units, as decimals: 19.99 for 1999 usd.
         """
         from connector.extract.conditions import from_mapping, parse
         from connector.extract.run import Extraction, extract
 
         written = from_mapping(where) if isinstance(where, Mapping) else [parse(text) for text in list_of(where)]
         wanted = None if columns is None else list_of(columns)
-        request = Extraction([*written, *from_mapping(conditions)], wanted, limit, strict)
+        request = Extraction([*written, *from_mapping(conditions)], wanted, limit, strict, major)
         return extract(self._api(), endpoint, request, progress)
 
     def request(  # noqa: PLR0913 - what people may ask for, by name

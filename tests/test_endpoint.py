@@ -69,7 +69,7 @@ def test_a_definition_says_what_it_reads(folder: Path) -> None:
         (
             'status = "text"',
             'price = "amount"',
-            'column "price" is an amount without a currency: say which column has it',
+            'column "price" is an amount without a currency',
         ),
         (
             'status = "text"',

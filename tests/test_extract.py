@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from connector import Stripe
+from connector import Stripe, major
 from connector.definitions.endpoint import Column, Endpoint, Endpoints
 from connector.errors import (
     ConditionError,
@@ -385,3 +386,26 @@ def test_a_negative_limit_and_an_unknown_column_are_refused_at_once(stripe: Stri
         stripe.extract("customers", limit=-1)
     with pytest.raises(ConditionError, match="Did you mean email"):
         stripe.extract("customers", columns=["emial"])
+
+
+def test_amounts_in_major_units_are_decimals_by_their_currency(stripe: Stripe) -> None:
+    columns = ["id", "amount", "currency"]
+    minor = {row["id"]: row for row in stripe.extract("charges", columns=columns).to_arrow().to_pylist()}
+    assert {"jpy", "kwd", "usd"} <= {row["currency"] for row in minor.values()}
+    found = stripe.extract("charges", columns=["id", "amount"], major=True).to_arrow()
+    assert found.schema == pa.schema({"id": pa.string(), "amount": pa.decimal128(38, 3)})
+    assert {row["id"]: row["amount"] for row in found.to_pylist()} == {
+        name: major(row["amount"], row["currency"]) for name, row in minor.items()
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in ENDPOINTS if not ENDPOINTS[name].window])
+def test_every_table_that_has_amounts_gives_them_in_major_units(name: str, stripe: Stripe) -> None:
+    amounts = [column.name for column in ENDPOINTS[name].columns if column.currency]
+    schema = stripe.extract(name, major=True, limit=1).to_arrow().schema
+    assert all(pa.types.is_decimal(schema.field(amount).type) for amount in amounts)
+
+
+def test_a_condition_in_major_units_is_told_the_minor_ones(stripe: Stripe) -> None:
+    with pytest.raises(ConditionError, match=r"not \"19.99\". Amounts are in minor units: 1999, where"):
+        stripe.extract("invoices", ["amount_due>=19.99"])

@@ -5,13 +5,18 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 
 import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import UsageError
-from connector.rows.money import EXPONENTS, divisor_sql, exponent, major, minor
+from connector.rows.currencies import EXPONENTS
+from connector.rows.money import divisor_sql, exponent, major, minor
 
+TEXT = pa.string()
 currencies = st.one_of(st.sampled_from(list(EXPONENTS)), st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=3))
 amounts = st.integers(-(2**63), 2**63 - 1)
 
@@ -127,3 +132,42 @@ def test_sql_divisors_have_a_point_so_that_no_database_cuts_cents() -> None:
         "CASE WHEN currency IS NULL THEN NULL WHEN lower(currency) IN ('jpy') THEN 1.0"
         " WHEN lower(currency) IN ('kwd') THEN 1000.0 ELSE 100.0 END"
     )
+
+
+AMOUNTS, CURRENCIES = [1999, None, 5, -1234, 2**63 - 1], ["usd", "usd", None, "JPY", "kwd"]
+MAJOR = [Decimal("19.99"), None, None, Decimal(-1234), Decimal(2**63 - 1).scaleb(-3)]
+
+
+@given(st.lists(st.tuples(st.none() | amounts, st.none() | currencies)))
+def test_a_column_of_amounts_is_what_its_amounts_are(pairs: list[tuple[int | None, str | None]]) -> None:
+    minor_units, codes = (
+        pa.array([amount for amount, _ in pairs], pa.int64()),
+        pa.array([code for _, code in pairs], TEXT),
+    )
+    assert major(minor_units, codes).to_pylist() == [major(amount, code) for amount, code in pairs]
+
+
+def test_columns_of_arrow_pandas_and_polars_come_back_as_such() -> None:
+    table = pa.table({"amount": pa.array(AMOUNTS, pa.int64()), "currency": pa.array(CURRENCIES)})
+    assert major(table["amount"], table["currency"]).to_pylist() == MAJOR
+    frame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get).set_index(pd.Index(list("abcde")))
+    series = major(frame["amount"], frame["currency"])
+    assert (list(series), series.name, list(series.index)) == (MAJOR, "amount", list("abcde"))
+    columns = pl.DataFrame(table)
+    assert major(columns["amount"], columns["currency"]).to_list() == MAJOR
+
+
+def test_a_column_in_one_currency_needs_no_second_column() -> None:
+    assert list(major(pd.Series([1999.0, None]), "usd")) == [Decimal("19.99"), None]
+
+
+def test_columns_that_are_no_amounts_are_refused_in_one_line() -> None:
+    with pytest.raises(UsageError, match="are whole numbers, and these have fractions"):
+        major(pd.Series([19.99]), "usd")
+    with pytest.raises(UsageError, match="There are 1 amounts and 2 currencies"):
+        major(pa.array([1]), pa.array(["usd", "eur"]))
+
+
+def test_decimals_of_minor_units_are_kept() -> None:
+    amounts = pa.array([Decimal("0.123456789012")], pa.decimal128(38, 12))
+    assert major(amounts, "usd").to_pylist() == [Decimal("0.00123456789012")]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--columns", metavar="A,B", help="Only these columns, in this order.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N rows, after all conditions.")
 @click.option("--strict", is_flag=True, help="Refuse conditions that Stripe cannot narrow by.")
+@click.option("--major", is_flag=True, help="Amounts in major units, as 19.99 for 1999 usd; JPY has none, KWD three.")
 @output_options
 @connection_options
 def extract(stripe: Stripe, output: Output, endpoint: str, limit: int | None, **options: Any) -> None:
@@ -41,6 +42,7 @@ def extract(stripe: Stripe, output: Output, endpoint: str, limit: int | None, **
             columns=[name.strip() for name in columns.split(",")] if columns else None,
             limit=output.limit(limit),
             strict=options.pop("strict"),
+            major=options.pop("major"),
             progress=watch,
         )
         output.read_or_write(result, endpoint, stripe.connection.time_zone)

@@ -303,7 +303,15 @@ def _scalar(column: Column, condition: Condition, value: str) -> pa.Scalar:
         return pa.scalar(_PARSE[column.type](value), ARROW_TYPES[column.type])
     except (ValueError, ArithmeticError, OverflowError, KeyError) as error:
         wanted = {"integer": "a whole number", "boolean": "true or false"}.get(column.type, "a number")
-        raise ConditionError(f'"{condition}": {column.name} is {wanted}, not "{value}".') from error
+        hint = _minor_units_hint(column, value)
+        raise ConditionError(f'"{condition}": {column.name} is {wanted}, not "{value}".{hint}') from error
+
+
+def _minor_units_hint(column: Column, value: str) -> str:
+    """Return the hint for an amount that was given in major units."""
+    if column.currency is None or not re.fullmatch(r"-?[0-9]+\.[0-9]{1,2}", value):
+        return ""
+    return f" Amounts are in minor units: {int(Decimal(value) * 100)}, where the currency has two decimals."
 
 
 _COMPARE: Mapping[str, Callable[[pa.Array, pa.Scalar], pa.Array]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from connector.definitions.endpoint import Endpoint
 from connector.errors import ConditionError, UsageError, did_you_mean
 from connector.extract.conditions import Condition, Plan, plan
 from connector.result import Report, Result
+from connector.rows.amounts import currencies, in_major_units, major_schema
 from connector.rows.flatten import EXTRA, Flattener, schema_of
 
 ReadWatch = Callable[[Report], None]
@@ -24,13 +25,14 @@ ReadWatch = Callable[[Report], None]
 class Extraction:
     """What to extract: conditions, the columns wanted (None: all), a limit in rows, whether to refuse reading more.
 
-    `strict` refuses conditions for which rows would be read that are not kept.
+    `strict` refuses conditions for which rows would be read that are not kept; `major` gives amounts in major units.
     """
 
     conditions: Sequence[Condition] = ()
     columns: Sequence[str] | None = None
     limit: int | None = None
     strict: bool = False
+    major: bool = False
 
 
 def extract(api: Api, name: str, request: Extraction, progress: ReadWatch | None = None) -> Result:
@@ -45,7 +47,7 @@ def extract(api: Api, name: str, request: Extraction, progress: ReadWatch | None
         )
     if request.limit is not None and request.limit < 0:
         raise UsageError(f"A limit of {request.limit} rows cannot be met; it must be 0 or more.")
-    run = _Run(api, endpoint, planned, wanted, request.limit)
+    run = _Run(api, endpoint, planned, wanted, request.limit, currencies(endpoint) if request.major else {})
     return Result(name, run.schema, lambda report: run.batches(report, progress or _no_progress))
 
 
@@ -71,21 +73,28 @@ def _columns(endpoint: Endpoint, names: Sequence[str] | None) -> list[str] | Non
 
 @dataclass(frozen=True)
 class _Run:
-    """How one endpoint is read: what to ask for, which rows and columns to keep."""
+    """How one endpoint is read: what to ask for, which rows and columns to keep, which amounts to put in major units.
+
+    `amounts` names the column of each amount's currency.
+    """
 
     api: Api
     endpoint: Endpoint
     planned: Plan
     wanted: list[str] | None
     limit: int | None
+    amounts: Mapping[str, str]
 
     @property
     def schema(self) -> pa.Schema:
-        schema = schema_of(self.endpoint.columns)
+        schema = major_schema(schema_of(self.endpoint.columns), self.amounts)
         return schema if self.wanted is None else pa.schema([schema.field(name) for name in self.wanted])
 
     def flattener(self) -> Flattener:
-        return Flattener(self.endpoint, None if self.wanted is None else {*self.wanted, *self.planned.columns})
+        if self.wanted is None:
+            return Flattener(self.endpoint)
+        beside = {self.amounts[name] for name in self.wanted if name in self.amounts}
+        return Flattener(self.endpoint, {*self.wanted, *self.planned.columns, *beside})
 
     def batches(self, report: Report, progress: ReadWatch) -> Iterator[pa.RecordBatch]:
         """Read the pages and yield what is kept of each, keeping the report up to date."""
@@ -102,9 +111,14 @@ class _Run:
             report.seconds = time.monotonic() - began
             progress(report)
             if batch.num_rows:
-                yield batch if self.wanted is None else batch.select(self.wanted)
+                yield self._finished(batch)
             if report.rows == self.limit:
                 return
+
+    def _finished(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        wanted = batch.schema.names if self.wanted is None else self.wanted
+        amounts = {name: currency for name, currency in self.amounts.items() if name in wanted}
+        return in_major_units(batch, amounts).select(wanted)
 
     def _kept(self, flattener: Flattener, page: Page, report: Report) -> pa.RecordBatch:
         """Return the rows of a page that match, no more of them than the limit leaves room for."""

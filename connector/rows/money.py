@@ -8,20 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from typing import Any, TypeVar, overload
 
 from connector.errors import UsageError
+from connector.rows.currencies import EXPONENTS, USUAL
 
-_USUAL = 2
-
-# Decimals of the amounts that Stripe sends; a currency that is not here has two.
-_CURRENCIES = {
-    0: "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf",
-    3: "bhd jod kwd omr tnd",
-    # Neither has a coin below one króna or shilling, yet Stripe sends their amounts in hundredths.
-    2: "isk ugx",
-}
-EXPONENTS: Mapping[str, int] = {code: decimals for decimals, codes in _CURRENCIES.items() for code in codes.split()}
-
+Column = TypeVar("Column")  # of pandas, polars or Arrow
 # Forty digits are more than any amount; what they cannot hold exactly is refused, never rounded.
 _EXACT = Context(prec=40, traps=[Inexact, InvalidOperation])
 _NOT_A_NUMBER = Decimal("nan")
@@ -34,13 +26,28 @@ def exponent(currency: str, exponents: Mapping[str, int] = EXPONENTS) -> int:
     """
     if not re.fullmatch("[A-Za-z]{3}", currency):
         raise UsageError(f'"{currency}" is not a currency: a code has three letters, as in usd or jpy.')
-    return exponents.get(currency.lower(), _USUAL)
+    return exponents.get(currency.lower(), USUAL)
 
 
-def major(amount: int | None, currency: str | None, exponents: Mapping[str, int] = EXPONENTS) -> Decimal | None:
-    """Return an amount in major units, exact: 1234 usd is 12.34, 1234 jpy is 1234; None where either is None."""
+@overload
+def major(amount: int | None, currency: str | None, exponents: Mapping[str, int] = ...) -> Decimal | None: ...
+
+
+@overload
+def major(amount: Column, currency: Column | str, exponents: Mapping[str, int] = ...) -> Column: ...
+
+
+def major(amount: Any, currency: Any, exponents: Mapping[str, int] = EXPONENTS) -> Any:
+    """Return an amount in major units, exact: 1234 usd is 12.34, 1234 jpy is 1234; None where either is None.
+
+    Columns of pandas, polars and Arrow become such columns: `major(frame["amount"], frame["currency"])`.
+    """
     if amount is None or currency is None:
         return None
+    if hasattr(amount, "__len__"):
+        from connector.rows.amounts import major_of
+
+        return major_of(amount, currency, exponents)
     return Decimal(f"{amount}e-{exponent(currency, exponents)}")
 
 
@@ -70,9 +77,9 @@ def divisor_sql(currency_column: str, exponents: Mapping[str, int] = EXPONENTS) 
     """
     cases = [
         f"WHEN lower({currency_column}) IN ({_codes(decimals, exponents)}) THEN {_power(decimals)}"
-        for decimals in sorted(set(exponents.values()) - {_USUAL})
+        for decimals in sorted(set(exponents.values()) - {USUAL})
     ]
-    return f"CASE WHEN {currency_column} IS NULL THEN NULL {' '.join(cases)} ELSE {_power(_USUAL)} END"
+    return f"CASE WHEN {currency_column} IS NULL THEN NULL {' '.join(cases)} ELSE {_power(USUAL)} END"
 
 
 def _codes(decimals: int, exponents: Mapping[str, int]) -> str:
