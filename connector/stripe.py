@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from connector.api.account import Api
     from connector.api.check import Check
     from connector.api.client import Client
+    from connector.apply.planned import Planned
     from connector.extract.run import ReadWatch
+    from connector.files.formats import ReadOptions
     from connector.load.loading import LoadReport, LoadWatch
     from connector.request.send import RequestResult
     from connector.result import Result
@@ -87,7 +89,8 @@ class Stripe:
             "read_seconds": read_seconds,
             "total_seconds": total_seconds,
         }
-        self.connection: Connection = connection(name, config=Path(config) if config else None, overrides=settings)
+        self._config = Path(config) if config else None
+        self.connection: Connection = connection(name, config=self._config, overrides=settings)
         self.endpoints = find_endpoints(definitions, config)
         self.actions = find_actions(definitions, config)
         self._week_start = week_start
@@ -201,6 +204,63 @@ class Stripe:
             replace=replace,
         )
         return request(self._api(), asked, progress)
+
+    def write(  # noqa: PLR0913 - what may be said of a write, by name
+        self,
+        object_name: str,
+        action: str,
+        rows: object = None,
+        /,
+        *,
+        map: Mapping[str, str] | None = None,  # noqa: A002 - the word that the command line has
+        set: Mapping[str, object] | None = None,  # noqa: A002 - so is this
+        columns: str | Sequence[str] | None = None,
+        match: Mapping[str, str] | None = None,
+        null: str = "omit",
+        row_key: str | None = None,
+        idempotency_key: str | None = None,
+        again: bool = False,
+        reading: ReadOptions | None = None,
+        ledger: str | Path | None = None,
+        **parameters: object,
+    ) -> Planned:
+        """Return the plan of a write: rows of any source, or one call by its parameters; `.apply()` sends it.
+
+        `write("customers", "update", frame, map={"metadata.segment": "segment"})`; for one call
+        `write("refunds", "create", charge="ch_1", amount=500).apply(allow=["money"])`. `set` takes parameters whose
+        names Python does not, as {"items[0].price": "price_1"}; the words are those of `connector write`.
+        """
+        from connector.apply.ledger import Ledger, ledger_path
+        from connector.apply.planned import Planned
+        from connector.places import open_source
+        from connector.write.run import Planning
+        from connector.write.writing import Writing
+
+        writing = Writing(
+            mapping=map or {},
+            constants={**(set or {}), **parameters},
+            columns=None if columns is None else list_of(columns),
+            match=match or {},
+            null=null,
+            row_key=row_key,
+            idempotency_key=idempotency_key,
+            again=again,
+        )
+        source = None if rows is None else open_source(rows, reading)
+        api, kept = self._api(), Ledger(ledger_path(ledger, self._config))
+        with kept:
+            plan = Planning(api, self.actions, kept, writing).plan(object_name, action, source)
+        return Planned(api, kept, plan, source)
+
+    def read_plan(self, path: str | Path, *, ledger: str | Path | None = None) -> Planned:
+        """Return the plan that a file holds, to look at and to send."""
+        from connector.apply.ledger import Ledger, ledger_path
+        from connector.apply.plan import Plan
+        from connector.apply.planned import Planned
+
+        plan, where = Plan.load(path, self.actions), ledger_path(ledger, self._config)
+        plan.ledger = str(where)
+        return Planned(self._api(), Ledger(where), plan)
 
     def check(self, only: str | Collection[str] = ()) -> Iterable[Check]:
         """Try the key: yield what it is, whose account it opens, and whether each endpoint can be read."""

@@ -86,6 +86,10 @@ class Client:
         """What was done so far."""
         return self._statistics
 
+    def stripe_seconds(self) -> int:
+        """Return what time it is on Stripe's clock, as far as its answers have told."""
+        return self._stripe_clock.whole_seconds(self._clock.monotonic())
+
     def close(self) -> None:
         """Close the connections to Stripe."""
         self._http.close()
@@ -228,6 +232,8 @@ def _open(transport: httpx.BaseTransport | None) -> httpx.Client:
 def _may_be_sent_again(request: Prepared, outcome: Response | Failure) -> bool:
     if isinstance(outcome, Failure):
         return not outcome.is_final and (request.is_repeatable or not outcome.was_sent)
+    if outcome.headers.get("Idempotent-Replayed", "").lower() == "true":
+        return False  # Stripe has kept this answer with its key, and gives no other
     advice = outcome.headers.get("Stripe-Should-Retry", "").lower()
     if request.to_stripe and advice in {"true", "false"}:
         return advice == "true"

@@ -18,6 +18,7 @@ from connector.cli.load import load
 from connector.cli.request import request
 from connector.cli.sandbox import sandbox
 from connector.cli.sync import state, sync
+from connector.cli.write import apply, write
 from connector.errors import ConnectorError, ConnectorWarning
 
 _MAY_BE_EMPTY = {"body"}
@@ -81,6 +82,7 @@ def commands() -> None:
     connector init                                  write a config, stripe.toml
     connector sync stripe.toml                      keep a database equal to Stripe by it
     connector load leads.csv --to duckdb:///crm.duckdb --table leads --key email
+    connector write customers update --from crm.csv --columns id,email      a plan; --apply sends it
     connector request GET /v1/events --filter '$.data[*]' --to events.parquet
     """
 
@@ -93,7 +95,7 @@ def _refuse_empty(context: click.Context, option: click.Parameter, value: object
 
 
 # A new verb: a file of its own beside this one, and its place in this order.
-for command in (demo, sandbox, check, endpoints, dates, extract, init, sync, state, load, request):
+for command in (demo, sandbox, check, endpoints, dates, extract, init, sync, state, load, write, apply, request):
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.name not in _MAY_BE_EMPTY:
             parameter.callback = parameter.callback or _refuse_empty

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from connector.cli.options import expanded, say
+from connector.cli.options import expanded, pairs, say
 from connector.files.formats import FORMATS, ReadOptions
 
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
@@ -21,7 +21,7 @@ MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 @click.option("--table", metavar="NAME", help="Where it goes: NAME or SCHEMA.NAME.")
 @click.option("--key", multiple=True, metavar="COLUMN", help="What tells rows apart; again, or A,B, for several.")
 @click.option("--mode", type=click.Choice(MODES), default="upsert", show_default=True, help="What becomes of the rows.")
-@click.option("--map", "pairs", multiple=True, metavar="TARGET=SOURCE", help="Names that differ; again for more.")
+@click.option("--map", "mapping", multiple=True, metavar="TARGET=SOURCE", help="Names that differ; again for more.")
 @click.option("--columns", metavar="A,B", help="Only these columns of the table, beside the key.")
 @click.option("--create/--no-create", default=True, help="Make the table where there is none. [--create]")
 @click.option(
@@ -62,11 +62,11 @@ def load(source: str, to: str, **options: Any) -> int:
         mode=options["mode"],
         key=_names(options["key"]),
         columns=_names([options["columns"]]) if options["columns"] else None,
-        mapping=_pairs("--map", options["pairs"]),
+        mapping=pairs("--map", options["mapping"]),
         create=options["create"],
         on_new_column=options["on_new_column"],
         duplicates=options["duplicates"],
-        scope=_pairs("--scope", options["scope"]),
+        scope=pairs("--scope", options["scope"]),
         swap=options["swap"],
         allow_empty=options["allow_empty"],
         lock_wait_seconds=options["lock_wait"],
@@ -90,13 +90,3 @@ def load(source: str, to: str, **options: Any) -> int:
 
 def _names(texts: Sequence[str]) -> list[str]:
     return [name.strip() for text in texts for name in text.split(",") if name.strip()]
-
-
-def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not (name.strip() and sign):
-            raise click.UsageError(f"{option} {text}: write it as NAME=VALUE.")
-        pairs[name.strip()] = value.strip()
-    return pairs

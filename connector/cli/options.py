@@ -129,6 +129,28 @@ class Output:
         return WriteOptions(format=form, excel_csv=self._csv_excel, time_zone=time_zone, table=self.table or table)
 
 
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return a decorator that adds options to a command, in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
+    """Return NAME=VALUE texts of an option as a mapping."""
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not (name.strip() and sign):
+            raise click.UsageError(f"{option} {text}: write it as NAME=VALUE.")
+        found[name.strip()] = value.strip()
+    return found
+
+
 def expanded(text: str, where: str) -> str:
     """Return a text with ${NAME} replaced from the environment, so that passwords stay out of the process list."""
     from connector.config import expand

@@ -86,6 +86,14 @@ class LoadProgress(_Line):
         self._tell(f"{count_of(rows, 'row')}  {self._per_second(rows):,.0f} rows/s")
 
 
+class WriteProgress(_Line):
+    """Shows how many rows of a plan have been sent, on stderr; to be called with their number and that of all."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how many rows have been sent."""
+        self._tell(f"{done:,} of {total:,} rows  {self._per_second(done):,.0f} rows/s")
+
+
 class _JsonNote(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps({"note": record.getMessage()})

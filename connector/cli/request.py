@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli.options import Command, Output, connection_options, output_options, progress, say
+from connector.cli.options import Output, connection_options, output_options, progress, say, with_options
 from connector.errors import ConnectorError, TargetError
 from connector.words import count_of
 
@@ -58,19 +57,10 @@ _SAYS_WHAT_TO_KEEP = (
 )
 
 
-def _with(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
-
-
 @click.command(short_help="Send any other call.")
 @click.argument("method")
 @click.argument("url")
-@_with(*_SAYS_WHAT_TO_SEND, *_ALLOWS_IT, *_SAYS_WHAT_TO_KEEP)
+@with_options(*_SAYS_WHAT_TO_SEND, *_ALLOWS_IT, *_SAYS_WHAT_TO_KEEP)
 @output_options
 @connection_options
 def request(stripe: Stripe, output: Output, **options: Any) -> int:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from connector.api.identity import Identity
 from connector.databases.base import Database, Session
 from connector.databases.merge import Table
 from connector.errors import TargetError
-from connector.sync.identity import Identity
 from connector.sync.journal import Journal
 from connector.sync.lease import Lease, new_lease
 

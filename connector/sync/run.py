@@ -13,13 +13,13 @@ from typing import Any
 from msgspec.json import decode
 
 from connector.api.account import Api
+from connector.api.identity import identify
 from connector.api.pages import Listing, PageReader
 from connector.databases.base import Database, Session
 from connector.errors import ConnectorError
 from connector.places import open_database
 from connector.sync.config import RunFile
 from connector.sync.family import Family
-from connector.sync.identity import identify
 from connector.sync.journal import EVENTS, Journal, State
 from connector.sync.leased import LeasedTarget
 from connector.sync.plan import Task, families, tasks_of

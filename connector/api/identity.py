@@ -1,4 +1,4 @@
-"""Whose rows a sync writes: the account, and whether it is live."""
+"""Whose account a key opens, and whether it is live."""
 
 from __future__ import annotations
 

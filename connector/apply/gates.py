@@ -1,0 +1,57 @@
+"""What has to be asked for by name before something is sent that may change something.
+
+Nothing is sent without --apply; with a key that is not a test key also --allow-live; what may delete needs
+--allow delete, what may move money --allow money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from connector.definitions.actions import NEEDS
+from connector.errors import UsageError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What a user has asked for by name."""
+
+    apply: bool = False
+    allow: frozenset[str] = frozenset()
+    live: bool = False
+
+
+def permission(*, apply: bool, allow: Iterable[str], live: bool) -> Permission:
+    """Return what was asked for; each of `allow` may hold several words between commas."""
+    texts = [allow] if isinstance(allow, str) else allow
+    words = [word.strip().lower() for text in texts for word in text.split(",")]
+    for word in words:
+        if word not in NEEDS:
+            raise UsageError(f'--allow takes {" and ".join(NEEDS)}, not "{word}".{did_you_mean(word, NEEDS)}')
+    return Permission(apply, frozenset(words), live)
+
+
+def flags(needs: Iterable[str], livemode: bool | None) -> list[str]:
+    """Return what has to be asked for before a write is sent, as flags of the command line."""
+    wanted = set(needs)
+    live = [] if livemode is False else ["--allow-live"]
+    return ["--apply", *(f"--allow {word}" for word in NEEDS if word in wanted), *live]
+
+
+def missing(wanted: Collection[str], given: Permission) -> list[str]:
+    """Return those of the needed flags that were not given."""
+    has = {"--apply": given.apply, "--allow-live": given.live}
+    has |= {f"--allow {word}": word in given.allow for word in NEEDS}
+    return [flag for flag in wanted if not has[flag]]
+
+
+def explained(wanted: Collection[str]) -> str:
+    """Return why these flags are needed, where that is not plain."""
+    reasons = {
+        "--allow money": "as far as is known it may move money",
+        "--allow delete": "it deletes",
+        "--allow-live": "the key is no test key",
+    }
+    parts = [f"{flag}: {reasons[flag]}" for flag in wanted if flag in reasons]
+    return f" ({'; '.join(parts)})" if parts else ""

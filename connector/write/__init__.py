@@ -1,0 +1,1 @@
+"""The verb write: rows of any source → actions of Stripe's, planned first."""
