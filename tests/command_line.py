@@ -26,6 +26,7 @@ def connector(
     for name in list(os.environ):
         if name.startswith(("STRIPE_", "CONNECTOR_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("CONNECTOR_LEDGER", str(tmp_path / "ledger.sqlite"))
     monkeypatch.setenv("STRIPE_API_KEY", shared_sandbox.key)
     monkeypatch.setenv("STRIPE_API_BASE", shared_sandbox.url)
     monkeypatch.setenv("COLUMNS", "100")

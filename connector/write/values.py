@@ -71,14 +71,9 @@ def _timestamp(cell: object, calendar: Calendar) -> Value:
     token = cell.isoformat() if isinstance(cell, datetime.date) else _plain(cell)
     try:
         seconds = resolve(token, calendar).first
-    except DateError as error:
-        raise BadValueError(f"this is no date: {_reason(error)}") from None
+    except DateError:
+        raise BadValueError("this is no date: write 2026-01-31, Unix seconds, or words as monthstart-1d.") from None
     return Value(seconds, token.strip().lower() if _RELATIVE.match(token) else seconds)
-
-
-def _reason(error: DateError) -> str:
-    """Return why a token is no date, without the token."""
-    return str(error).partition(": ")[2] or "write 2026-01-31, monthstart-1d or Unix seconds."
 
 
 def _plain(cell: object) -> str:
