@@ -17,7 +17,7 @@ from connector.apply.compare import DIFFERENT, EQUAL, compared, matches
 from connector.apply.effects import Effect
 from connector.apply.ledger import Entry
 from connector.definitions.endpoint import Endpoints
-from connector.errors import ObjectMissing, StripeError
+from connector.errors import ConnectorError, ObjectMissing
 
 HAPPENED, DID_NOT_HAPPEN, UNKNOWN = "happened", "did not happen", "unknown"
 EVENT_SECONDS = 600  # by then an event that must exist does
@@ -99,7 +99,7 @@ class Settling:
             record = self.client.get(path).json()
         except ObjectMissing as error:
             return {"deleted": True} if error.code == "resource_missing" else None
-        except StripeError:
+        except ConnectorError:
             return None
         return record if isinstance(record, dict) else None
 
@@ -112,7 +112,7 @@ class Settling:
                 key = event.request.idempotency_key if event.request else None
                 if key is not None and key in keyed:
                     found.setdefault(key, []).append(event)
-        except StripeError as error:
+        except ConnectorError as error:
             self.notes.append(f"Events could not be read, which tell what became of rows in doubt: {error}")
             return None
         return found
