@@ -15,17 +15,24 @@ from connector.cli.app import commands, run
 from connector.definitions.endpoint import KEYS, TYPES, Endpoints
 from connector.sandbox import Sandbox
 from docs import reference
+from tests.accounts import NOW
 
 pytestmark = pytest.mark.usefixtures("no_rate_limits")
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^uv run connector ((?:extract|init|sync|state|load|request) .*)$", README, re.MULTILINE)
+WRITES = ("connector write ", "connector apply ")
+PAGE_ON_WRITES = (ROOT / "docs/write.md").read_text(encoding="utf-8")
 HELP_EXAMPLES = [
     line.strip().removeprefix("connector ")
     for command in commands.commands.values()
     for line in (command.help or "").splitlines()
-    if line.strip().startswith("connector ") and not line.strip().startswith("connector sandbox")
+    if line.strip().startswith("connector ") and not line.strip().startswith(("connector sandbox", *WRITES))
+]
+WRITE_EXAMPLES = [
+    re.findall(r"^    connector ((?:write|apply) .*)$", text, re.MULTILINE)
+    for text in (PAGE_ON_WRITES, commands.commands["write"].help or "", commands.commands["apply"].help or "")
 ]
 
 OTHER_CONFIGS = sorted(  # than those that an example syncs, which takes seconds
@@ -44,6 +51,7 @@ def at_the_sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_sandb
     monkeypatch.setenv("STRIPE_API_KEY", shared_sandbox.key)
     monkeypatch.setenv("STRIPE_API_BASE", shared_sandbox.url)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("CONNECTOR_LEDGER", str(tmp_path / "ledger.sqlite"))
 
 
 def test_the_made_pages_say_what_the_code_says() -> None:
@@ -79,6 +87,40 @@ def test_every_example_runs(
     written = capfd.readouterr()
     failed = [line for line in written.out.splitlines() if line.startswith("FAIL")]
     assert (code, failed) == (0, []), written.err
+
+
+def make_what_writes_read(folder: Path, sandbox: Sandbox) -> str:
+    """Make the files that the examples of writes read, and return the id of a draft invoice."""
+    ids = [each["id"] for each in sandbox.truth("customer") if not each.get("test_clock")][:2]
+    (folder / "segments.csv").write_text(
+        "".join(f"{line}\n" for line in ("id,segment", *(f"{each},gold" for each in ids)))
+    )
+    (folder / "crm.csv").write_text(f"mail,full_name\njane@example.com,Jane\n{ids[0]}@example.com,Joe\n")
+    items = pa.table({"customer": ids, "cents": [500, 1250], "currency": ["usd", "usd"]})
+    Stripe.load(items, str(folder / "march.xlsx"), mode="replace")
+    with Stripe(key=sandbox.key, api_base=sandbox.url) as stripe:
+        draft = {"collection_method": "send_invoice", "days_until_due": 30, "customer": ids[0]}
+        made = stripe.write("invoices", "create", **draft).apply(allow=["money"])
+    return str(made.outcomes[0].object_id)
+
+
+@pytest.mark.parametrize("examples", WRITE_EXAMPLES, ids=["page", "write", "apply"])
+def test_the_examples_of_writes_run_one_after_the_other(
+    examples: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert examples
+    with Sandbox(seed=7, rps=0, now=NOW) as sandbox:
+        monkeypatch.setenv("STRIPE_API_BASE", sandbox.url)
+        invoice = make_what_writes_read(tmp_path, sandbox)
+        for example in examples:
+            code = run(shlex.split(example.replace("in_1", invoice)))
+            assert code == 0, f"{example}\n{capfd.readouterr().err}"
+
+
+def test_the_python_of_the_page_on_writes_runs(capfd: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE_ON_WRITES, re.DOTALL)
+    exec(compile(example, "docs/write.md", "exec"), {})
+    assert "to send              2" in capfd.readouterr().out
 
 
 def test_there_are_examples_to_run() -> None:

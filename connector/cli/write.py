@@ -59,7 +59,7 @@ def write(
     file is run. `connector endpoints OBJECT` lists the actions, `connector endpoints OBJECT.ACTION` their parameters.
 
     \b
-    connector write customers update --from crm.csv --columns id,segment --map metadata.segment=segment
+    connector write customers update --from segments.csv --map metadata.segment=segment
     connector write customers upsert --from crm.csv --match email=mail --map name=full_name --apply
     connector write invoice_items create --from march.xlsx --map amount=cents --apply --allow money
     connector write invoices finalize --set id=in_1 --apply --allow money
@@ -90,7 +90,7 @@ def apply(stripe: Stripe, plan_file: str, **options: Any) -> int:
     """Send what was reviewed: a plan that `connector write … --plan-file` has made, to its account and mode only.
 
     \b
-    connector write customers update --from crm.csv --plan-file march.plan
+    connector write customers update --from segments.csv --map metadata.segment=segment --plan-file march.plan
     connector apply march.plan
     """
     if options["rejects"]:
