@@ -38,7 +38,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def stripe(sandbox: Sandbox, ledger: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
     assert ledger
     monkeypatch.setattr("connector.api.client.ATTEMPTS", 2)  # an answer that is lost twice is lost
-    with account(sandbox) as stripe:
+    with account(sandbox, total_seconds=60) as stripe:
         yield stripe
 
 

@@ -26,7 +26,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def stripe(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
     monkeypatch.setenv("CONNECTOR_LEDGER", str(tmp_path / "ledger.sqlite"))
-    with account(sandbox) as stripe:
+    with account(sandbox, total_seconds=60) as stripe:
         yield stripe
 
 
