@@ -12,8 +12,8 @@ ConnectorError                 something could not be done; one line says what, 
 │   ├── ObjectMissing          404: no such object, or not in this account and mode
 │   ├── RateLimited            429, still after all attempts
 │   └── StripeUnavailable      5xx, still after all attempts
-├── NoResponse                 no answer at all; after a write the outcome is unknown
-├── DataError                  an answer that cannot be read as what it should be
+├── NoResponse                 no response at all; after a write the outcome is unknown
+├── DataError                  a response that cannot be read as what it should be
 ├── TargetError                the place to write to refused
 └── MissingExtra               an optional library is not installed
 
@@ -109,7 +109,7 @@ class StripeUnavailable(StripeError):
 
 
 class NoResponse(ConnectorError):
-    """No answer came back; `outcome_unknown` is True where a write may have happened all the same."""
+    """No response came back; `outcome_unknown` is True where a write may have happened all the same."""
 
     def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:
         super().__init__(message)
@@ -117,7 +117,7 @@ class NoResponse(ConnectorError):
 
 
 class DataError(ConnectorError):
-    """An answer or a file that cannot be read as what it should be."""
+    """A response or a file that cannot be read as what it should be."""
 
 
 class TargetError(ConnectorError):

@@ -186,7 +186,7 @@ BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
     "config_missing": (["extract", "customers", "--connection", "x", "--config", "no.toml"], 2, "no.toml"),
     "config_broken": (["extract", "customers", "--connection", "x", "--config", "broken.toml"], 2, "broken.toml"),
     "api_base_not_https": (["extract", "customers", "--api-base", "http://example.com"], 2, "https"),
-    "nobody_answers": (["extract", "customers", "--config", "nobody.toml", "--connection", "nobody"], 1, "No answer"),
+    "nobody_answers": (["extract", "customers", "--config", "nobody.toml", "--connection", "nobody"], 1, "No response"),
     "account_of_another": (["extract", "customers", "--account", "acct_1234567890123456"], 1, "acct_"),
     "account_misspelt": (["extract", "customers", "--account", "cus_1"], 2, "acct_"),
     "definitions_missing": (["extract", "mine", "--definitions", "nowhere"], 2, "nowhere"),

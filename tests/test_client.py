@@ -292,7 +292,7 @@ def test_a_connection_that_was_never_made_leaves_nothing_unknown() -> None:
     assert not caught.value.outcome_unknown
     assert client.statistics.requests == 8
     seconds = round(clock.now - 50)
-    said = f"No answer from {connection.api_base} to POST /v1/customers after 8 attempts in {seconds} s: "
+    said = f"No response from {connection.api_base} to POST /v1/customers after 8 attempts in {seconds} s: "
     assert str(caught.value).startswith(said + "connection refused.")
 
 

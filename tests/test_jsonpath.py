@@ -230,7 +230,7 @@ def test_an_answer_nested_too_deep_is_an_error_in_one_line() -> None:
     document: Any = {}
     for _ in range(400):
         document = {"a": document}
-    with pytest.raises(DataError, match=r"\$\.\.a cannot be applied to the answer: recursion"):
+    with pytest.raises(DataError, match=r"\$\.\.a cannot be applied to the response: recursion"):
         RowFilter("$..a").rows(document)
 
 

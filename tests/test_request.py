@@ -207,7 +207,7 @@ def test_an_empty_answer_and_a_filter_that_picks_nothing_say_so() -> None:
     with answering(Answer(204, body=b""), listed({"id": "a"})) as (_, stripe):
         nothing = stripe.request("GET", "x")
         assert nothing.to_arrow().num_rows == 0
-        assert nothing.report.notes == ["GET /v1/x: the answer holds no rows"]
+        assert nothing.report.notes == ["GET /v1/x: the response holds no rows"]
         picked = stripe.request("GET", "x", filter="$.other[*]")
         assert picked.to_pandas().empty
         assert picked.report.notes == ["GET /v1/x: the filter $.other[*] picked nothing"]

@@ -52,7 +52,7 @@ def test_a_reply_has_status_headers_content_and_request_id() -> None:
 def test_an_answer_that_is_not_json_is_an_error_with_its_request_id() -> None:
     with serving(Answer(200, {"Request-Id": "req_1", "Content-Type": "text/html"}, "<html>")) as (_, client):
         response = client.request(GET)
-    with pytest.raises(DataError, match=r"The answer to GET /v1/customers \(200, request req_1\) is not JSON"):
+    with pytest.raises(DataError, match=r"The response to GET /v1/customers \(200, request req_1\) is not JSON"):
         response.json()
 
 
@@ -139,8 +139,8 @@ def chained(kind: type[httpx.RequestError], cause: Exception) -> httpx.RequestEr
         (chained(httpx.ConnectError, ConnectionRefusedError()), "connection refused", False),
         (httpx.ConnectTimeout(""), "no connection within the time allowed", False),
         (httpx.ReadTimeout(""), "nothing came within the time allowed", True),
-        (httpx.ReadError(""), "the connection broke before the answer was whole", True),
-        (httpx.DecodingError("bad gzip"), "the connection broke before the answer was whole", True),
+        (httpx.ReadError(""), "the connection broke before the response was whole", True),
+        (httpx.DecodingError("bad gzip"), "the connection broke before the response was whole", True),
         (httpx.ProxyError("407 Proxy Authentication Required"), "407 Proxy Authentication Required", False),
     ],
 )

@@ -1,7 +1,7 @@
 """The only module that speaks HTTP: key, version, account, retries, rate limits, idempotency.
 
 A call is made ready (calls.py), sent under the rate limits (limits.py), and sent again while that can help and cannot
-harm. What comes back is a `Reply` with a 2xx status; everything else becomes an error for people (answers.py).
+harm. What comes back is a `Response` with a 2xx status; everything else becomes an error for people (responses.py).
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ class Client:
             self._log_retry(request, outcome, wait_seconds)
             self._count(retries=1, waited_seconds=wait_seconds)
             self._clock.sleep(wait_seconds)
-        tries = self._tries(request, progress, outcome)
+        attempts = self._attempts(request, progress, outcome)
         # Raised outside of any handler: a chained exception of the HTTP library is text that nobody has checked.
-        raise refusal(outcome, tries) if isinstance(outcome, Response) else no_response(outcome, tries)
+        raise refusal(outcome, attempts) if isinstance(outcome, Response) else no_response(outcome, attempts)
 
     # One attempt
 
@@ -145,7 +145,7 @@ class Client:
         except httpx.RequestError as error:
             return failure_of(error)
         if request.to_stripe and request.method != "HEAD" and _is_cut(response, content):
-            return Failure("the answer was cut off")
+            return Failure("the response was cut off")
         self._log(logging.DEBUG, f"{request.label}: {response.status_code} {response.headers.get('Request-Id', '')}")
         stripe_seconds = self._stripe_clock.whole_seconds(sent_at)
         return Response(response.status_code, response.headers, content, stripe_seconds, request.label)
@@ -195,10 +195,10 @@ class Client:
         """Return the seconds to wait before the next attempt, or None when there is none."""
         if progress.failures >= ATTEMPTS or not _may_be_sent_again(request, outcome):
             return None
-        wait_seconds = max(_back_off_seconds(progress.attempts), _asked_seconds(outcome, self._clock))
+        wait_seconds = max(_back_off_seconds(progress.attempts), _retry_after_seconds(outcome, self._clock))
         return wait_seconds if wait_seconds < self._seconds_left(progress) else None
 
-    def _tries(self, request: Prepared, progress: _Progress, outcome: Response | Failure) -> Attempts:
+    def _attempts(self, request: Prepared, progress: _Progress, outcome: Response | Failure) -> Attempts:
         return Attempts(
             label=request.label,
             base=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
@@ -249,7 +249,7 @@ def _may_have_happened(outcome: Response | Failure) -> bool:
 
 
 def _is_settled(request: Prepared, outcome: Response | Failure) -> bool:
-    """Whether this last outcome tells what became of the attempts before it that got no answer.
+    """Whether this last outcome tells what became of the attempts before it that got no response.
 
     With an idempotency key Stripe answers for all attempts at once, unless it did not get as far as the key.
     Without one, a 404 to a DELETE may well be the effect of the attempt before.
@@ -265,19 +265,19 @@ def _back_off_seconds(attempts: int) -> float:
     return random.uniform(LEAST_WAIT_SECONDS, longest)  # noqa: S311  # spreads retries, guards nothing
 
 
-def _asked_seconds(outcome: Response | Failure, clock: LocalClock) -> float:
+def _retry_after_seconds(outcome: Response | Failure, clock: LocalClock) -> float:
     """Return the wait that `Retry-After` asks for, in seconds or as a date; 0 without one."""
-    asked = "" if isinstance(outcome, Failure) else outcome.headers.get("Retry-After", "")
-    if isinstance(outcome, Failure) or not asked:
+    value = "" if isinstance(outcome, Failure) else outcome.headers.get("Retry-After", "")
+    if isinstance(outcome, Failure) or not value:
         return 0.0
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", asked.strip()):
-        return float(asked)
-    until, now = http_date(asked), http_date(outcome.headers.get("Date"))
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", value.strip()):
+        return float(value)
+    until, now = http_date(value), http_date(outcome.headers.get("Date"))
     return 0.0 if until is None else max(0.0, until - (clock.time() if now is None else now))
 
 
 def _is_cut(response: httpx.Response, content: bytes) -> bool:
-    """Whether a successful JSON answer ends in the middle, though the connection counted it whole."""
+    """Whether a successful JSON response ends in the middle, though the connection counted it whole."""
     is_json = response.status_code == httpx.codes.OK and "json" in response.headers.get("Content-Type", "")
     is_whole = content.rstrip().endswith((b"}", b"]"))
     return is_json and not is_whole and content.lstrip()[:1] in (b"{", b"[", b"")

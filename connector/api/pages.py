@@ -1,7 +1,7 @@
 """Walks a list, a child list or single objects of Stripe's, page by page, as JSON.
 
 Newest first, a hundred at a time, by cursor. A page carries its records as the bytes of a JSON array, so that the
-next step decodes them once, straight into columns. What to read is a Selection; how it was asked for is of no
+next step decodes them once, straight into columns. What to read is a Selection; where it comes from is of no
 concern here.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from connector.api.client import Client
 from connector.api.records import (
-    ListAnswer,
+    ListResponse,
     Page,
     RecordKey,
     Stub,
@@ -84,35 +84,35 @@ class PageReader:
 
     def _lists(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
         parameters = {**endpoint.always, **selection.parameters}
-        each = {name: values for name, values in endpoint.each.items() if name not in parameters}
-        if not each:
+        varied = {name: values for name, values in endpoint.each.items() if name not in parameters}
+        if not varied:
             yield from self.walk(_listing(endpoint, parameters))
             return
         # An object may move from one value to another meanwhile: the first is read again at the end, so that one
         # that moved there is not missed; one that moved away has been seen and is passed over.
         seen: set[str] = set()
-        combinations = list(itertools.product(*each.values()))
+        combinations = list(itertools.product(*varied.values()))
         for values in [*combinations, combinations[0]]:
-            listing = _listing(endpoint, {**parameters, **dict(zip(each, values, strict=True))})
+            listing = _listing(endpoint, {**parameters, **dict(zip(varied, values, strict=True))})
             for page in self.walk(listing):
                 yield from unseen(page, seen)
 
     def _rows_inside(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
-        """Yield the one page of an endpoint whose rows stand somewhere inside the answer."""
+        """Yield the one page of an endpoint whose rows stand somewhere inside the response."""
         parameters = {**endpoint.always, **selection.parameters}
         response = self._client.get(endpoint.path, parameters, endpoint=endpoint.path)
         yield rows_by_kind(response, endpoint.rows) if endpoint.rows else rows_at(response, endpoint.rows_at)
 
     def _retrieve(self, endpoint: Endpoint, ids: Sequence[str]) -> Iterator[Page]:
         path = endpoint.retrieve or ""
-        for each in dict.fromkeys(ids):
+        for record_id in dict.fromkeys(ids):
             try:
-                response = self._client.get(path.replace("{id}", path_part(each)), {}, endpoint=path)
+                response = self._client.get(path.replace("{id}", path_part(record_id)), {}, endpoint=path)
             except ObjectMissing:
-                self.notes.append(f"{endpoint.name}: there is no {each}.")
+                self.notes.append(f"{endpoint.name}: there is no {record_id}.")
                 continue
             if decoded(response, Stub).deleted:
-                self.notes.append(f"{endpoint.name}: {each} has been deleted.")
+                self.notes.append(f"{endpoint.name}: {record_id} has been deleted.")
                 continue
             yield Page(records=b"[" + clean_content(response) + b"]", count=1, sent_at=response.sent_at)
 
@@ -120,7 +120,7 @@ class PageReader:
         if endpoint.embedded and endpoint.parents[0].column not in selection.parents:
             yield from self._embedded(endpoint, selection)
             return
-        ids = [_Kept(self._parent_ids(parent, selection)) for parent in endpoint.parents]
+        ids = [_Replayed(self._parent_ids(parent, selection)) for parent in endpoint.parents]
         for combination in _combinations(ids):
             yield from self._children_of(endpoint, selection, combination)
 
@@ -145,7 +145,7 @@ class PageReader:
         self, endpoint: Endpoint, selection: Selection, ids: Sequence[str], cursor: str | None = None
     ) -> Iterator[Page]:
         """Yield the pages of one parent's list (one combination of parents'), behind `cursor` if given."""
-        filled = {parent.fills: each for parent, each in zip(endpoint.parents, ids, strict=True)}
+        filled = {parent.fills: parent_id for parent, parent_id in zip(endpoint.parents, ids, strict=True)}
         path, query = endpoint.path, dict(selection.parameters)
         for name, value in filled.items():
             if f"{{{name}}}" in path:
@@ -156,7 +156,7 @@ class PageReader:
         try:
             for page in self.walk(listing):
                 columns = zip(endpoint.parents, ids, strict=True)
-                yield replace(page, fills={parent.column: [each] * page.count for parent, each in columns})
+                yield replace(page, fills={parent.column: [parent_id] * page.count for parent, parent_id in columns})
         except ObjectMissing as error:
             if error.code != "resource_missing":
                 raise
@@ -193,11 +193,11 @@ class PageReader:
                 seen = frozenset(recent)
                 listing = self._behind_deleted_cursor(listing, recent, oldest)
                 continue
-            answer = decoded(response, ListAnswer)
-            keys = decoded_part(response, answer.data, list[RecordKey])
-            page = Page(bytes(answer.data), len(keys), response.sent_at)
+            listed = decoded(response, ListResponse)
+            keys = decoded_part(response, listed.data, list[RecordKey])
+            page = Page(bytes(listed.data), len(keys), response.sent_at)
             yield from unseen(page, set(seen)) if seen else [page]
-            further = _further(listing, answer, keys[-1].id if keys else None)
+            further = _further(listing, listed, keys[-1].id if keys else None)
             if further is None:
                 return
             recent.extend(key.id for key in keys if key.id is not None)
@@ -239,14 +239,14 @@ class PageReader:
         return True
 
 
-def _further(listing: Listing, answer: ListAnswer, last_id: str | None) -> Listing | None:
-    """Return what to ask for after an answer: behind its last record, or the page that it names; None at the end."""
+def _further(listing: Listing, listed: ListResponse, last_id: str | None) -> Listing | None:
+    """Return what to ask for after a response: behind its last record, or the page that it names; None at the end."""
     if listing.paging == "url":  # which holds the parameters already
-        return replace(listing, path=answer.next_page_url, parameters={}) if answer.next_page_url else None
-    if not answer.has_more or listing.paging == "none":
+        return replace(listing, path=listed.next_page_url, parameters={}) if listed.next_page_url else None
+    if not listed.has_more or listing.paging == "none":
         return None
-    if listing.paging == "page" and answer.next_page:
-        return replace(listing, parameters={**listing.parameters, "page": answer.next_page})
+    if listing.paging == "page" and listed.next_page:
+        return replace(listing, parameters={**listing.parameters, "page": listed.next_page})
     if listing.paging == "page" or last_id is None:
         raise DataError(f"Stripe says that {listing.path} has more, but gave no record to go on from.")
     return replace(listing, cursor=last_id)
@@ -260,7 +260,7 @@ def _ever_earlier(ids: Sequence[str]) -> Iterator[str]:
         step *= 2
 
 
-class _Kept:
+class _Replayed:
     """What an iterator gives, read only as far as it is asked for, and any number of times."""
 
     def __init__(self, values: Iterator[str]) -> None:
@@ -274,7 +274,7 @@ class _Kept:
             yield value
 
 
-def _combinations(ids: Sequence[_Kept]) -> Iterator[list[str]]:
+def _combinations(ids: Sequence[_Replayed]) -> Iterator[list[str]]:
     """Yield every combination of one id of each parent, asking for no more parents than are needed."""
     if not ids:
         yield []

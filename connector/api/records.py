@@ -1,4 +1,4 @@
-"""Records as Stripe sends them: found in an answer, told apart, put together to pages, as JSON text all the while."""
+"""Records as Stripe sends them: found in a response, told apart, put together to pages, as JSON text all the while."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class RecordKey(msgspec.Struct):
     created: int | str | None = None
 
 
-class ListAnswer(msgspec.Struct):
-    """An answer that lists, and how it goes on: after its last record, on a page by name, or at a URL."""
+class ListResponse(msgspec.Struct):
+    """A response that lists, and how it goes on: after its last record, on a page by name, or at a URL."""
 
     data: Raw
     has_more: bool = False
@@ -54,10 +54,10 @@ class Stub(msgspec.Struct):
 
 
 def clean_content(response: Response) -> bytes:
-    """Return the answer's bytes; half a surrogate pair, which is no character, becomes U+FFFD."""
+    """Return the response's bytes; half a surrogate pair, which is no character, becomes U+FFFD."""
     if b"\\ud" not in response.content and b"\\uD" not in response.content:
         return response.content
-    return _ESCAPE.sub(lambda found: b"\\ufffd" if found["half"] else found[0], response.content)
+    return _ESCAPE.sub(lambda match: b"\\ufffd" if match["half"] else match[0], response.content)
 
 
 # Every escape is matched, so that an escaped backslash is never taken for the start of one.
@@ -67,17 +67,17 @@ _ESCAPE = re.compile(
 
 
 def decoded(response: Response, kind: Any) -> Any:
-    """Return the answer decoded as `kind`; a DataError where it is something else."""
+    """Return the response decoded as `kind`; a DataError where it is something else."""
     return decoded_part(response, clean_content(response), kind)
 
 
 def decoded_part(response: Response, part: bytes | Raw, kind: Any) -> Any:
-    """Return a part of an answer decoded as `kind`, {} for null; a DataError where it is something else."""
+    """Return a part of a response decoded as `kind`, {} for null; a DataError where it is something else."""
     try:
-        found = decode(part, type=kind)
+        value = decode(part, type=kind)
     except msgspec.MsgspecError as error:
-        raise DataError(f"Stripe's answer (request {response.request_id}) is not what it should be: {error}") from error
-    return {} if found is None else found
+        raise DataError(f"{response.name} is not what it should be: {error}.") from None
+    return {} if value is None else value
 
 
 def ids_of(page: Page) -> list[str]:
@@ -88,8 +88,8 @@ def ids_of(page: Page) -> list[str]:
 def only(page: Page, ids: Collection[str]) -> Page:
     """Return the page without the records whose id is not among these."""
     pairs = zip(ids_of(page), decode(page.records, type=list[Raw]), strict=True)
-    kept = [bytes(raw) for each, raw in pairs if each in ids]
-    return replace(page, records=b"[" + b",".join(kept) + b"]", count=len(kept))
+    remaining = [bytes(raw) for key, raw in pairs if key in ids]
+    return replace(page, records=b"[" + b",".join(remaining) + b"]", count=len(remaining))
 
 
 def matching(page: Page, where: Mapping[tuple[str, ...], Any]) -> Page:
@@ -122,12 +122,12 @@ def rows_by_kind(response: Response, kinds: Sequence[str]) -> Page:
     fields = decoded(response, dict[str, Any])
     roots = {kind.split(".")[0] for kind in kinds}
     shared = {key: value for key, value in fields.items() if key not in roots and key != "object"}
-    found = [(kind, row) for kind in kinds for row in _rows_of_kind(fields, kind)]
+    rows = [(kind, row) for kind in kinds for row in _rows_of_kind(fields, kind)]
     return Page(
-        records=encode([{**shared, **row} for _, row in found]),
-        count=len(found),
+        records=encode([{**shared, **row} for _, row in rows]),
+        count=len(rows),
         sent_at=response.sent_at,
-        fills={"kind": [kind for kind, _ in found]},
+        fills={"kind": [kind for kind, _ in rows]},
     )
 
 
@@ -136,7 +136,7 @@ def _rows_of_kind(fields: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 def rows_at(response: Response, path: Sequence[str]) -> Page:
-    """Return the items of the one list that stands at `path` in an answer; none where it is null or absent."""
+    """Return the items of the one list that stands at `path` in a response; none where it is null or absent."""
     raw = decoded(response, Raw)
     for name in path:
         raw = decoded_part(response, raw, dict[str, Raw] | None).get(name, _NULL)
@@ -155,20 +155,20 @@ def embedded_lists(page: Page, path: Sequence[str]) -> tuple[list[bytes], list[s
             rest.append((owner, None))
             continue
         inside = decode(embedded.data, type=list[Raw])
-        records += [bytes(each) for each in inside]
+        records += [bytes(record) for record in inside]
         owners += [owner] * len(inside)
         if embedded.has_more:
             rest.append((owner, decode(inside[-1], type=RecordKey).id if inside else None))
     return records, owners, rest
 
 
-def _list_at(fields: Mapping[str, Raw], path: Sequence[str]) -> ListAnswer | None:
+def _list_at(fields: Mapping[str, Raw], path: Sequence[str]) -> ListResponse | None:
     """Return the list that stands at `path` in a record, or None where the record came without it."""
     *above, last = path
     for key in above:
         fields = decode(fields[key], type=dict[str, Raw]) if key in fields else {}
     raw = fields.get(last)
-    return None if raw is None or bytes(raw) == b"null" else decode(raw, type=ListAnswer)
+    return None if raw is None or bytes(raw) == b"null" else decode(raw, type=ListResponse)
 
 
 def path_part(value: str) -> str:

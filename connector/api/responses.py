@@ -36,7 +36,7 @@ _NEXT_STEPS = {
 
 @dataclass(frozen=True)
 class Response:
-    """Stripe's answer. `sent_at` is when the request was sent, in whole seconds of Stripe's clock."""
+    """What a server sent back. `sent_at` is when the request was sent, in whole seconds of Stripe's clock."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -49,13 +49,18 @@ class Response:
         """Stripe's name for the request, as its support and the Dashboard's logs know it."""
         return self.headers.get("Request-Id")
 
+    @property
+    def name(self) -> str:
+        """What it is called in errors: "The response to GET /v1/charges (200, request req_1)"."""
+        request = f", request {self.request_id}" if self.request_id else ""
+        return f"The response to {self.label} ({self.status}{request})"
+
     def json(self) -> Any:
         """Return the content parsed; a DataError when it is not JSON."""
         try:
             return msgspec.json.decode(self.content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            request = f", request {self.request_id}" if self.request_id else ""
-            raise DataError(f"The answer to {self.label} ({self.status}{request}) is not JSON: {error}.") from None
+            raise DataError(f"{self.name} is not JSON: {error}.") from None
 
     def error_fields(self, hide: Callable[[str], str]) -> dict[str, object]:
         """Return the `error` object of the content, keys masked by `hide`; empty where there is none."""
@@ -69,7 +74,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Failure:
-    """An attempt without an answer: why, whether Stripe may have got the request, whether to give up at once."""
+    """An attempt without a response: why, whether Stripe may have got the request, whether to give up at once."""
 
     reason: str
     was_sent: bool = True
@@ -108,7 +113,7 @@ class Attempts:
 
 
 def failure_of(error: httpx.RequestError) -> Failure:
-    """Return why there was no answer, in words for people."""
+    """Return why there was no response, in words for people."""
     was_sent = not isinstance(error, _NEVER_SENT)
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -133,33 +138,33 @@ def _reason(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "nothing came within the time allowed"
     if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError | httpx.DecodingError):
-        return "the connection broke before the answer was whole"
+        return "the connection broke before the response was whole"
     return str(error) or type(error).__name__
 
 
-def no_response(failure: Failure, tries: Attempts) -> NoResponse:
-    """Return the error for a request that got no answer."""
-    message = f"No answer from {tries.base} to {tries.label}{tries.spent}: {failure.reason}."
-    advice = tries.doubt or f" Check the network{', and api_base of the connection' if tries.to_stripe else ''}."
-    error = NoResponse(tries.hide(message + advice), outcome_unknown=tries.outcome_unknown)
-    error.idempotency_key = tries.idempotency_key
+def no_response(failure: Failure, attempts: Attempts) -> NoResponse:
+    """Return the error for a request that got no response."""
+    message = f"No response from {attempts.base} to {attempts.label}{attempts.spent}: {failure.reason}."
+    advice = attempts.doubt or f" Check the network{', and api_base of the connection' if attempts.to_stripe else ''}."
+    error = NoResponse(attempts.hide(message + advice), outcome_unknown=attempts.outcome_unknown)
+    error.idempotency_key = attempts.idempotency_key
     return error
 
 
-def refusal(response: Response, tries: Attempts) -> StripeError:
-    """Return the error for an answer that is not a success."""
-    fields = response.error_fields(tries.hide)
-    message = f"{_head(response, tries)}: {_explanation(response, tries, fields)}"
-    if tries.to_stripe and response.status in _NEXT_STEPS:
+def refusal(response: Response, attempts: Attempts) -> StripeError:
+    """Return the error for a response that is not a success."""
+    fields = response.error_fields(attempts.hide)
+    message = f"{_head(response, attempts)}: {_explanation(response, attempts, fields)}"
+    if attempts.to_stripe and response.status in _NEXT_STEPS:
         message += f" {_NEXT_STEPS[response.status]}"
     error = _class_for(response.status)(
-        tries.hide(message + tries.doubt),
+        attempts.hide(message + attempts.doubt),
         status=response.status,
         body=fields,
-        request_id=response.request_id and tries.hide(response.request_id),
+        request_id=response.request_id and attempts.hide(response.request_id),
     )
-    error.outcome_unknown = tries.outcome_unknown
-    error.idempotency_key = tries.idempotency_key
+    error.outcome_unknown = attempts.outcome_unknown
+    error.idempotency_key = attempts.idempotency_key
     return error
 
 
@@ -170,11 +175,11 @@ def _class_for(status: int) -> type[StripeError]:
     return typed.get(status, StripeError)
 
 
-def _head(response: Response, tries: Attempts) -> str:
-    who = "Stripe" if tries.to_stripe else tries.base
+def _head(response: Response, attempts: Attempts) -> str:
+    who = "Stripe" if attempts.to_stripe else attempts.base
     did = "could not answer" if response.status >= httpx.codes.INTERNAL_SERVER_ERROR else "refused"
     request = f", request {response.request_id}" if response.request_id else ""
-    return f"{who} {did} {response.label} ({response.status}{request}){tries.spent}"
+    return f"{who} {did} {response.label} ({response.status}{request}){attempts.spent}"
 
 
 def _redirect_host(response: Response) -> str:
@@ -184,13 +189,14 @@ def _redirect_host(response: Response) -> str:
         return "an address that cannot be read"
 
 
-def _explanation(response: Response, tries: Attempts, fields: Mapping[str, object]) -> str:
+def _explanation(response: Response, attempts: Attempts, fields: Mapping[str, object]) -> str:
     if httpx.codes.MULTIPLE_CHOICES <= response.status < httpx.codes.BAD_REQUEST:
         return f"it redirects to {_redirect_host(response)}, and redirects are not followed."
-    said = " ".join(str(fields.get("message") or "").split())
-    if not said and not fields:
-        said = f"without Stripe's reason; is {tries.base} Stripe's API?" if tries.to_stripe else "without a reason"
+    reason = " ".join(str(fields.get("message") or "").split())
+    if not reason and not fields:
+        is_foreign = not attempts.to_stripe
+        reason = "without a reason" if is_foreign else f"without Stripe's reason; is {attempts.base} Stripe's API?"
     names = ("code", "decline_code", "param")
     details = ", ".join(f"{name} {fields[name]}" for name in names if fields.get(name))
-    text = f"{said} [{details}]".strip() if details else said
+    text = f"{reason} [{details}]".strip() if details else reason
     return text if text.endswith((".", "?", "!")) else f"{text}."

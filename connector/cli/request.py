@@ -46,7 +46,7 @@ _ALLOWS_IT = (
     click.option("--allow-live", is_flag=True, help="Send it with a live key."),
 )
 _SAYS_WHAT_TO_KEEP = (
-    click.option("--filter", metavar="JSONPATH", help="Which objects of the answer are rows, as '$.data[*]'."),
+    click.option("--filter", metavar="JSONPATH", help="Which objects of the response are rows, as '$.data[*]'."),
     click.option("--explode", metavar="PATH", help="A row for each item of an array in the records, as lines.data."),
     click.option("--paginate", is_flag=True, help="Read the pages that follow, too."),
     click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N rows."),
@@ -64,7 +64,7 @@ _SAYS_WHAT_TO_KEEP = (
 @output_options
 @connection_options
 def request(stripe: Stripe, output: Output, **options: Any) -> int:
-    """Send any call: a path of the API, or a full URL. What answers it is flattened into typed columns.
+    """Send any call: a path of the API, or a full URL. The response is flattened into typed columns.
 
     A GET is sent at once. Anything else is shown first, and sent with --apply: a DELETE also needs --allow delete, a
     POST --allow money unless it is known to move none.
@@ -145,7 +145,7 @@ def _give_raw(result: RequestResult, output: Output, *, is_wanted_raw: bool) -> 
     to = None if output.to in (None, "-") else output.to
     if to and not output.is_file:
         raise click.UsageError(
-            f"The answer is a file, of {count_of(len(result.raw), 'byte')}; --to must name a file for it."
+            f"The response is a file, of {count_of(len(result.raw), 'byte')}; --to must name a file for it."
         )
     path = result.download(Path(to) if to else None)
     kind = result.headers.get("Content-Type", "unknown type")

@@ -27,22 +27,20 @@ _FILE_KINDS = ("image", "audio", "video", "font")
 
 
 def document_of(response: Response) -> Any:
-    """Return the answer parsed as JSON, None where it is empty; a DataError where it is something else."""
+    """Return the response parsed as JSON, None where it is empty; a DataError where it is something else."""
     if not response.content.strip():
         return None
     try:
         return _DECODER.decode(clean_content(response).removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        request = f", request {response.request_id}" if response.request_id else ""
         kind = _content_type(response) or "without a content type"
         raise DataError(
-            f"The answer to {response.label} ({response.status}{request}) is {kind}, not JSON, so it has no rows: "
-            f"{error}. --raw gives it as it came."
+            f"{response.name} is {kind}, not JSON, so it has no rows: {error}. --raw gives it as it came."
         ) from None
 
 
 def is_binary(response: Response) -> bool:
-    """Return whether the answer is a file, to be saved, rather than text, to be read."""
+    """Return whether the response is a file, to be saved, rather than text, to be read."""
     kind = _content_type(response)
     if kind.partition("/")[0] in _FILE_KINDS or kind in _FILES:
         return True
@@ -53,11 +51,11 @@ def is_binary(response: Response) -> bool:
 
 
 def write_content(response: Response, url: str, to: str | Path | None = None) -> Path:
-    """Write the body as it came; without `to`, under the answer's own name in this folder, over no other file."""
+    """Write the body as it came; without `to`, under the response's own name in this folder, over no other file."""
     path = Path(to).expanduser() if to is not None else Path(_file_name(response, url))
     if path.is_dir() or (to is None and path.exists()):
         what = "is a folder" if path.is_dir() else "is there already"
-        raise TargetError(f"{path} {what}: say --to FILE for where the answer goes.")
+        raise TargetError(f"{path} {what}: say --to FILE for where the response goes.")
     write_whole(path, response.content)
     return path
 
@@ -104,16 +102,16 @@ def with_page_size(url: str, wanted: int | None) -> str:
 
 
 def _joined(here: httpx.URL, named: str) -> httpx.URL:
-    """Return the page that an answer names; never one on another host, which would get what this one was sent."""
+    """Return the page that a response names; never one on another host, which would get what this one was sent."""
     try:
         further = here.join(named)
         is_same = same_origin(str(here), str(further))
     except (httpx.InvalidURL, ValueError):
-        raise DataError(f"The answer names a next page whose address cannot be read, after {here.path}.") from None
+        raise DataError(f"The response names a next page whose address cannot be read, after {here.path}.") from None
     if not is_same:
         raise DataError(
-            f"The answer names a next page on another host, {further.netloc.decode('ascii') or '?'}; it is not asked, "
-            f"since it would get what {here.netloc.decode('ascii')} is sent."
+            f"The response names a next page on another host, {further.netloc.decode('ascii') or '?'}; it is not "
+            f"requested, since it would get what {here.netloc.decode('ascii')} is sent."
         )
     return further
 
@@ -121,8 +119,8 @@ def _joined(here: httpx.URL, named: str) -> httpx.URL:
 def _behind(here: httpx.URL, listed: object) -> httpx.URL:
     """Return the page behind the last record, or before the first one where the list is walked upwards."""
     is_upwards = "ending_before" in here.params
-    found = listed[0 if is_upwards else -1] if isinstance(listed, list) and listed else None
-    cursor = found.get("id") if isinstance(found, dict) else None
+    last = listed[0 if is_upwards else -1] if isinstance(listed, list) and listed else None
+    cursor = last.get("id") if isinstance(last, dict) else None
     if not isinstance(cursor, str):
         raise DataError(f"Stripe says that {here.path} has more, but gave no record to go on from.")
     return here.copy_set_param("ending_before" if is_upwards else "starting_after", cursor)
@@ -133,11 +131,11 @@ def _content_type(response: Response) -> str:
 
 
 def _file_name(response: Response, url: str) -> str:
-    """Return the name that the answer has for its file, as a name in this folder alone."""
-    said = Message()
-    said["Content-Disposition"] = response.headers.get("Content-Disposition", "")
-    given = said.get_filename() or _last_part(url)
-    name = re.sub(r"[^\w.()+ -]", "_", re.split(r"[/\\]", given)[-1]).strip(". ") or "answer"
+    """Return the name that the response has for its file, as a name in this folder alone."""
+    header = Message()
+    header["Content-Disposition"] = response.headers.get("Content-Disposition", "")
+    suggested = header.get_filename() or _last_part(url)
+    name = re.sub(r"[^\w.()+ -]", "_", re.split(r"[/\\]", suggested)[-1]).strip(". ") or "answer"
     return name if "." in name else name + (mimetypes.guess_extension(_content_type(response)) or ".bin")
 
 

@@ -64,9 +64,7 @@ class Permission:
 
 def permission(*, apply: bool, allow: Iterable[str], live: bool) -> Permission:
     """Return what was asked for; each of `allow` may hold several words between commas."""
-    words = [
-        word.strip().lower() for text in ([allow] if isinstance(allow, str) else allow) for word in text.split(",")
-    ]
+    words = [word.strip().lower() for text in allow for word in text.split(",")]
     for word in words:
         if word not in ALLOWED:
             raise UsageError(f'--allow takes {" and ".join(ALLOWED)}, not "{word}".{did_you_mean(word, ALLOWED)}')
@@ -87,22 +85,22 @@ def needed(call: Prepared, connection: Connection) -> list[str]:
     return flags
 
 
-def missing(flags: Collection[str], given: Permission) -> list[str]:
-    """Return those of the needed flags that were not given."""
-    has = {"--apply": given.apply, "--allow-live": given.live}
-    has |= {f"--allow {word}": word in given.allow for word in ALLOWED}
+def missing(flags: Collection[str], granted: Permission) -> list[str]:
+    """Return those of the needed flags that were not granted."""
+    has = {"--apply": granted.apply, "--allow-live": granted.live}
+    has |= {f"--allow {word}": word in granted.allow for word in ALLOWED}
     return [flag for flag in flags if not has[flag]]
 
 
 def moves_money(call: Prepared, connection: Connection) -> bool:
     """Whether this write may move money or destroy something, as far as anybody knows: yes, unless it is listed."""
     path = call.url.raw_path.decode("ascii").partition("?")[0]
-    rule = next((each for each in HARMLESS if re.fullmatch(each.path.replace("ID", r"\w+"), path, re.ASCII)), None)
+    rule = next((rule for rule in HARMLESS if re.fullmatch(rule.path.replace("ID", r"\w+"), path, re.ASCII)), None)
     if rule is None or not call.is_for(connection):
         return True
     # Looked for anywhere in what is sent, in whichever form: too much caution costs a flag.
-    said = unquote_plus(call.url.query.decode("ascii")) + unquote_plus((call.body or b"").decode("utf-8", "replace"))
-    return any(re.search(rf"\b{parameter}\b", said) for parameter in rule.but)
+    content = unquote_plus(call.url.query.decode("ascii")) + unquote_plus((call.body or b"").decode("utf-8", "replace"))
+    return any(re.search(rf"\b{parameter}\b", content) for parameter in rule.but)
 
 
 def explained(flags: Collection[str]) -> str:
@@ -112,14 +110,14 @@ def explained(flags: Collection[str]) -> str:
         "--allow delete": "it deletes",
         "--allow-live": "the key is no test key",
     }
-    said = [f"{flag}: {reasons[flag]}" for flag in flags if flag in reasons]
-    return f" ({'; '.join(said)})" if said else ""
+    lines = [f"{flag}: {reasons[flag]}" for flag in flags if flag in reasons]
+    return f" ({'; '.join(lines)})" if lines else ""
 
 
 def plan(call: Prepared, body: str | None, connection: Connection, lacking: Collection[str]) -> str:
     """Return a call as a person checks it, the key masked, and which flags send it.
 
-    `body` is what the user said of it, where the bytes themselves are not to be read.
+    `body` is how the user wrote it, where the bytes themselves are not to be read.
     """
     key = connection.key
     lines = [f"{call.method} {call.url}"]
@@ -147,4 +145,4 @@ def _shown(name: str, value: str, connection: Connection) -> str:
 
 def _readable(body: bytes) -> str:
     text = unquote_plus(body.decode("utf-8", "replace"))
-    return "".join(each if each.isprintable() or each == "\n" else "�" for each in text)
+    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)

@@ -1,4 +1,4 @@
-"""The JSONPath that picks rows out of an answer.
+"""The JSONPath that picks rows out of a response.
 
 JSONPath as in RFC 9535, with what people write besides: `@author` for `@.author`, `=~ /regex/` for "contains a
 match", `<>` for `!=`, and a `!=` that holds only for objects that have the attribute. A path that only walks to the
@@ -70,7 +70,7 @@ class RowFilter:
         for length in range(len(before), -1, -1):
             path = JSONPath(env=_LANGUAGE, segments=self._path.segments[:length])
             picked = self._picked(path, document)
-            if picked and all(isinstance(each, dict) for each in picked):
+            if picked and all(isinstance(item, dict) for item in picked):
                 return self._until(length)
         return None
 
@@ -87,19 +87,19 @@ class RowFilter:
             matches = list(path.finditer(document))
         except (JSONPathError, RecursionError) as error:
             reason = error.message if isinstance(error, JSONPathError) else "it is nested too deep"
-            raise DataError(f"The filter {self.text} cannot be applied to the answer: {reason}.") from None
+            raise DataError(f"The filter {self.text} cannot be applied to the response: {reason}.") from None
         return [match.obj for match in (_in_document_order(matches) if self._descends else matches)]
 
 
 def records(document: object, rows: RowFilter | None) -> list[dict[str, Any]]:
-    """Return the objects of an answer: what the filter picks, else the items of a list, else the one object."""
+    """Return the objects of a response: what the filter picks, else the items of a list, else the one object."""
     picked = _records_of(document) if rows is None else rows.rows(document)
-    wrong = [each for each in picked if not isinstance(each, dict)]
+    wrong = [item for item in picked if not isinstance(item, dict)]
     if not wrong:
         return cast(list[dict[str, Any]], picked)
     kind = _KINDS.get(type(wrong[0]), "a number")
     if rows is None:
-        raise DataError(f"The answer holds {kind} where an object is needed for a row; pick objects with --filter.")
+        raise DataError(f"The response holds {kind} where an object is needed for a row; pick objects with --filter.")
     raise DataError(
         f"The filter {rows.text} picks {kind} where an object is needed for a row{_advice(rows, document)}."
     )
@@ -110,14 +110,14 @@ def _records_of(document: object) -> list[object]:
         return document
     if isinstance(document, dict) and document.get("object") in _LISTS:
         listed = document.get("data")
-        if isinstance(listed, list) and all(isinstance(each, dict) for each in listed):
+        if isinstance(listed, list) and all(isinstance(item, dict) for item in listed):
             return listed
     return [document]
 
 
 def _advice(rows: RowFilter, document: object) -> str:
     picked = rows.rows(document)
-    if all(isinstance(each, list) for each in picked):
+    if all(isinstance(item, list) for item in picked):
         return f"; {rows.text}[*] picks the items"
     above = rows.above(document)
     return f"; {above} picks the object above it" if above else ""
@@ -143,7 +143,7 @@ def _plain_names(path: JSONPath) -> list[str] | None:
         selectors.append(segment.selectors[0])
     if not selectors or not isinstance(selectors.pop(), WildcardSelector):
         return None
-    names = [each.name for each in selectors if isinstance(each, NameSelector)]
+    names = [selector.name for selector in selectors if isinstance(selector, NameSelector)]
     return names if len(names) == len(selectors) else None
 
 
@@ -230,7 +230,7 @@ class _Language(JSONPathEnvironment):
     def compare(self, left: object, operator: str, right: object) -> bool:
         if operator in ("!=", "<>"):
             about_absence = left is UNDEFINED or right is UNDEFINED
-            absent = any(isinstance(each, NodeList) and each.empty() for each in (left, right))
+            absent = any(isinstance(side, NodeList) and side.empty() for side in (left, right))
             return (about_absence or not absent) and super().compare(left, "!=", right)
         if operator == "=~":
             return isinstance(left, str) and isinstance(right, re.Pattern) and right.search(left) is not None

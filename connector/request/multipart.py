@@ -152,21 +152,21 @@ def parse_pairs(texts: Sequence[str]) -> dict[str, object]:
 
     Values are taken as written but for spaces around them: nothing is an escape, and @ names no file.
     """
-    found: dict[str, object] = {}
+    parameters: dict[str, object] = {}
     for _, name, value in _split(texts, None):
-        before = found.get(name)
+        before = parameters.get(name)
         if before is None:
-            found[name] = value
+            parameters[name] = value
         else:
-            found[name] = [*before, value] if isinstance(before, list) else [before, value]
-    return found
+            parameters[name] = [*before, value] if isinstance(before, list) else [before, value]
+    return parameters
 
 
 def _split(pairs: Sequence[str], text: str | None) -> Iterator[tuple[str, str, str]]:
     """Return where each pair stands, its name and its value, both trimmed."""
-    given = [(f"Parameter {number}", pair) for number, pair in enumerate(pairs, 1)]
-    given += [(f"Line {number} of the form", line) for number, line in enumerate(_LINE_END.split(text or ""), 1)]
-    for where, pair in given:
+    lines = [(f"Parameter {number}", pair) for number, pair in enumerate(pairs, 1)]
+    lines += [(f"Line {number} of the form", line) for number, line in enumerate(_LINE_END.split(text or ""), 1)]
+    for where, pair in lines:
         if not pair.strip():
             continue
         name, sign, value = (part.strip() for part in pair.partition("="))
@@ -181,14 +181,14 @@ def _file_part(name: str, path: str) -> _Part:
 
 
 def _set_types(parts: Sequence[_Part], types: dict[str, list[str]]) -> None:
-    for name, given in types.items():
+    for name, content_types in types.items():
         named = [part for part in parts if part.name == name]
-        if len(given) not in (1, len(named)) or not named:
+        if len(content_types) not in (1, len(named)) or not named:
             raise UsageError(
-                f"{name}.Content-Type is given {len(given)} times for {len(named)} parts called {name}; "
+                f"{name}.Content-Type is given {len(content_types)} times for {len(named)} parts called {name}; "
                 "give it once for all of them, or once for each."
             )
-        for part, content_type in zip(named, given * (len(named) // len(given)), strict=True):
+        for part, content_type in zip(named, content_types * (len(named) // len(content_types)), strict=True):
             part.content_type = content_type
 
 
@@ -208,14 +208,14 @@ def _boundary(content_type: str | None) -> tuple[str, str]:
         raise UsageError(f"A form with parts is sent as multipart/…, not as {content_type}.")
     header = Message()
     header["Content-Type"] = content_type
-    given = header.get_param("boundary")
-    if given is None:
+    boundary = header.get_param("boundary")
+    if boundary is None:
         return f"{content_type.rstrip('; ')}; boundary={made}", made
-    if not isinstance(given, str) or not _BOUNDARY.fullmatch(given):
+    if not isinstance(boundary, str) or not _BOUNDARY.fullmatch(boundary):
         raise UsageError(
             "The boundary in Content-Type is not one that can be sent: 1 to 70 letters, digits or '()+_,-./:=?"
         )
-    return content_type, given
+    return content_type, boundary
 
 
 def _read(path: str) -> bytes:

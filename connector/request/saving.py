@@ -36,14 +36,14 @@ _POSITIONS = ("starting_after", "ending_before", "page")
 
 @dataclass
 class Shape:
-    """What the answers to a request look like: the last document, the paths of all fields, the objects that came."""
+    """What the responses to a request look like: the last document, the paths of all fields, the objects that came."""
 
     document: Any = None
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     objects: set[object] = field(default_factory=set)
 
     def saw(self, document: object) -> None:
-        """Take note of an answer."""
+        """Take note of a response."""
         self.document = document
 
     def add(self, records: Iterable[Mapping[str, Any]]) -> None:
@@ -63,16 +63,16 @@ class Shape:
 class Saving:
     """Keeps one request under a name; made before the request is sent, so that what cannot be kept is not begun."""
 
-    def __init__(self, api: Api, asked: Request, rows: RowFilter | None) -> None:
+    def __init__(self, api: Api, request: Request, rows: RowFilter | None) -> None:
         self._api = api
-        self._asked = asked
+        self._request = request
         self._rows = rows
-        self._name = asked.save or ""
-        _refuse_what_no_file_says(asked)
+        self._name = request.save or ""
+        _refuse_what_no_file_says(request)
         if rows is not None and rows.plain_path() is None:
             raise UsageError(
-                f"The filter {asked.filter} cannot be saved: a definition takes a plain path to one list, as $.data[*] "
-                "or $.store.books[*], and no conditions, .. or indexes."
+                f"The filter {request.filter} cannot be saved: a definition takes a plain path to one list, as "
+                "$.data[*] or $.store.books[*], and no conditions, .. or indexes."
             )
         self._folder = self._checked_folder()
 
@@ -109,16 +109,16 @@ class Saving:
                 "--save needs a folder for your definitions: make one, and name it with --definitions FOLDER or in "
                 'connector.toml, as definitions = ["my_tables"].'
             )
-        if not self._asked.replace and self._name in self._api.endpoints:
+        if not self._request.replace and self._name in self._api.endpoints:
             whose = f"is in {folder} already" if (folder / f"{self._name}.toml").exists() else "is a table already"
             raise UsageError(f"{self._name} {whose}: take another name, or --replace to have this one in its place.")
         return folder
 
     def _check_key(self, rows: pa.Table) -> None:
         """Refuse a key that does not tell the rows apart that came."""
-        names = list(self._asked.key)
+        names = list(self._request.key)
         if not rows.schema.names:
-            raise DataError(f"{self._asked.name} gave no rows, so there are no columns to keep.")
+            raise DataError(f"{self._request.name} gave no rows, so there are no columns to keep.")
         for name in names:
             if name not in rows.schema.names:
                 near = did_you_mean(name, rows.schema.names)
@@ -141,15 +141,15 @@ class Saving:
         listed, paging = self._listing(shape.document)
         columns = _columns(schema, shape)
         if not columns:
-            raise DataError(f"{self._asked.name} has no column that a definition can name.")
+            raise DataError(f"{self._request.name} has no column that a definition can name.")
         one_object = len(shape.objects) == 1 and None not in shape.objects
         content: dict[str, Any] = {
-            "description": f"Kept from a request: {self._asked.name}.",
+            "description": f"Kept from a request: {self._request.name}.",
             "path": path,
             "object": next(iter(shape.objects)) if one_object else "",
-            "primary_key": list(self._asked.key),
+            "primary_key": list(self._request.key),
             "updates": "none",
-            "deletes": "compare" if self._asked.key else "never",
+            "deletes": "compare" if self._request.key else "never",
             "paging": paging,
             "rows": ".".join(listed),
             "always": _always(parameters, paging),
@@ -159,10 +159,10 @@ class Saving:
 
     def _address(self) -> tuple[str, list[tuple[str, str]]]:
         """Return the path, and the parameters of the address and of --query."""
-        path, _, query = address(self._asked.url).partition("?")
+        path, _, query = address(self._request.url).partition("?")
         base = self._api.client.connection.api_base
         path = path.removeprefix(base) if path.startswith(f"{base}/") else path
-        return path, [*parse_qsl(query, keep_blank_values=True), *pairs(self._asked.query)]
+        return path, [*parse_qsl(query, keep_blank_values=True), *pairs(self._request.query)]
 
     def _listing(self, document: Any) -> tuple[tuple[str, ...], str]:
         """Return the path to the rows where they are not in `data`, and how the pages follow each other."""
@@ -172,7 +172,7 @@ class Saving:
             here = here.get(name) if isinstance(here, dict) else None
         if not names or not isinstance(here, list):
             where = "is a bare array" if isinstance(document, list) else "does not list"
-            raise UsageError(f"{self._asked.name} {where}, so it cannot be kept as a table; pick a list with --filter.")
+            raise UsageError(f"{self._request.name} {where}, so it cannot become a table; pick a list with --filter.")
         if any("." in name for name in names):
             raise UsageError("A name with a dot in the filter cannot be saved: in a definition dots part the names.")
         if names != ["data"]:
@@ -181,9 +181,9 @@ class Saving:
             return (), "url"
         if document.get("object") == "search_result":
             return (), "page"
-        has_ids = all(isinstance(each, dict) and isinstance(each.get("id"), str) for each in here)
+        has_ids = all(isinstance(record, dict) and isinstance(record.get("id"), str) for record in here)
         if document.get("has_more") and not has_ids:
-            raise DataError(f"{self._asked.name} has more than one page, and its records have no id to go on from.")
+            raise DataError(f"{self._request.name} has more than one page, and its records have no id to go on from.")
         return (), "cursor" if has_ids and "has_more" in document else "none"
 
     def _tried(self, content: dict[str, Any]) -> tuple[str, Endpoint]:
@@ -202,19 +202,19 @@ class Saving:
         return text, endpoint
 
 
-def _refuse_what_no_file_says(asked: Request) -> None:
+def _refuse_what_no_file_says(request: Request) -> None:
     """Raise a UsageError for what a definition has no word for."""
     refused = {
-        f"a {asked.verb}, only a GET": asked.verb != "GET",
-        "headers": bool(asked.headers),
-        "a version of its own": asked.stripe_version is not None,
-        "an account of its own": asked.stripe_account is not None,
-        "a request without the key": not asked.authenticate,
-        "--explode: arrays stay JSON in a table": asked.explode is not None,
-        "--from: a table is one list": asked.source is not None,
+        f"a {request.verb}, only a GET": request.verb != "GET",
+        "headers": bool(request.headers),
+        "a version of its own": request.stripe_version is not None,
+        "an account of its own": request.stripe_account is not None,
+        "a request without the key": not request.authenticate,
+        "--explode: arrays stay JSON in a table": request.explode is not None,
+        "--from: a table is one list": request.source is not None,
     }
-    for what, is_asked in refused.items():
-        if is_asked:
+    for what, is_wanted in refused.items():
+        if is_wanted:
             raise UsageError(f"--save cannot keep {what}; leave it out.")
 
 
@@ -222,22 +222,22 @@ def _times_note(rows: pa.Table) -> list[str]:
     """Say which integers seem to be unix seconds, since dates in conditions need columns of another type."""
     named = [column.name for column in rows.schema if column.type == pa.int64() and _TIME.search(column.name)]
     spans = {name: pc.min_max(rows.column(name)).as_py() for name in named}
-    found = [name for name, span in spans.items() if span["min"] and _FIRST <= span["min"] <= span["max"] < _LAST]
+    times = [name for name, span in spans.items() if span["min"] and _FIRST <= span["min"] <= span["max"] < _LAST]
     advice = 'seem to hold unix seconds: in the file, "timestamp" for "integer" makes instants of them'
-    return [f"{', '.join(found)} {advice}"] if found else []
+    return [f"{', '.join(times)} {advice}"] if times else []
 
 
 def _columns(schema: pa.Schema, shape: Shape) -> dict[str, str]:
     """Return the type of each column by its path, where a path says where it is."""
     words = {kind: word for word, kind in reversed(ARROW_TYPES.items()) if word != "json"}
-    found: dict[str, str] = {}
+    types: dict[str, str] = {}
     for column in schema:
         path = shape.paths.get(column.name)
         if path is not None and _OPEN in path[:-1]:  # the next record may have other keys: all are kept as JSON, too
-            found.setdefault(".".join(path[: path.index(_OPEN) + 1]), "json")
+            types.setdefault(".".join(path[: path.index(_OPEN) + 1]), "json")
         if path is not None and not any(_NO_KEY.search(key) for key in path):
-            found[".".join(path)] = "json" if is_json(column) else words.get(column.type, "decimal")
-    return found
+            types[".".join(path)] = "json" if is_json(column) else words.get(column.type, "decimal")
+    return types
 
 
 def _always(parameters: list[tuple[str, str]], paging: str) -> dict[str, str]:
@@ -248,8 +248,8 @@ def _always(parameters: list[tuple[str, str]], paging: str) -> dict[str, str]:
             raise UsageError(f"--save cannot keep {name}: a table begins at its beginning; leave it out.")
         if name == "limit" and paging != "none":
             continue  # how many rows a page has is for the reader to say
-        places = [f"{name[:-2]}[{place}]" for place in range(len(parameters))] if name.endswith("[]") else [name]
-        free = next((each for each in places if each not in always), None)
+        places = [f"{name[:-2]}[{number}]" for number in range(len(parameters))] if name.endswith("[]") else [name]
+        free = next((place for place in places if place not in always), None)
         if free is None:
             raise UsageError(f"--save cannot keep {name} twice: a definition says each parameter once.")
         always[free] = value

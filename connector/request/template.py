@@ -26,13 +26,14 @@ _VERSIONED = re.compile(r"/v\d+(?=[/?]|$)")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _FORM = "application/x-www-form-urlencoded"
 
-Pairs = Sequence[str] | Mapping[str, object]
+Texts = str | Sequence[str]  # one text is a list of one
+Pairs = Texts | Mapping[str, object]
 Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class Request:
-    """One generic request, as people say it; what is left out is decided by the rest.
+    """One generic request, as people write it; what is left out is decided by the rest.
 
     `query` and `form` are key=value pairs or a mapping, `headers` 'Name: value' texts or a mapping. `body` is text or
     "@file", `json` what becomes JSON. `filter` is the JSONPath of the rows, `source` the rows whose values fill
@@ -43,7 +44,7 @@ class Request:
     method: str
     url: str
     query: Pairs = ()
-    headers: Pairs | str = ()
+    headers: Pairs = ()
     body: str | bytes | None = None
     form: Pairs = ()
     json: object = None
@@ -58,11 +59,17 @@ class Request:
     stripe_version: str | None = None
     stripe_account: str | None = None
     apply: bool = False
-    allow: Iterable[str] = ()
+    allow: Texts = ()
     allow_live: bool = False
     save: str | None = None
-    key: Sequence[str] = ()
+    key: Texts = ()
     replace: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("query", "headers", "form", "allow", "key"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                object.__setattr__(self, name, [value])
 
     @property
     def verb(self) -> str:
@@ -93,11 +100,11 @@ class Request:
             raise UsageError(f"A limit of {self.limit} rows cannot be met; it must be 0 or more.")
 
 
-def placeholders(asked: Request) -> list[str]:
+def placeholders(request: Request) -> list[str]:
     """Return the names in braces in the URL, the query and the headers, in their order; none without a source."""
-    if asked.source is None:
+    if request.source is None:
         return []
-    texts = [asked.url, *(value for _, value in pairs(asked.query)), *_headers(asked.headers).values()]
+    texts = [request.url, *(value for _, value in pairs(request.query)), *_headers(request.headers).values()]
     return list(dict.fromkeys(name for text in texts for name in _PLACEHOLDER.findall(text)))
 
 
@@ -110,40 +117,43 @@ def address(url: str) -> str:
     return path if _VERSIONED.match(path) else f"/v1{path}"
 
 
-def call_of(asked: Request, row: Row | None = None) -> Call:
+def call_of(request: Request, row: Row | None = None) -> Call:
     """Return the call that a request means, its placeholders filled from `row` if there is one."""
-    url = _filled_url(address(asked.url), row)
-    query = _encoded([(key, _filled(value, row)) for key, value in pairs(asked.query)])
+    url = _filled_url(address(request.url), row)
+    query = _encoded([(key, _filled(value, row)) for key, value in pairs(request.query)])
     if query:
         url += ("&" if "?" in url else "?") + query
     is_v2 = _FULL.sub("", url).startswith("/v2/")
-    headers = {name: _filled(value, row) for name, value in _headers(asked.headers).items()}
+    headers = {name: _filled(value, row) for name, value in _headers(request.headers).items()}
     typed = next((name for name in headers if name.lower() == "content-type"), None)
-    body, content_type = _body(asked, headers.get(typed or ""), is_v2=is_v2)
+    body, content_type = _body(request, headers.get(typed or ""), is_v2=is_v2)
     if content_type and (typed is None or content_type.startswith("multipart/")):
         headers = {**{name: value for name, value in headers.items() if name != typed}, "Content-Type": content_type}
-    headers = {**_stripe_headers(asked), **headers}
-    key = asked.idempotency_key
-    return Call(asked.verb, url, **body, headers=headers, idempotency_key=key, authenticate=asked.authenticate)
+    headers = {**_stripe_headers(request), **headers}
+    key = request.idempotency_key
+    return Call(request.verb, url, **body, headers=headers, idempotency_key=key, authenticate=request.authenticate)
 
 
-def said(asked: Request) -> str | None:
-    """Return the body as the user said it, where the bytes that are sent are not what people read."""
-    if not asked.multipart:
+def body_as_written(request: Request) -> str | None:
+    """Return the body as the user wrote it, where the bytes that are sent are not what people read."""
+    if not request.multipart:
         return None
-    form = [f"{key}={value}" for key, value in pairs(asked.form)] if isinstance(asked.form, Mapping) else asked.form
-    return "\n".join([*form, *([asked.body] if isinstance(asked.body, str) else [])])
+    return "\n".join([*_pair_texts(request.form), *([request.body] if isinstance(request.body, str) else [])])
 
 
-def pairs(given: Pairs) -> list[tuple[str, str]]:
+def pairs(written: Pairs) -> list[tuple[str, str]]:
     """Return key=value texts, or a mapping in Stripe's form encoding, as pairs."""
-    if isinstance(given, Mapping):
-        return parse_qsl(form_encode(given), keep_blank_values=True)
-    split = [text.partition("=") for text in given]
+    if isinstance(written, Mapping):
+        return parse_qsl(form_encode(written), keep_blank_values=True)
+    split = [text.partition("=") for text in written]
     for key, sign, _ in split:
         if not sign or not key.strip():
             raise UsageError(f'"{key}" is no pair: write key=value, as in type=invoice.paid.')
     return [(key.strip(), value) for key, _, value in split]
+
+
+def _pair_texts(form: Pairs) -> Sequence[str]:
+    return [f"{key}={value}" for key, value in pairs(form)] if isinstance(form, Mapping) else form
 
 
 def _encoded(split: Sequence[tuple[str, str]]) -> str:
@@ -157,35 +167,35 @@ def _encoded(split: Sequence[tuple[str, str]]) -> str:
 # Headers
 
 
-def _headers(given: Pairs | str) -> dict[str, str]:
-    if isinstance(given, Mapping):
-        return {name: str(value) for name, value in given.items()}
-    return parse_headers([given] if isinstance(given, str) else given)
+def _headers(written: Pairs) -> dict[str, str]:
+    if isinstance(written, Mapping):
+        return {name: str(value) for name, value in written.items()}
+    return parse_headers(written)
 
 
-def _stripe_headers(asked: Request) -> dict[str, str]:
+def _stripe_headers(request: Request) -> dict[str, str]:
     """Return the headers that have options of their own."""
-    said = {"version": asked.stripe_version, "account": asked.stripe_account}
-    return {f"Stripe-{name.title()}": str(CHECKS[name](value, name)) for name, value in said.items() if value}
+    options = {"version": request.stripe_version, "account": request.stripe_account}
+    return {f"Stripe-{name.title()}": str(CHECKS[name](value, name)) for name, value in options.items() if value}
 
 
 # Bodies
 
 
-def _body(asked: Request, content_type: str | None, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
+def _body(request: Request, content_type: str | None, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
     """Return the one argument of a Call that holds the body, and its type; `content_type` is what the headers say."""
-    given = [name for name in ("body", "form", "json") if getattr(asked, name) not in (None, (), [], {})]
-    if len(given) > 1 and not (asked.multipart and given == ["body", "form"]):
-        raise UsageError(f"A request has one body, not two: {' or '.join(given)}.")
-    if asked.multipart:
-        return _multipart(asked, content_type)
-    if asked.form:
-        return _form(asked.form, is_v2=is_v2)
-    if asked.body is None:
-        return {"json": asked.json}, None
-    if isinstance(asked.body, bytes):
-        return {"content": asked.body}, "application/octet-stream"
-    return _text(asked.body, is_v2=is_v2)
+    bodies = [name for name in ("body", "form", "json") if getattr(request, name) not in (None, (), [], {})]
+    if len(bodies) > 1 and not (request.multipart and bodies == ["body", "form"]):
+        raise UsageError(f"A request has one body, not two: {' or '.join(bodies)}.")
+    if request.multipart:
+        return _multipart(request, content_type)
+    if request.form:
+        return _form(request.form, is_v2=is_v2)
+    if request.body is None:
+        return {"json": request.json}, None
+    if isinstance(request.body, bytes):
+        return {"content": request.body}, "application/octet-stream"
+    return _text(request.body, is_v2=is_v2)
 
 
 def _text(body: str, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
@@ -198,15 +208,14 @@ def _text(body: str, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
     return {"content": content}, content_type
 
 
-def _multipart(asked: Request, content_type: str | None) -> tuple[dict[str, Any], str | None]:
-    if asked.json is not None or isinstance(asked.body, bytes):
+def _multipart(request: Request, content_type: str | None) -> tuple[dict[str, Any], str | None]:
+    if request.json is not None or isinstance(request.body, bytes):
         raise UsageError("--multipart takes --form key=value and --form file=@path, or --body with such pairs.")
-    if asked.body is not None and asked.body.startswith("@") and not asked.form:
-        content, kind = raw_body(asked.body)
+    if request.body is not None and request.body.startswith("@") and not request.form:
+        content, kind = raw_body(request.body)
         return {"content": content}, content_type or kind
-    form = [f"{key}={value}" for key, value in pairs(asked.form)] if isinstance(asked.form, Mapping) else asked.form
     is_multipart = content_type is not None and content_type.lower().startswith("multipart/")
-    content, kind = form_data(form, asked.body, content_type if is_multipart else None)
+    content, kind = form_data(_pair_texts(request.form), request.body, content_type if is_multipart else None)
     return {"content": content}, kind
 
 
@@ -240,7 +249,7 @@ def nested(split: Iterable[tuple[str, str]]) -> dict[str, Any]:
 def _listed(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    within = {key: _listed(each) for key, each in value.items()}
+    within = {key: _listed(item) for key, item in value.items()}
     return list(within.values()) if list(within) == [str(place) for place in range(len(within))] else within
 
 
@@ -249,7 +258,7 @@ def _listed(value: Any) -> Any:
 
 def _filled(text: str, row: Row | None) -> str:
     """Return text with the row's values in it."""
-    return text if row is None else _PLACEHOLDER.sub(lambda found: _value(found[1], row), text)
+    return text if row is None else _PLACEHOLDER.sub(lambda match: _value(match[1], row), text)
 
 
 def _filled_url(url: str, row: Row | None) -> str:
@@ -260,8 +269,8 @@ def _filled_url(url: str, row: Row | None) -> str:
     if host and _PLACEHOLDER.search(host[0]):
         raise UsageError("A placeholder cannot stand in the host of a URL: the key goes to hosts that are named.")
     path, mark, query = url.partition("?")
-    path = _PLACEHOLDER.sub(lambda found: path_part(_value(found[1], row)), path)
-    return path + mark + _PLACEHOLDER.sub(lambda found: quote(_value(found[1], row), safe=""), query)
+    path = _PLACEHOLDER.sub(lambda match: path_part(_value(match[1], row)), path)
+    return path + mark + _PLACEHOLDER.sub(lambda match: quote(_value(match[1], row), safe=""), query)
 
 
 def _value(name: str, row: Row) -> str:
