@@ -50,6 +50,12 @@ def test_query_pairs_join_those_of_the_address() -> None:
     assert call.url == "/v1/events?limit=3&type=invoice.paid&created[gte]=1&expand[]=a&q=a%3Db%26c"
 
 
+def test_a_text_where_a_list_is_expected_is_a_list_of_one() -> None:
+    written = Request("GET", "x", query="type=a", headers="X-A: 1", form="b=2", allow="money,delete", key="id")
+    assert (written.query, written.headers, written.form) == (["type=a"], ["X-A: 1"], ["b=2"])
+    assert (written.allow, written.key) == (["money,delete"], ["id"])
+
+
 def test_python_writes_a_query_as_a_mapping() -> None:
     call = call_of(asked("events", "GET", query={"created": {"gte": 1}, "expand": ["a", "b"], "active": True}))
     assert call.url == "/v1/events?created[gte]=1&expand[0]=a&expand[1]=b&active=true"
