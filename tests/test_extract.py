@@ -347,7 +347,8 @@ def test_a_list_that_ends_without_saying_so_is_an_error() -> None:
 
 def test_half_a_pair_of_surrogates_does_not_stop_a_page() -> None:
     body = (
-        rb'{"data": [{"id": "cus_1", "object": "customer", "name": "a\ud83d\\ud83d \ud83d\ude00"}], "has_more": false}'
+        rb'{"object": "list", "data": [{"id": "cus_1", "object": "customer", '
+        rb'"name": "a\ud83d\\ud83d \ud83d\ude00"}], "has_more": false}'
     )
     with ScriptedServer([Answer(200, body=body)]) as server, Stripe(key="sk_test_1", api_base=server.url) as stripe:
         assert stripe.extract("customers").to_arrow().column("name").to_pylist() == ["a�\\ud83d 😀"]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
 
-from connector.api.account import Api
+from connector.api.account import Api, account_of
 from connector.api.pages import PageReader, Selection
 from connector.definitions.endpoint import Endpoint
 from connector.errors import AuthenticationFailed, ConnectorError, PermissionDenied, StripeError
@@ -42,16 +41,15 @@ def _account(api: Api) -> Iterator[Check]:
     modes = {True: "live", False: "test", None: "unknown to this connector"}
     yield Check("key", good=True, found=f"{connection.key}, mode {modes[connection.livemode]}")
     try:
-        account = cast("dict[str, Any]", api.client.get("/v1/account").json())
+        account = account_of(api.client)
     except AuthenticationFailed:
         raise
     except StripeError as error:
-        said = connection.account
-        hint = f"the connection says {said}" if said else "name it: `account` of the connection, or STRIPE_ACCOUNT"
-        yield Check("account", good=said is not None, found=f"{error.reason or error} ({hint})")
+        named = connection.account
+        hint = f"the connection says {named}" if named else "name it: `account` of the connection, or STRIPE_ACCOUNT"
+        yield Check("account", good=named is not None, found=f"{error.reason or error} ({hint})")
         return
-    name = (account.get("settings") or {}).get("dashboard", {}).get("display_name")
-    yield Check("account", good=True, found=" ".join(filter(None, [account["id"], name])))
+    yield Check("account", good=True, found=" ".join(filter(None, [account.id, account.display_name])))
 
 
 def _endpoint(reader: PageReader, api: Api, endpoint: Endpoint) -> Check:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
 
+from connector.api.account import account_of, is_live
 from connector.api.client import Client
 from connector.errors import ConfigError, PermissionDenied
 
@@ -23,13 +23,13 @@ def identify(client: Client) -> Identity:
     account = connection.account or _own_account(client)
     livemode = connection.livemode
     if livemode is None:
-        livemode = cast("dict[str, Any]", client.get("/v1/balance").json())["livemode"]
+        livemode = is_live(client)
     return Identity(account, livemode)
 
 
 def _own_account(client: Client) -> str:
     try:
-        return str(cast("dict[str, Any]", client.get("/v1/account").json())["id"])
+        return account_of(client).id
     except PermissionDenied as error:
         raise ConfigError(
             f"The key may not read which account it opens ({error.reason or error}). Name it: account of the "

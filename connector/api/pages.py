@@ -17,19 +17,20 @@ from connector.api.client import Client
 from connector.api.records import (
     ListResponse,
     Page,
-    RecordKey,
-    Stub,
+    Retrieved,
     clean_content,
     decoded,
-    decoded_part,
     embedded_lists,
     ids_of,
+    keys_of,
+    listed,
     matching,
     path_part,
     rows_at,
     rows_by_kind,
     unseen,
 )
+from connector.api.responses import Response
 from connector.definitions.endpoint import Endpoint, Endpoints, Parent
 from connector.errors import DataError, DefinitionError, ObjectMissing, StripeError
 
@@ -61,6 +62,12 @@ class Listing:
     cursor: str | None = None
     paging: str = "cursor"
     order_filter: str | None = None
+    has_ids: bool = True
+
+    @property
+    def position(self) -> tuple[object, ...]:
+        """Where in the list this is: no walk comes to the same place twice."""
+        return self.path, self.cursor, self.parameters.get("page"), str(self.parameters.get(self.order_filter or ""))
 
 
 class PageReader:
@@ -111,10 +118,14 @@ class PageReader:
             except ObjectMissing:
                 self.notes.append(f"{endpoint.name}: there is no {record_id}.")
                 continue
-            if decoded(response, Stub).deleted:
+            retrieved: Retrieved = decoded(response, Retrieved)
+            if retrieved.id != record_id:
+                raise DataError(f"{response.name} is not {record_id}.")
+            if retrieved.deleted:
                 self.notes.append(f"{endpoint.name}: {record_id} has been deleted.")
                 continue
-            yield Page(records=b"[" + clean_content(response) + b"]", count=1, sent_at=response.sent_at)
+            records = b"[" + clean_content(response) + b"]"
+            yield Page(records, count=1, sent_at=response.sent_at, origin=response.name)
 
     def _children(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
         if endpoint.embedded and endpoint.parents[0].column not in selection.parents:
@@ -175,7 +186,9 @@ class PageReader:
             return
         whole, owners, rest = embedded_lists(parents, endpoint.embedded)
         fills = {endpoint.parents[0].column: owners}
-        yield Page(b"[" + b",".join(whole) + b"]", len(whole), parents.sent_at, fills)
+        page = Page(b"[" + b",".join(whole) + b"]", len(whole), parents.sent_at, fills, parents.origin)
+        keys_of(page, need_id=_has_ids(endpoint))
+        yield page
         for owner, cursor in rest:
             yield from self._children_of(endpoint, selection, [owner], cursor)
 
@@ -184,6 +197,7 @@ class PageReader:
         recent: deque[str] = deque(maxlen=_REMEMBERED_IDS)
         oldest = None
         seen: frozenset[str] = frozenset()
+        visited = _Visited()
         while True:
             try:
                 response = self._client.get(listing.path, self._query(listing), endpoint=listing.label)
@@ -191,18 +205,19 @@ class PageReader:
                 if not (recent and error.code == "resource_missing" and error.param == "starting_after"):
                     raise
                 seen = frozenset(recent)
-                listing = self._behind_deleted_cursor(listing, recent, oldest)
+                listing = visited.restarted(self._behind_deleted_cursor(listing, recent, oldest))
                 continue
-            listed = decoded(response, ListResponse)
-            keys = decoded_part(response, listed.data, list[RecordKey])
-            page = Page(bytes(listed.data), len(keys), response.sent_at)
+            found = listed(response, is_strict=listing.paging != "none")
+            page = Page(bytes(found.data), 0, response.sent_at, origin=response.name)
+            keys = keys_of(page, need_id=listing.has_ids)
+            page = replace(page, count=len(keys))
             yield from unseen(page, set(seen)) if seen else [page]
-            further = _further(listing, listed, keys[-1].id if keys else None)
+            further = _further(listing, found, response, keys[-1].id if keys else None)
             if further is None:
                 return
             recent.extend(key.id for key in keys if key.id is not None)
             oldest = keys[-1].created if keys and isinstance(keys[-1].created, int) else oldest
-            listing = further
+            listing = visited.went_on(further, response)
 
     def _query(self, listing: Listing) -> dict[str, Any]:
         if listing.paging == "none" or "?" in listing.path:
@@ -239,17 +254,42 @@ class PageReader:
         return True
 
 
-def _further(listing: Listing, listed: ListResponse, last_id: str | None) -> Listing | None:
+def _further(listing: Listing, found: ListResponse, response: Response, last_id: str | None) -> Listing | None:
     """Return what to ask for after a response: behind its last record, or the page that it names; None at the end."""
     if listing.paging == "url":  # which holds the parameters already
-        return replace(listing, path=listed.next_page_url, parameters={}) if listed.next_page_url else None
-    if not listed.has_more or listing.paging == "none":
+        return replace(listing, path=found.next_page_url, parameters={}) if found.next_page_url else None
+    if not found.has_more:
         return None
-    if listing.paging == "page" and listed.next_page:
-        return replace(listing, parameters={**listing.parameters, "page": listed.next_page})
+    if listing.paging == "none":
+        raise DataError(f'{response.name} has more, but the definition says paging = "none".')
+    if listing.paging == "page" and found.next_page:
+        return replace(listing, parameters={**listing.parameters, "page": found.next_page})
     if listing.paging == "page" or last_id is None:
-        raise DataError(f"Stripe says that {listing.path} has more, but gave no record to go on from.")
+        raise DataError(f"{response.name} has more, but gave no record to go on from.")
     return replace(listing, cursor=last_id)
+
+
+class _Visited:
+    """Where a walk has been, so that a list that turns in a circle is an error and not read for ever."""
+
+    def __init__(self) -> None:
+        self._positions: set[object] = set()
+        self._restarts: set[object] = set()
+
+    def went_on(self, listing: Listing, response: Response) -> Listing:
+        """Remember where the walk goes next; a DataError where it has been there before."""
+        if listing.position in self._positions:
+            raise DataError(f"{response.name} leads back to a page that was read before, so the list would never end.")
+        self._positions.add(listing.position)
+        return listing
+
+    def restarted(self, listing: Listing) -> Listing:
+        """Remember where the walk begins again; from there on it passes places where it has been, once."""
+        if listing.position in self._restarts:
+            raise DataError(f"{listing.path} leads back to a record that it says is gone, so it would never end.")
+        self._restarts.add(listing.position)
+        self._positions.clear()
+        return listing
 
 
 def _ever_earlier(ids: Sequence[str]) -> Iterator[str]:
@@ -292,4 +332,10 @@ def _listing(endpoint: Endpoint, parameters: Parameters) -> Listing:
         parameters=parameters,
         paging=endpoint.paging,
         order_filter=order.parameter if order and order.kind == "range" else None,
+        has_ids=_has_ids(endpoint),
     )
+
+
+def _has_ids(endpoint: Endpoint) -> bool:
+    """Whether records of this endpoint are told apart by an id of their own."""
+    return any(column.path == ("id",) for column in map(endpoint.column, endpoint.primary_key) if column)

@@ -9,26 +9,29 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 from msgspec.json import decode, encode
 
 from connector.api.responses import Response
 from connector.errors import DataError, UsageError
 
+LIST_OBJECTS = ("list", "search_result")
 _NULL = Raw(b"null")
 
 
 @dataclass(frozen=True)
 class Page:
-    """Records as the bytes of a JSON array, the values of columns that are not in them, and when they were asked.
+    """Records as the bytes of a JSON array, and the values of columns that are not in them.
 
-    `sent_at` is in whole seconds of Stripe's clock, when the request was sent.
+    `sent_at` is when the request was sent, in whole seconds of Stripe's clock; `origin` is what errors call the
+    response that the records came with.
     """
 
     records: bytes
     count: int
     sent_at: int
     fills: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    origin: str = "The response"
 
 
 class RecordKey(msgspec.Struct):
@@ -39,22 +42,37 @@ class RecordKey(msgspec.Struct):
 
 
 class ListResponse(msgspec.Struct):
-    """A response that lists, and how it goes on: after its last record, on a page by name, or at a URL."""
+    """A list as it stands in a response, and how it goes on: after its last record, on a named page, or at a URL."""
 
     data: Raw
-    has_more: bool = False
+    object: str | None = None
+    has_more: bool | None = None
     next_page: str | None = None
-    next_page_url: str | None = None
+    next_page_url: str | UnsetType | None = UNSET
+
+    @property
+    def problem(self) -> str | None:
+        """Why this is no list of Stripe's, all of whose lists say whether they go on; None where it is one."""
+        if self.next_page_url is not UNSET:  # v2 says so by naming the next page, or null
+            return None
+        if self.object not in LIST_OBJECTS:
+            return "is no list" if self.object is None else f"is no list but an object: {self.object}"
+        return None if self.has_more is not None else "does not say has_more, so it may not be the whole list"
 
 
-class Stub(msgspec.Struct):
+class Retrieved(msgspec.Struct):
     """What tells a deleted object from one that is there."""
 
+    id: str | None = None
     deleted: bool = False
 
 
 def clean_content(response: Response) -> bytes:
     """Return the response's bytes; half a surrogate pair, which is no character, becomes U+FFFD."""
+    try:
+        response.content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{response.name} is no text: {error.reason} at byte {error.start:,}.") from None
     if b"\\ud" not in response.content and b"\\uD" not in response.content:
         return response.content
     return _ESCAPE.sub(lambda match: b"\\ufffd" if match["half"] else match[0], response.content)
@@ -68,21 +86,36 @@ _ESCAPE = re.compile(
 
 def decoded(response: Response, kind: Any) -> Any:
     """Return the response decoded as `kind`; a DataError where it is something else."""
-    return decoded_part(response, clean_content(response), kind)
+    return decoded_part(clean_content(response), kind, response.name)
 
 
-def decoded_part(response: Response, part: bytes | Raw, kind: Any) -> Any:
-    """Return a part of a response decoded as `kind`, {} for null; a DataError where it is something else."""
+def decoded_part(part: bytes | Raw, kind: Any, origin: str) -> Any:
+    """Return a part of a response decoded as `kind`; a DataError that names the response where it is something else."""
     try:
-        value = decode(part, type=kind)
-    except msgspec.MsgspecError as error:
-        raise DataError(f"{response.name} is not what it should be: {error}.") from None
-    return {} if value is None else value
+        return decode(part, type=kind)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise DataError(f"{origin} is not what it should be: {error}.") from None
+
+
+def listed(response: Response, *, is_strict: bool = True) -> ListResponse:
+    """Return the list that a response is; unless `is_strict`, one that does not say whether it goes on will do."""
+    found: ListResponse = decoded(response, ListResponse)
+    if found.problem and (is_strict or found.object not in (None, *LIST_OBJECTS)):
+        raise DataError(f"{response.name} {found.problem}.")
+    return found
+
+
+def keys_of(page: Page, *, need_id: bool = False) -> list[RecordKey]:
+    """Return the keys of the records of a page, in their order; a DataError where one lacks the id that it needs."""
+    keys: list[RecordKey] = decoded_part(page.records, list[RecordKey], page.origin)
+    if need_id and any(not key.id for key in keys):
+        raise DataError(f"{page.origin} holds a record without an id.")
+    return keys
 
 
 def ids_of(page: Page) -> list[str]:
     """Return the ids of the records of a page, in their order."""
-    return [key.id for key in decode(page.records, type=list[RecordKey]) if key.id is not None]
+    return [key.id for key in keys_of(page) if key.id is not None]
 
 
 def only(page: Page, ids: Collection[str]) -> Page:
@@ -96,21 +129,27 @@ def matching(page: Page, where: Mapping[tuple[str, ...], Any]) -> Page:
     """Return the page with those records only that have these values at these paths."""
     if not where:
         return page
-    records = zip(decode(page.records), decode(page.records, type=list[Raw]), strict=True)
-    kept = [bytes(raw) for record, raw in records if all(_at(record, path) == value for path, value in where.items())]
-    return replace(page, records=b"[" + b",".join(kept) + b"]", count=len(kept))
+    fields = decoded_part(page.records, list[dict[str, Raw]], page.origin)
+    raws = zip(fields, decode(page.records, type=list[Raw]), strict=True)
+    remaining = [bytes(raw) for record, raw in raws if _has(record, where, page.origin)]
+    return replace(page, records=b"[" + b",".join(remaining) + b"]", count=len(remaining))
 
 
-def _at(record: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        record = record.get(key) if isinstance(record, dict) else None
-    return record
+def _has(fields: Mapping[str, Raw], where: Mapping[tuple[str, ...], Any], origin: str) -> bool:
+    return all(_part_at(fields, path, Any, origin) == value for path, value in where.items())
+
+
+def _part_at(fields: Mapping[str, Raw], path: Sequence[str], kind: Any, origin: str) -> Any:
+    """Return what stands at a path in an object, decoded as `kind`, which must take null for what is not there."""
+    *above, last = path
+    for key in above:
+        fields = decoded_part(fields.get(key, _NULL), dict[str, Raw] | None, origin) or {}
+    return decoded_part(fields.get(last, _NULL), kind, origin)
 
 
 def unseen(page: Page, seen: set[str]) -> Iterator[Page]:
     """Yield the page without the records that were seen before, and remember those that were not."""
-    keys = decode(page.records, type=list[RecordKey])
-    pairs = zip(keys, decode(page.records, type=list[Raw]), strict=True)
+    pairs = zip(keys_of(page), decode(page.records, type=list[Raw]), strict=True)
     fresh = [(key.id, bytes(raw)) for key, raw in pairs if key.id not in seen]
     seen.update(key for key, _ in fresh if key is not None)
     if fresh:
@@ -119,29 +158,27 @@ def unseen(page: Page, seen: set[str]) -> Iterator[Page]:
 
 def rows_by_kind(response: Response, kinds: Sequence[str]) -> Page:
     """Return the rows of several lists inside one object, each with the object's own fields, by kind."""
-    fields = decoded(response, dict[str, Any])
+    fields: dict[str, Raw] = decoded(response, dict[str, Raw])
     roots = {kind.split(".")[0] for kind in kinds}
     shared = {key: value for key, value in fields.items() if key not in roots and key != "object"}
-    rows = [(kind, row) for kind in kinds for row in _rows_of_kind(fields, kind)]
+    lists = [(kind, _part_at(fields, kind.split("."), list[dict[str, Raw]] | None, response.name)) for kind in kinds]
+    rows = [(kind, row) for kind, items in lists for row in items or ()]
     return Page(
         records=encode([{**shared, **row} for _, row in rows]),
         count=len(rows),
         sent_at=response.sent_at,
         fills={"kind": [kind for kind, _ in rows]},
+        origin=response.name,
     )
-
-
-def _rows_of_kind(fields: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    return _at(fields, kind.split(".")) or []
 
 
 def rows_at(response: Response, path: Sequence[str]) -> Page:
     """Return the items of the one list that stands at `path` in a response; none where it is null or absent."""
     raw = decoded(response, Raw)
     for name in path:
-        raw = decoded_part(response, raw, dict[str, Raw] | None).get(name, _NULL)
-    items = decoded_part(response, raw, list[Raw] | None)
-    return Page(bytes(raw) if items else b"[]", len(items), response.sent_at)
+        raw = (decoded_part(raw, dict[str, Raw] | None, response.name) or {}).get(name, _NULL)
+    items = decoded_part(raw, list[dict[str, Raw]] | None, response.name)
+    return Page(bytes(raw) if items else b"[]", len(items or ()), response.sent_at, origin=response.name)
 
 
 def embedded_lists(page: Page, path: Sequence[str]) -> tuple[list[bytes], list[str], list[tuple[str, str | None]]]:
@@ -149,26 +186,28 @@ def embedded_lists(page: Page, path: Sequence[str]) -> tuple[list[bytes], list[s
     records: list[bytes] = []
     owners: list[str] = []
     rest: list[tuple[str, str | None]] = []
-    for owner, raw in zip(ids_of(page), decode(page.records, type=list[dict[str, Raw]]), strict=True):
-        embedded = _list_at(raw, path)
+    parents = decoded_part(page.records, list[dict[str, Raw]], page.origin)
+    for key, fields in zip(keys_of(page, need_id=True), parents, strict=True):
+        owner = str(key.id)
+        embedded = _list_at(fields, path, f"{page.origin}: {'.'.join(path)} of {owner}")
         if embedded is None:
             rest.append((owner, None))
             continue
-        inside = decode(embedded.data, type=list[Raw])
+        inside = decoded_part(embedded.data, list[Raw], page.origin)
         records += [bytes(record) for record in inside]
         owners += [owner] * len(inside)
         if embedded.has_more:
-            rest.append((owner, decode(inside[-1], type=RecordKey).id if inside else None))
+            last = decoded_part(inside[-1], RecordKey, page.origin) if inside else RecordKey()
+            rest.append((owner, last.id))
     return records, owners, rest
 
 
-def _list_at(fields: Mapping[str, Raw], path: Sequence[str]) -> ListResponse | None:
+def _list_at(fields: Mapping[str, Raw], path: Sequence[str], origin: str) -> ListResponse | None:
     """Return the list that stands at `path` in a record, or None where the record came without it."""
-    *above, last = path
-    for key in above:
-        fields = decode(fields[key], type=dict[str, Raw]) if key in fields else {}
-    raw = fields.get(last)
-    return None if raw is None or bytes(raw) == b"null" else decode(raw, type=ListResponse)
+    found: ListResponse | None = _part_at(fields, path, ListResponse | None, origin)
+    if found is not None and found.problem:
+        raise DataError(f"{origin} {found.problem}.")
+    return found
 
 
 def path_part(value: str) -> str:

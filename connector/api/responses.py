@@ -59,7 +59,7 @@ class Response:
         """Return the content parsed; a DataError when it is not JSON."""
         try:
             return msgspec.json.decode(self.content)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DataError(f"{self.name} is not JSON: {error}.") from None
 
     def error_fields(self, hide: Callable[[str], str]) -> dict[str, object]:

@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from connector.api.calls import same_origin
-from connector.api.records import clean_content
+from connector.api.records import LIST_OBJECTS, clean_content
 from connector.api.responses import Response
 from connector.errors import DataError, TargetError
 
@@ -76,20 +76,23 @@ def goes_on(document: object) -> bool:
     return isinstance(document, dict) and (document.get("has_more") is True or bool(document.get("next_page_url")))
 
 
-def following(url: str, document: object) -> str | None:
-    """Return the address of the page after this one: by cursor, by a page's name, or by URL; None at the end."""
+def following(url: str, document: object, origin: str = "The response") -> str | None:
+    """Return the address of the page after this one: by cursor, by a page's name, or by URL; None at the end.
+
+    `origin` is what errors call the response.
+    """
     if not isinstance(document, dict) or not goes_on(document):
+        if isinstance(document, dict) and document.get("object") in LIST_OBJECTS and "has_more" not in document:
+            raise DataError(f"{origin} does not say has_more, so it may not be the whole list.")
         return None
     here = httpx.URL(url)
     named = document.get("next_page_url")
     if isinstance(named, str) and named:
-        further = _joined(here, named)
+        further = _joined(here, named, origin)
     elif isinstance(document.get("next_page"), str):
         further = here.copy_set_param("page", document["next_page"])
     else:
-        further = _behind(here, document.get("data"))
-    if str(further) == url:
-        raise DataError(f"The page after {here.path} is the same page again, so the list would never end.")
+        further = _behind(here, document.get("data"), origin)
     return str(further)
 
 
@@ -101,28 +104,28 @@ def with_page_size(url: str, wanted: int | None) -> str:
     return f"{url}{'&' if '?' in url else '?'}limit={rows}"
 
 
-def _joined(here: httpx.URL, named: str) -> httpx.URL:
+def _joined(here: httpx.URL, named: str, origin: str) -> httpx.URL:
     """Return the page that a response names; never one on another host, which would get what this one was sent."""
     try:
         further = here.join(named)
         is_same = same_origin(str(here), str(further))
     except (httpx.InvalidURL, ValueError):
-        raise DataError(f"The response names a next page whose address cannot be read, after {here.path}.") from None
+        raise DataError(f"{origin} names a next page whose address cannot be read.") from None
     if not is_same:
         raise DataError(
-            f"The response names a next page on another host, {further.netloc.decode('ascii') or '?'}; it is not "
+            f"{origin} names a next page on another host, {further.netloc.decode('ascii') or '?'}; it is not "
             f"requested, since it would get what {here.netloc.decode('ascii')} is sent."
         )
     return further
 
 
-def _behind(here: httpx.URL, listed: object) -> httpx.URL:
+def _behind(here: httpx.URL, listed: object, origin: str) -> httpx.URL:
     """Return the page behind the last record, or before the first one where the list is walked upwards."""
     is_upwards = "ending_before" in here.params
     last = listed[0 if is_upwards else -1] if isinstance(listed, list) and listed else None
     cursor = last.get("id") if isinstance(last, dict) else None
     if not isinstance(cursor, str):
-        raise DataError(f"Stripe says that {here.path} has more, but gave no record to go on from.")
+        raise DataError(f"{origin} has more, but gave no record to go on from.")
     return here.copy_set_param("ending_before" if is_upwards else "starting_after", cursor)
 
 

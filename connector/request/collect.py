@@ -15,8 +15,18 @@ import pyarrow as pa
 
 from connector.api.account import Api
 from connector.api.calls import Call, prepare
+from connector.api.client import Client
 from connector.api.responses import Response
-from connector.errors import AuthenticationFailed, DataError, StripeError, UsageError
+from connector.errors import (
+    AuthenticationFailed,
+    ConnectorError,
+    DataError,
+    NoResponse,
+    PermissionDenied,
+    RateLimited,
+    StripeError,
+    StripeUnavailable,
+)
 from connector.extract.run import ReadWatch
 from connector.places import open_source
 from connector.request.bodies import document_of, following, goes_on, with_page_size
@@ -27,6 +37,9 @@ from connector.result import Report
 from connector.rows.infer import Inferred, InferredRows
 from connector.rows.known import with_known_types
 from connector.words import count_of
+
+_NO_FAULT_OF_THE_ROW = (NoResponse, PermissionDenied, RateLimited, StripeUnavailable)
+_MOST_ALIKE = 20
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class Collector:
     cut_lists: int = 0
 
     def __post_init__(self) -> None:
-        self._inner = None if self.rows is None else self.rows.inner_list_goes_on()
+        self._alike = 0
         self._before, self._began = self.api.client.statistics, time.monotonic()
 
     def batches(self, report: Report) -> Iterator[pa.RecordBatch]:
@@ -132,14 +145,20 @@ class Collector:
         """Yield the records of each response; of many requests, one that fails is named and the others go on."""
         for exchange in [self.single] if self.single else self._for_each_row():
             try:
-                for document in self._documents(exchange, report):
-                    yield records(document, self.rows)
+                yield from self._pages(exchange, report)
             except AuthenticationFailed:
                 raise
-            except (StripeError, UsageError, DataError) as error:
+            except ConnectorError as error:
                 if exchange.label is None:
                     raise
                 report.failures.append(f"{exchange.label}: {error}")
+                self._stop_if_all_fail(error, report)
+
+    def _stop_if_all_fail(self, error: ConnectorError, report: Report) -> None:
+        """Give up where the first requests have all failed for a reason that lies in none of their rows."""
+        self._alike = self._alike + 1 if isinstance(error, _NO_FAULT_OF_THE_ROW) and not report.rows else 0
+        if self._alike == _MOST_ALIKE:
+            raise ConnectorError(f"The first {_MOST_ALIKE} requests have failed, so no more were sent: {error}")
 
     def _for_each_row(self) -> Iterator[Exchange]:
         source, number = open_source(self.request.source), 0
@@ -148,22 +167,26 @@ class Collector:
                 yield Exchange(row, source.row_label(number))
                 number += 1
 
-    def _documents(self, exchange: Exchange, report: Report) -> Iterator[Any]:
-        """Yield the parsed response, and with --paginate the pages that follow it."""
+    def _pages(self, exchange: Exchange, report: Report) -> Iterator[list[dict[str, Any]]]:
+        """Yield the records of a response, and with --paginate those of the pages that follow it."""
         client = self.api.client
         call, response = exchange.sent or self.send(call_of(self.request, exchange.row))
+        visited = {_address(call, client)}
         while True:
             document = document_of(response)
             if document is not None:
                 self.shape.saw(document)
-                self.cut_lists += 0 if self._inner is None else self._inner.rows(document).count(True)
-                yield document
+                self.cut_lists += 0 if self.rows is None else self.rows.cut_lists(document)
+                yield records(document, self.rows, response.name)
             if not self.request.paginate:
                 self._note_more(document, report)
                 return
-            further = following(str(prepare(call, client.connection).url), document)
+            further = following(_address(call, client), document, response.name)
             if further is None:
                 return
+            if further in visited:
+                raise DataError(f"{response.name} leads back to a page that was read before: the list would never end.")
+            visited.add(further)
             call = replace(call, url=further)
             response = client.request(call)
 
@@ -172,6 +195,10 @@ class Collector:
         is_wanted = self.request.verb == "GET" and (self.request.limit is None or report.rows < self.request.limit)
         if is_wanted and goes_on(document) and note not in report.notes:
             report.notes.append(note)
+
+
+def _address(call: Call, client: Client) -> str:
+    return str(prepare(call, client.connection).url)
 
 
 def _cut_lists(page: list[dict[str, Any]], explode: str | None) -> int:

@@ -44,6 +44,7 @@ class RowFilter:
         except _UNREADABLE as error:
             raise UsageError(_complaint(self.text, error)) from None
         self._plain = _plain_names(self._path)
+        self._goes_on = self._path_to_has_more()
         self._descends = any(isinstance(segment, JSONPathRecursiveDescentSegment) for segment in self._path.segments)
 
     def rows(self, document: object) -> list[object]:
@@ -56,11 +57,25 @@ class RowFilter:
         """Return the names that lead to the one list whose items are picked: ["data"] for $.data[*]; else None."""
         return None if self._plain is None else list(self._plain)
 
-    def inner_list_goes_on(self) -> RowFilter | None:
-        """Return what picks `has_more` of the lists that rows come from, where they are inside other objects."""
-        if self.plain_path() == ["data"] or not re.search(r"[^.]\.data\[\*\]$", self.text):
-            return None
-        return RowFilter(self.text.removesuffix("data[*]") + "has_more")
+    def cut_lists(self, document: object) -> int:
+        """Return how many of the lists that rows come from have more items than stand there; not the document's own."""
+        if self._goes_on is None:
+            return 0
+        is_own = self._descends and isinstance(document, dict) and document.get("has_more") is True
+        return self._picked(self._goes_on, document).count(True) - is_own
+
+    def _path_to_has_more(self) -> JSONPath | None:
+        """Return what picks `has_more` of the lists inside objects whose `data` is walked, if the path walks one."""
+        segments = self._path.segments
+        for place in range(len(segments) - 2, -1, -1):
+            selectors = segments[place].selectors
+            if len(selectors) == 1 and isinstance(selectors[0], NameSelector) and selectors[0].name == "data":
+                is_recursive = isinstance(segments[place], JSONPathRecursiveDescentSegment)
+                if place == 0 and not is_recursive:
+                    return None
+                dots = ".." if is_recursive else "."
+                return cast(JSONPath, _LANGUAGE.compile(f"{self._until(place)}{dots}has_more"))
+        return None
 
     def above(self, document: object) -> str | None:
         """Return a filter that picks the objects just above what this one picks, or None if there are none."""
@@ -91,15 +106,18 @@ class RowFilter:
         return [match.obj for match in (_in_document_order(matches) if self._descends else matches)]
 
 
-def records(document: object, rows: RowFilter | None) -> list[dict[str, Any]]:
-    """Return the objects of a response: what the filter picks, else the items of a list, else the one object."""
+def records(document: object, rows: RowFilter | None, origin: str = "The response") -> list[dict[str, Any]]:
+    """Return the objects of a response: what the filter picks, else the items of a list, else the one object.
+
+    `origin` is what errors call the response.
+    """
     picked = _records_of(document) if rows is None else rows.rows(document)
     wrong = [item for item in picked if not isinstance(item, dict)]
     if not wrong:
         return cast(list[dict[str, Any]], picked)
     kind = _KINDS.get(type(wrong[0]), "a number")
     if rows is None:
-        raise DataError(f"The response holds {kind} where an object is needed for a row; pick objects with --filter.")
+        raise DataError(f"{origin} holds {kind} where an object is needed for a row; pick objects with --filter.")
     raise DataError(
         f"The filter {rows.text} picks {kind} where an object is needed for a row{_advice(rows, document)}."
     )

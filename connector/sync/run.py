@@ -8,13 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-
-from msgspec.json import decode
 
 from connector.api.account import Api
 from connector.api.identity import identify
 from connector.api.pages import Listing, PageReader
+from connector.api.records import RecordKey, keys_of
 from connector.databases.base import Database, Session
 from connector.errors import ConnectorError
 from connector.places import open_database
@@ -85,9 +83,9 @@ class _Sync:
     def _newest_event(self) -> State:
         reader = PageReader(self._api.client, self._api.endpoints, 1)
         page = next(reader.walk(Listing("/v1/events", "/v1/events")))
-        found: list[dict[str, Any]] = decode(page.records)
-        newest: dict[str, Any] = found[0] if found else {"id": None, "created": page.sent_at}
-        return State(EVENTS, finished_at=newest["created"], position=newest["id"])
+        newest = next(iter(keys_of(page)), RecordKey())
+        created = newest.created if isinstance(newest.created, int) else page.sent_at
+        return State(EVENTS, finished_at=created, position=newest.id)
 
     def _sync_family(self, tasks: Sequence[Task], target: LeasedTarget, report: SyncReport) -> None:
         """Sync one endpoint and the children that are read with it, and say what became of each."""
