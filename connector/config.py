@@ -98,6 +98,7 @@ class Connection:
     connect_seconds: float = 10.0
     read_seconds: float = 80.0
     total_seconds: float = 300.0
+    max_body_megabytes: float = 100.0
 
     @property
     def livemode(self) -> bool | None:
@@ -375,5 +376,6 @@ CHECKS: Mapping[str, Callable[[object, str], object]] = {
     "connect_seconds": _positive,
     "read_seconds": _positive,
     "total_seconds": _positive,
+    "max_body_megabytes": _positive,
 }
 SETTINGS = ("key", "key_file", *CHECKS)

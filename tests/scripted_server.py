@@ -28,12 +28,16 @@ class Fault(Enum):
     DROP_AFTER_READING = "the request is read, the connection closed"
     CUT_BODY = "the answer begins and the connection closes in the middle"
     HANG = "the request is read, and nothing follows"
+    SLOW_HEAD = "the answer begins, and its head goes on and on"
+    ENDLESS_BODY = "the answer begins, and its body goes on and on"
 
 
 DROP = Fault.DROP
 DROP_AFTER_READING = Fault.DROP_AFTER_READING
 CUT_BODY = Fault.CUT_BODY
 HANG = Fault.HANG
+SLOW_HEAD = Fault.SLOW_HEAD
+ENDLESS_BODY = Fault.ENDLESS_BODY
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(step)
         elif step is Fault.CUT_BODY:
             self._write_half(Answer(body={"object": "list", "data": [], "has_more": False}))
+        elif step is Fault.SLOW_HEAD:
+            self._go_on(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x")
+        elif step is Fault.ENDLESS_BODY:
+            self._go_on(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n")
         elif step is Fault.HANG:
             self.server.owner.closing.wait(timeout=30)
         self.close_connection |= isinstance(step, Fault)
@@ -186,6 +194,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._write_head(answer)
         if self.command != "HEAD":
             self.wfile.write(answer.content)
+
+    def _go_on(self, beginning: bytes, piece: bytes) -> None:
+        self.wfile.write(beginning)
+        while not self.server.owner.closing.wait(timeout=0.02):
+            self.wfile.write(piece)
 
     def _write_half(self, answer: Answer) -> None:
         self._write_head(answer)

@@ -16,6 +16,7 @@ import httpx
 
 from connector.api.calls import Call
 from connector.api.client import Client
+from connector.api.clock import LocalClock
 from connector.config import Connection, Key
 from connector.sandbox import Sandbox
 from tests.fake_clock import FakeClock
@@ -41,7 +42,7 @@ def its_client(sandbox: Sandbox) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def serving(*script: Step, clock: FakeClock | None = None, **settings: Any) -> Iterator[tuple[ScriptedServer, Client]]:
+def serving(*script: Step, clock: LocalClock | None = None, **settings: Any) -> Iterator[tuple[ScriptedServer, Client]]:
     """A server that follows the script, and a client of it whose time is fake."""
     with ScriptedServer(script) as server:
         defaults: dict[str, Any] = {"key": Key(SECRET), "api_base": server.url}

@@ -12,14 +12,17 @@ import pytest
 
 from connector.api.calls import Call
 from connector.api.client import Client
+from connector.api.clock import LocalClock
 from connector.config import Connection, Key
-from connector.errors import ConnectorError, NoResponse, RateLimited, StripeError, StripeUnavailable
+from connector.errors import ConnectorError, DataError, NoResponse, RateLimited, StripeError, StripeUnavailable
 from tests.fake_clock import FakeClock
 from tests.scripted_server import (
     CUT_BODY,
     DROP,
     DROP_AFTER_READING,
+    ENDLESS_BODY,
     HANG,
+    SLOW_HEAD,
     Answer,
     Received,
     Step,
@@ -169,9 +172,33 @@ def test_a_body_that_never_ends_is_left_when_the_time_is_up() -> None:
         clock.now += 301
         return Answer()
 
-    with serving(slow, clock=clock) as (server, client), pytest.raises(NoResponse, match="nothing came"):
+    with serving(slow, clock=clock) as (server, client), pytest.raises(NoResponse, match="no whole response came"):
         client.request(GET)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("step", [SLOW_HEAD, ENDLESS_BODY], ids=str)
+def test_what_comes_a_byte_at_a_time_is_left_when_the_time_for_the_request_is_up(step: Step) -> None:
+    began = time.monotonic()
+    with (
+        serving(step, clock=LocalClock(), total_seconds=0.4) as (server, client),
+        pytest.raises(NoResponse, match="no whole response came within the time allowed"),
+    ):
+        client.request(GET)
+    assert len(server.requests) == 1
+    assert time.monotonic() - began < 5
+
+
+def test_a_body_larger_than_is_allowed_is_not_read_to_its_end() -> None:
+    large = Answer(body=b"[" + b"1," * 60_000 + b"1]")
+    with (
+        serving(large, max_body_megabytes=0.1) as (server, client),
+        pytest.raises(DataError, match=r"GET /v1/customers is larger than 0\.1 MB.*max_body_megabytes"),
+    ):
+        client.request(GET)
+    assert len(server.requests) == 1
+    with serving(large) as (_, client):
+        assert len(client.request(GET).content) == 120_003
 
 
 @pytest.mark.parametrize("status", [409, 429, 503])

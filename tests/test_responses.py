@@ -138,7 +138,7 @@ def chained(kind: type[httpx.RequestError], cause: Exception) -> httpx.RequestEr
         (chained(httpx.ConnectError, socket.gaierror(-2, "x")), "the name of the host was not found", False),
         (chained(httpx.ConnectError, ConnectionRefusedError()), "connection refused", False),
         (httpx.ConnectTimeout(""), "no connection within the time allowed", False),
-        (httpx.ReadTimeout(""), "nothing came within the time allowed", True),
+        (httpx.ReadTimeout(""), "no whole response came within the time allowed", True),
         (httpx.ReadError(""), "the connection broke before the response was whole", True),
         (httpx.DecodingError("bad gzip"), "the connection broke before the response was whole", True),
         (httpx.ProxyError("407 Proxy Authentication Required"), "407 Proxy Authentication Required", False),

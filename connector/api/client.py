@@ -7,11 +7,12 @@ harm. What comes back is a `Response` with a 2xx status; everything else becomes
 from __future__ import annotations
 
 import logging
+import math
 import random
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -19,16 +20,19 @@ from types import TracebackType
 import httpx
 
 from connector.api.calls import Call, Prepared, prepare
-from connector.api.clock import LocalClock, StripeClock, http_date
+from connector.api.clock import MOST_SECONDS_APART, LocalClock, StripeClock, http_date
+from connector.api.deadline import deadline, keep_deadlines
 from connector.api.limits import LIVE_RPS, TEST_RPS, Limits, Turn
 from connector.api.responses import TOO_MANY_REQUESTS, Attempts, Failure, Response, failure_of, no_response, refusal
 from connector.config import LOOPBACK, Connection
+from connector.errors import DataError
 
 ATTEMPTS = 8
 FIRST_WAIT_SECONDS = 0.5
 LEAST_WAIT_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 30.0
 IDLE_SECONDS = 30.0
+_MEGABYTE = 1_000_000
 
 _log = logging.getLogger(__name__)
 _is_sending: ContextVar[bool] = ContextVar("is_sending", default=False)
@@ -63,7 +67,9 @@ class Client:
     ) -> None:
         self.connection = connection
         self._clock = clock or LocalClock()
-        self._stripe_clock = StripeClock(self._clock)
+        # A sandbox's clock may stand at any time, Stripe's does not.
+        is_sandbox = httpx.URL(connection.api_base).host in LOOPBACK
+        self._stripe_clock = StripeClock(self._clock, math.inf if is_sandbox else MOST_SECONDS_APART)
         account_rps = connection.max_rps or (LIVE_RPS if connection.livemode else TEST_RPS)
         self._limits = Limits(self._clock, account_rps, connection.max_rps_per_endpoint)
         self._http = _open(transport)
@@ -139,9 +145,9 @@ class Client:
         )
         sent_at = self._clock.monotonic()
         try:
-            with _unlogged(), closing(self._http.send(built, stream=True)) as response:
+            with _unlogged(), self._deadline(progress), closing(self._http.send(built, stream=True)) as response:
                 self._observe_date(request, response)
-                content = self._read(response, progress)
+                content = self._read(request, response)
         except httpx.RequestError as error:
             return failure_of(error)
         if request.to_stripe and request.method != "HEAD" and _is_cut(response, content):
@@ -155,16 +161,23 @@ class Client:
         read, connect = self.connection.read_seconds, self.connection.connect_seconds
         return httpx.Timeout(min(read, left), connect=min(connect, left))
 
+    def _deadline(self, progress: _Progress) -> AbstractContextManager[None]:
+        return deadline(lambda: self._seconds_left(progress))
+
     def _seconds_left(self, progress: _Progress) -> float:
         return progress.started_at + self.connection.total_seconds - self._clock.monotonic()
 
-    def _read(self, response: httpx.Response, progress: _Progress) -> bytes:
-        """Read the body; a timeout of the HTTP library covers one piece of it, this one the whole."""
-        pieces = []
+    def _read(self, request: Prepared, response: httpx.Response) -> bytes:
+        """Read the body; a DataError where it is larger than the connection allows."""
+        most, size, pieces = self.connection.max_body_megabytes * _MEGABYTE, 0, []
         for piece in response.iter_bytes():
+            size += len(piece)
+            if size > most:
+                raise DataError(
+                    f"The response to {request.label} is larger than {self.connection.max_body_megabytes:g} MB, so it "
+                    "was not read to its end: max_body_megabytes of the connection allows more."
+                )
             pieces.append(piece)
-            if self._seconds_left(progress) < 0:
-                raise httpx.ReadTimeout("the body took longer than the whole request may take")
         self._count(bytes=response.num_bytes_downloaded)
         return b"".join(pieces)
 
@@ -223,7 +236,9 @@ def _open(transport: httpx.BaseTransport | None) -> httpx.Client:
     # A proxy of the environment is for the world outside, not for a sandbox on this machine.
     direct = {f"all://{f'[{host}]' if ':' in host else host}": None for host in LOOPBACK}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=IDLE_SECONDS)
-    return httpx.Client(transport=transport, mounts=direct, limits=limits, follow_redirects=False)
+    client = httpx.Client(transport=transport, mounts=direct, limits=limits, follow_redirects=False)
+    keep_deadlines(client)
+    return client
 
 
 # What an outcome means

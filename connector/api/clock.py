@@ -7,6 +7,8 @@ import math
 import threading
 import time
 
+MOST_SECONDS_APART = 24 * 3600.0
+
 
 class LocalClock:
     """Time as the client sees it; tests put their own in its place, so that nothing has to wait."""
@@ -27,21 +29,23 @@ class LocalClock:
 class StripeClock:
     """What Stripe's clock showed at a moment of ours, as far as the `Date` headers of its answers tell.
 
-    A `Date` is written before the answer arrives and cut to whole seconds, so `Date` less the moment of arrival is
+    A `Date` is written before the response arrives and cut to whole seconds, so `Date` less the moment of arrival is
     always too small a distance between the clocks, and the largest one seen is the nearest to the truth. The
-    instants are therefore never later than Stripe's own, and one slow answer cannot make what is sent after it look
-    older than what was sent before.
+    instants are therefore never later than Stripe's own, and one slow response cannot make what is sent after it look
+    older than what was sent before. A `Date` that is further than `most_seconds_apart` from this computer's time
+    is passed over: nothing that comes after could set the clock back.
     """
 
-    def __init__(self, clock: LocalClock) -> None:
+    def __init__(self, clock: LocalClock, most_seconds_apart: float = MOST_SECONDS_APART) -> None:
         self._clock = clock
+        self._most_seconds_apart = most_seconds_apart
         self._distance: float | None = None
         self._lock = threading.Lock()
 
     def observe(self, date: str | None, arrived_at: float) -> None:
-        """Learn from the `Date` header of an answer that arrived at `arrived_at` of the monotonic clock."""
+        """Learn from the `Date` header of a response that arrived at `arrived_at` of the monotonic clock."""
         stripe_seconds = http_date(date)
-        if stripe_seconds is None:
+        if stripe_seconds is None or abs(stripe_seconds - self._clock.time()) > self._most_seconds_apart:
             return
         with self._lock:
             known = -math.inf if self._distance is None else self._distance

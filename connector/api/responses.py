@@ -136,7 +136,7 @@ def _reason(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return "no connection within the time allowed"
     if isinstance(error, httpx.TimeoutException):
-        return "nothing came within the time allowed"
+        return "no whole response came within the time allowed"
     if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError | httpx.DecodingError):
         return "the connection broke before the response was whole"
     return str(error) or type(error).__name__
