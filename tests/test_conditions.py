@@ -40,6 +40,16 @@ def kept(endpoint: str, rows: list[dict[str, Any]], *texts: str) -> list[int]:
     return found
 
 
+def test_stripes_word_for_all_statuses_is_no_condition() -> None:
+    rows = [{"status": "active"}, {"status": "canceled"}]
+    assert kept("subscriptions", rows, "status=all") == [0, 1]
+    assert (planned("subscriptions", "status=all").here, sent("subscriptions", "status=all")) == ((), {})
+    with pytest.raises(ConditionError, match='never "all"'):
+        planned("subscriptions", "status!=all")
+    with pytest.raises(ConditionError, match='never "all"'):
+        planned("invoices", "status=all")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

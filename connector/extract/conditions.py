@@ -106,7 +106,15 @@ class Plan:
 
 def plan(endpoint: Endpoint, conditions: Sequence[Condition], calendar: Calendar) -> Plan:
     """Check conditions against an endpoint and decide which of them Stripe can answer."""
-    return _Planner(endpoint, conditions, calendar).plan()
+    narrowing = [condition for condition in conditions if not _is_met_by_all(endpoint, condition)]
+    return _Planner(endpoint, narrowing, calendar).plan()
+
+
+def _is_met_by_all(endpoint: Endpoint, condition: Condition) -> bool:
+    """Whether this is Stripe's own word for no condition: status=all, where that is sent anyway."""
+    given = endpoint.filter_for(condition.word)
+    is_all = condition.operator == "=" and condition.values == ("all",)
+    return is_all and given is not None and endpoint.always.get(given.parameter) == "all"
 
 
 class _Planner:
