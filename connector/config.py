@@ -31,7 +31,7 @@ ENVIRONMENT = {
 }
 
 _KEY_LIKE = re.compile(r"(?<![A-Za-z0-9])((?:sk|rk|whsec)_(?:(?:org_)?(?:live|test)_)?+)\w+")
-_KEY_PREFIX = re.compile(r"(?:sk|rk)_(?:org_)?(?:live|test)_")
+_KEY_PREFIX = re.compile(r"(?:sk|rk)_(?:org_)?(?P<mode>live|test)_")
 _SHOWN_CHARACTERS = 4
 _LONG_ENOUGH_TO_SHOW = 16
 _BASE = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/?", re.IGNORECASE)
@@ -58,9 +58,8 @@ class Key:
     @property
     def livemode(self) -> bool | None:
         """True for a live key, False for a test key, None where the key does not tell."""
-        if self._secret.startswith(("sk_live_", "rk_live_")):
-            return True
-        return False if self._secret.startswith(("sk_test_", "rk_test_")) else None
+        found = _KEY_PREFIX.match(self._secret)
+        return found and found["mode"] == "live"
 
     def __str__(self) -> str:
         found = _KEY_PREFIX.match(self._secret)

@@ -370,10 +370,9 @@ class Stripe:
 
     def requests_and_limit(self) -> tuple[int, float]:
         """Return how many requests were sent so far, and how many a second the account takes."""
-        from connector.api.limits import LIVE_RPS, TEST_RPS
+        from connector.api.limits import account_rps
 
-        limit = self.connection.max_rps or (TEST_RPS if self.connection.livemode is False else LIVE_RPS)
-        return (self._client.statistics.requests if self._client else 0), limit
+        return (self._client.statistics.requests if self._client else 0), account_rps(self.connection)
 
     def _api(self, time_zone: str | None = None, week_start: str | None = None) -> Api:
         from connector.api.account import Api

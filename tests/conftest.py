@@ -92,5 +92,5 @@ def stripe(shared_sandbox: Sandbox) -> Iterator[Stripe]:
 @pytest.fixture
 def no_rate_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lift the client's own limits for commands, which take no setting for them: a sandbox without limits is meant."""
-    monkeypatch.setattr("connector.api.client.TEST_RPS", 100_000.0)
+    monkeypatch.setattr("connector.api.limits.TEST_RPS", 100_000.0)
     monkeypatch.setattr("connector.api.limits.ENDPOINT_RPS", 100_000.0)

@@ -317,10 +317,18 @@ def test_a_connection_that_was_never_made_leaves_nothing_unknown() -> None:
     with Client(connection, clock=clock) as client, pytest.raises(NoResponse) as caught:
         client.request(POST)
     assert not caught.value.outcome_unknown
-    assert client.statistics.requests == 8
-    seconds = round(clock.now - 50)
-    said = f"No response from {connection.api_base} to POST /v1/customers after 8 attempts in {seconds} s: "
+    seconds, attempts = round(clock.now - 50), client.statistics.requests
+    said = f"No response from {connection.api_base} to POST /v1/customers after {attempts} attempts in {seconds} s: "
     assert str(caught.value).startswith(said + "connection refused.")
+
+
+def test_a_server_that_starts_is_asked_again_within_a_second() -> None:
+    clock = FakeClock()
+    connection = Connection(Key(SECRET), api_base=unused_address())
+    with Client(connection, clock=clock) as client, pytest.raises(NoResponse):
+        client.request(GET)
+    assert all(0.25 <= slept <= 1 for slept in clock.sleeps)
+    assert 18 <= clock.now - 50 <= 20
 
 
 @pytest.mark.parametrize(
@@ -359,7 +367,14 @@ def test_statistics_are_a_value_of_the_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "seconds"), [("sk_live_" + "a" * 24, 1.0), ("sk_test_" + "a" * 24, 4.0), ("unknown", 4.0)]
+    ("key", "seconds"),
+    [
+        ("sk_live_" + "a" * 24, 1.0),
+        ("sk_org_live_" + "a" * 24, 1.0),
+        ("sk_test_" + "a" * 24, 4.0),
+        ("sk_org_test_" + "a" * 24, 4.0),
+        ("unknown", 4.0),
+    ],
 )
 def test_the_mode_of_the_key_sets_the_account_s_limit(key: str, seconds: float) -> None:
     clock = FakeClock()

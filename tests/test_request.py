@@ -89,7 +89,8 @@ def test_a_deletion_needs_its_name(sandbox: Sandbox) -> None:
 
 
 KEYS = {"test": ("sk_test_abc", True), "restricted": ("rk_test_abc", True), "live": ("sk_live_abc", False),
-        "restricted_live": ("rk_live_abc", False), "of_no_known_kind": ("xyz", False)}  # fmt: skip
+        "restricted_live": ("rk_live_abc", False), "of_an_organisation": ("sk_org_live_abc", False),
+        "of_no_known_kind": ("xyz", False)}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KEYS)

@@ -22,7 +22,7 @@ import httpx
 from connector.api.calls import Call, Prepared, prepare
 from connector.api.clock import MOST_SECONDS_APART, LocalClock, StripeClock, http_date
 from connector.api.deadline import deadline, keep_deadlines
-from connector.api.limits import LIVE_RPS, TEST_RPS, Limits, Turn
+from connector.api.limits import Limits, Turn, account_rps
 from connector.api.responses import TOO_MANY_REQUESTS, Attempts, Failure, Response, failure_of, no_response, refusal
 from connector.config import LOOPBACK, Connection
 from connector.errors import DataError
@@ -31,6 +31,8 @@ ATTEMPTS = 8
 FIRST_WAIT_SECONDS = 0.5
 LEAST_WAIT_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 30.0
+LONGEST_REFUSED_WAIT_SECONDS = 1.0
+REFUSED_SECONDS = 20.0  # what a server may take to start, while it refuses connections
 IDLE_SECONDS = 30.0
 _MEGABYTE = 1_000_000
 
@@ -70,8 +72,7 @@ class Client:
         # A sandbox's clock may stand at any time, Stripe's does not.
         is_sandbox = httpx.URL(connection.api_base).host in LOOPBACK
         self._stripe_clock = StripeClock(self._clock, math.inf if is_sandbox else MOST_SECONDS_APART)
-        account_rps = connection.max_rps or (LIVE_RPS if connection.livemode else TEST_RPS)
-        self._limits = Limits(self._clock, account_rps, connection.max_rps_per_endpoint)
+        self._limits = Limits(self._clock, account_rps(connection), connection.max_rps_per_endpoint)
         self._http = _open(transport)
         self._statistics = Statistics()
         self._counting = threading.Lock()
@@ -165,7 +166,10 @@ class Client:
         return deadline(lambda: self._seconds_left(progress))
 
     def _seconds_left(self, progress: _Progress) -> float:
-        return progress.started_at + self.connection.total_seconds - self._clock.monotonic()
+        return self.connection.total_seconds - self._seconds_spent(progress)
+
+    def _seconds_spent(self, progress: _Progress) -> float:
+        return self._clock.monotonic() - progress.started_at
 
     def _read(self, request: Prepared, response: httpx.Response) -> bytes:
         """Read the body; a DataError where it is larger than the connection allows."""
@@ -206,6 +210,10 @@ class Client:
 
     def _wait_before_next(self, request: Prepared, progress: _Progress, outcome: Response | Failure) -> float | None:
         """Return the seconds to wait before the next attempt, or None when there is none."""
+        if isinstance(outcome, Failure) and outcome.is_refused:
+            wait_seconds = random.uniform(LEAST_WAIT_SECONDS, LONGEST_REFUSED_WAIT_SECONDS)  # noqa: S311
+            left = min(REFUSED_SECONDS, self.connection.total_seconds) - self._seconds_spent(progress)
+            return wait_seconds if wait_seconds < left else None
         if progress.failures >= ATTEMPTS or not _may_be_sent_again(request, outcome):
             return None
         wait_seconds = max(_back_off_seconds(progress.attempts), _retry_after_seconds(outcome, self._clock))
@@ -217,7 +225,7 @@ class Client:
             base=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
             to_stripe=request.to_stripe,
             count=progress.attempts,
-            seconds=self._clock.monotonic() - progress.started_at,
+            seconds=self._seconds_spent(progress),
             outcome_unknown=progress.may_have_happened and not _is_settled(request, outcome),
             idempotency_key=request.idempotency_key,
             hide=self.connection.key.hide_in,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from connector.api.clock import LocalClock
+from connector.config import Connection
 
 LIVE_RPS = 100.0
 TEST_RPS = 25.0
@@ -164,6 +165,11 @@ class Limits:
     def _count(self, endpoint: Limit, change: int) -> None:
         self.account.in_flight += change
         endpoint.in_flight += change
+
+
+def account_rps(connection: Connection) -> float:
+    """Return the requests per second that an account takes: Stripe's limit for its mode, or the connection's own."""
+    return connection.max_rps or (LIVE_RPS if connection.livemode else TEST_RPS)
 
 
 def published_rps(label: str) -> float:

@@ -74,11 +74,15 @@ class Response:
 
 @dataclass(frozen=True)
 class Failure:
-    """An attempt without a response: why, whether Stripe may have got the request, whether to give up at once."""
+    """An attempt without a response: why, whether Stripe may have got the request, whether to give up at once.
+
+    `is_refused` where nothing listens at the address, or not yet.
+    """
 
     reason: str
     was_sent: bool = True
     is_final: bool = False
+    is_refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ def failure_of(error: httpx.RequestError) -> Failure:
         if isinstance(cause, socket.gaierror):
             return Failure("the name of the host was not found", was_sent)
         if isinstance(cause, ConnectionRefusedError):
-            return Failure("connection refused", was_sent)
+            return Failure("connection refused", was_sent, is_refused=True)
     return Failure(_reason(error), was_sent)
 
 
