@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.errors import ConfigError, did_you_mean
+from connector.masking import hide_keys
 
 API_VERSION = "2026-10-28.endive"
 API_BASE = "https://api.stripe.com"
@@ -30,7 +31,6 @@ ENVIRONMENT = {
     "api_base": "STRIPE_API_BASE",
 }
 
-_KEY_LIKE = re.compile(r"(?<![A-Za-z0-9])((?:sk|rk|whsec)_(?:(?:org_)?(?:live|test)_)?+)\w+")
 _KEY_PREFIX = re.compile(r"(?:sk|rk)_(?:org_)?(?P<mode>live|test)_")
 _SHOWN_CHARACTERS = 4
 _LONG_ENOUGH_TO_SHOW = 16
@@ -75,11 +75,6 @@ class Key:
 
     def __hash__(self) -> int:
         return hash(self._secret)
-
-
-def hide_keys(text: str) -> str:
-    """Return `text` with everything that looks like a secret key masked, this key or any other."""
-    return _KEY_LIKE.sub(r"\1…", text)
 
 
 @dataclass(frozen=True)
@@ -175,7 +170,9 @@ def read_toml(path: Path) -> dict[str, object]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {_reason(error)}.") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {hide_keys(str(error))}.") from None
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deep to be read.") from None
 
 
 def check_names(given: Iterable[str], known: Iterable[str], where: str) -> None:

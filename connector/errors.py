@@ -26,10 +26,11 @@ import difflib
 from collections.abc import Iterable
 
 from connector.installation import install
+from connector.masking import masked
 
 
 class ConnectorError(Exception):
-    """Base of all errors meant for people; `str(error)` is the whole message, never holding a key.
+    """Base of all errors meant for people; `str(error)` is the whole message, never holding a secret.
 
     `outcome_unknown` is True where a write may have happened all the same; sent again with the same
     `idempotency_key`, where there is one, it cannot happen twice.
@@ -38,6 +39,9 @@ class ConnectorError(Exception):
     exit_code = 1
     outcome_unknown: bool = False
     idempotency_key: str | None = None
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(masked(message))
 
 
 class ConnectorWarning(UserWarning):

@@ -21,9 +21,9 @@ from connector.config import (
     Key,
     connection,
     definition_folders,
-    hide_keys,
 )
 from connector.errors import ConfigError
+from connector.masking import hide_keys
 
 SECRET = "rk_test_51HqExAmPlEkEyThAtIsLoNgEnOuGh7Zx9"
 OTHER = "sk_live_51HqExAmPlEkEyThAtIsLoNgEnOuGh3Yw8"
@@ -365,3 +365,13 @@ def test_the_config_names_folders_of_definitions_beside_itself(tmp_path: Path) -
         config.write_text(wrong, encoding="utf-8")
         with pytest.raises(ConfigError, match=message):
             definition_folders(config=config)
+
+
+def test_a_config_that_is_nested_too_deep_is_an_error_for_people(tmp_path: Path) -> None:
+    file = tmp_path / "connector.toml"
+    for deep in ("[" * 100_000 + "]" * 100_000, "{a=" * 100_000 + "1" + "}" * 100_000):
+        file.write_text(f"connections = {deep}", encoding="utf-8")
+        with pytest.raises(ConfigError, match="nested too deep"):
+            connection("main", config=file, environ={})
+        with pytest.raises(ConfigError, match="nested too deep"):
+            definition_folders(config=file)

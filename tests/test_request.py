@@ -320,6 +320,26 @@ BINARY = {
         b"x",
         "b.png",
     ),
+    "of_400_letters": (
+        {"Content-Type": "image/png", "Content-Disposition": f'attachment; filename="{"x" * 400}.png"'},
+        b"x",
+        "x" * 60 + ".png",
+    ),
+    "of_our_own_config": (
+        {"Content-Type": "text/plain; charset=x", "Content-Disposition": 'attachment; filename="Connector.TOML"'},
+        b"\x00",
+        "Connector.TOML.download",
+    ),
+    "of_a_module": (
+        {"Content-Type": "image/png", "Content-Disposition": 'attachment; filename="httpx.py"'},
+        b"x",
+        "httpx.py.download",
+    ),
+    "of_a_device": (
+        {"Content-Type": "image/png", "Content-Disposition": 'attachment; filename="nul.png"'},
+        b"x",
+        "nul.png.download",
+    ),
     "nameless": (
         {"Content-Type": "image/png", "Content-Disposition": 'attachment; filename="../.."'},
         b"x",

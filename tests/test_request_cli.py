@@ -256,6 +256,8 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "pages_of_a_write": (["POST", "customers", "--paginate"], 2, "a POST has none"),
     "write_for_each_row": (["POST", "customers/{id}", "--from", "x.csv"], 2, "not in this version"),
     "bad_header": (["GET", "x", "-H", "nonsense"], 2, "has no colon"),
+    "header_of_the_length": (["GET", "x", "-H", "Content-Length: 5"], 2, "Content-Length follows from what is sent"),
+    "header_of_the_host": (["GET", "x", "-H", "HOST: example.com"], 2, "HOST follows from what is sent"),
     "bad_version": (["GET", "x", "--stripe-version", "new"], 2, "API version"),
 }
 
@@ -272,6 +274,13 @@ def test_bad_input_gets_one_clear_line_and_sends_nothing(
     assert "Traceback" not in err
     assert shared_sandbox.stats()["requests"] == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_that_was_typed_into_a_path_is_not_shown(connector: Run) -> None:
+    with ScriptedServer(Answer(body={"id": "x"})) as server:
+        code, _, err = connector("request", "GET", "customers/sk_live_abc123", "--api-base", server.url)
+    assert (code, "abc123" in err) == (0, False)
+    assert "GET /v1/customers/sk_live_…: 1 row" in err
 
 
 def test_rows_are_merged_into_a_table_by_key(connector: Run, tmp_path: Path) -> None:

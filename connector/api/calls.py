@@ -24,6 +24,7 @@ _SAME_WHEN_REPEATED = _READS | {"PUT", "DELETE"}
 _FORM = "application/x-www-form-urlencoded"
 _FULL_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _LONGEST_IDEMPOTENCY_KEY = 255
+_FRAMING = {"content-length", "transfer-encoding", "connection", "host", "upgrade", "expect", "te", "trailer"}
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -89,7 +90,7 @@ def prepare(call: Call, connection: Connection) -> Prepared:
     if call.authenticate:
         _refuse_untrusted(url, connection)
         headers.update(_checked(_stripe_headers(method, url, call, connection)))
-    headers.update(_checked(call.headers or {}))
+    headers.update(_checked(_refuse_framing(call.headers or {})))
     label = f"{method} {call.endpoint or _endpoint_of(url, call)}"
     return Prepared(label, method, url, headers, body, call.authenticate)
 
@@ -176,6 +177,14 @@ def _body(call: Call) -> tuple[bytes | None, dict[str, str]]:
         except (TypeError, ValueError, RecursionError) as error:
             raise UsageError(f"The body cannot be written as JSON: {error}.") from None
     return call.content, {}
+
+
+def _refuse_framing(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Refuse headers that say where a request goes or ends: they follow from the request itself."""
+    for name in headers:
+        if name.strip().lower() in _FRAMING:
+            raise UsageError(f"The header {name} follows from what is sent; leave it out.")
+    return headers
 
 
 def _heeds_idempotency_key(method: str, url: httpx.URL) -> bool:

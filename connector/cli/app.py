@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -20,6 +21,7 @@ from connector.cli.sandbox import sandbox
 from connector.cli.sync import state, sync
 from connector.cli.write import apply, write
 from connector.errors import ConnectorError, ConnectorWarning
+from connector.masking import masked
 
 _MAY_BE_EMPTY = {"body"}
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
@@ -41,7 +43,9 @@ def run(arguments: list[str]) -> int:
     except click.Abort:
         return _failed("stopped; what was not whole has not been written.", INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(masked(shown.getvalue()), err=True, nl=False)
         return error.exit_code
     except ConnectorError as error:
         return _failed(str(error), error.exit_code)
@@ -57,9 +61,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _failed(message: str, code: int) -> int:
-    from connector.config import hide_keys
-
-    click.echo(f"connector: {hide_keys(message)}", err=True)
+    click.echo(f"connector: {masked(message)}", err=True)
     return code
 
 

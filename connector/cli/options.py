@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from connector.files.formats import FORMATS, WriteOptions
+from connector.masking import masked
 from connector.words import count_of
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def expanded(text: str, where: str) -> str:
 def say(lines: Iterable[str]) -> None:
     """Print lines beside the data, on stderr."""
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(masked(line), err=True)
 
 
 def progress(name: str) -> Any:

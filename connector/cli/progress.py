@@ -11,6 +11,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from connector.masking import masked
 from connector.words import count_of
 
 if TYPE_CHECKING:
@@ -42,12 +43,13 @@ class _Line:
         if self._bar is not None:
             self._bar.stop()
 
-    def _tell(self, said: str) -> None:
+    def _tell(self, line: str) -> None:
+        said = masked(line)
         if self._bar is not None:
             self._bar.update(self._task, said=said)
         elif time.monotonic() - self._told >= _PLAIN_EVERY_SECONDS:
             self._told = time.monotonic()
-            print(f"{self._name}: {said}", file=sys.stderr)  # noqa: T201 - where people look
+            print(f"{masked(self._name)}: {said}", file=sys.stderr)  # noqa: T201 - where people look
 
     def _per_second(self, count: int) -> float:
         return count / max(time.monotonic() - self._began, 0.001)
@@ -65,7 +67,7 @@ class _Line:
             TimeElapsedColumn(),
         )
         self._bar = Bar(*columns, console=console(sys.stderr), transient=True)
-        self._task = self._bar.add_task(self._name, total=None, said="")
+        self._task = self._bar.add_task(masked(self._name), total=None, said="")
         self._bar.start()
 
 
@@ -96,7 +98,7 @@ class WriteProgress(_Line):
 
 class _JsonNote(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps({"note": record.getMessage()})
+        return masked(json.dumps({"note": record.getMessage()}))
 
 
 class SyncProgress:
@@ -150,7 +152,7 @@ class SyncProgress:
         logging.getLogger("connector").addHandler(self._handler)
 
     def _say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - where people look
+        print(masked(line), file=sys.stderr, flush=True)  # noqa: T201 - where people look
 
     def _show(self, name: str, run: Run, *, finished: bool) -> None:
         if name not in self._tasks:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from connector.definitions.names import column_name
+from connector.masking import masked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -206,7 +207,7 @@ def show_sync(runs: Sequence[Run], *, when: bool = False) -> None:
     table(headers, [row[: len(headers)] for row in rows], numbers)
     for run in runs:
         if run.error:
-            console(sys.stderr).print(f"{run.endpoint}: {run.error}", soft_wrap=True)
+            console(sys.stderr).print(masked(f"{run.endpoint}: {run.error}"), soft_wrap=True)
 
 
 def _ago(seconds: float) -> str:

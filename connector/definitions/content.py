@@ -18,6 +18,8 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise DefinitionError(f"{place(file)}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(f"{place(file)}: is not valid TOML: {error}") from error
+    except RecursionError:
+        raise DefinitionError(f"{place(file)}: is nested too deep to be read") from None
 
 
 def place(file: Path) -> str:

@@ -24,6 +24,10 @@ PAGE_ROWS = 100  # Stripe's greatest `limit`
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)  # no digit is lost before the columns are known
 _FILES = ("application/octet-stream", "application/pdf", "application/zip", "application/gzip")
 _FILE_KINDS = ("image", "audio", "video", "font")
+_LONGEST_STEM, _LONGEST_SUFFIX = 60, 15  # in characters: 255 bytes of UTF-8 are what a file's name may have
+# What this connector or Python would read from a folder without being told to: never a name for what a server sends.
+_READ_BY_PROGRAMS = (".toml", ".py", ".pth", ".so", ".pyd", ".dll", ".cfg", ".ini", ".env")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\.", re.IGNORECASE)
 
 
 def document_of(response: Response) -> Any:
@@ -139,7 +143,10 @@ def _file_name(response: Response, url: str) -> str:
     header["Content-Disposition"] = response.headers.get("Content-Disposition", "")
     suggested = header.get_filename() or _last_part(url)
     name = re.sub(r"[^\w.()+ -]", "_", re.split(r"[/\\]", suggested)[-1]).strip(". ") or "answer"
-    return name if "." in name else name + (mimetypes.guess_extension(_content_type(response)) or ".bin")
+    name = name if "." in name else name + (mimetypes.guess_extension(_content_type(response)) or ".bin")
+    stem, dot, suffix = name.rpartition(".")
+    name = stem[:_LONGEST_STEM] + dot + suffix[:_LONGEST_SUFFIX]
+    return f"{name}.download" if f".{suffix.lower()}" in _READ_BY_PROGRAMS or _DEVICE.match(name) else name
 
 
 def _last_part(url: str) -> str:

@@ -18,6 +18,7 @@ from connector.api.encoding import form_encode
 from connector.api.records import path_part
 from connector.config import CHECKS
 from connector.errors import UsageError
+from connector.masking import masked
 from connector.request.multipart import ANY_BYTES, form_data, is_json, parse_headers, raw_body
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -78,8 +79,8 @@ class Request:
 
     @property
     def name(self) -> str:
-        """What the request is called in reports: its method and path."""
-        return f"{self.verb} {address(self.url).partition('?')[0]}"
+        """What the request is called in reports: its method and path, a key that was typed into it masked."""
+        return masked(f"{self.verb} {address(self.url).partition('?')[0]}")
 
     def check(self) -> None:
         """Raise a UsageError for what cannot be meant, before anything is sent."""
