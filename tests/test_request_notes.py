@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
-from tests.scripted_server import Answer
+from connector.api.client import Client
+from connector.errors import ConnectorError
+from tests.fake_clock import FakeClock
+from tests.scripted_server import DROP_AFTER_READING, Answer, Fault, Received
 from tests.test_request import answering
 
 
@@ -35,3 +39,31 @@ def test_a_list_inside_an_object_that_goes_on_is_told(said: dict[str, str]) -> N
 def test_a_byte_order_mark_is_no_part_of_json() -> None:
     with answering(Answer(body=b'\xef\xbb\xbf{"a": 1}')) as (_, stripe):
         assert stripe.request("GET", "x").to_arrow().to_pylist() == [{"a": 1}]
+
+
+def test_a_row_whose_request_gets_no_response_fails_alone() -> None:
+    rows = pa.table({"id": ["a", "b", "c"]})
+
+    def step(request: Received) -> Answer | Fault:
+        return DROP_AFTER_READING if request.path.endswith("/b") else Answer(body={"id": request.path[-1]})
+
+    with answering(step) as (_, stripe):
+        stripe._client = Client(stripe.connection, clock=FakeClock())
+        found = stripe.request("GET", "x/{id}", source=rows)
+        assert found.to_arrow().column("id").to_pylist() == ["a", "c"]
+    (failure,) = found.report.failures
+    assert "No response from" in failure
+
+
+@pytest.mark.parametrize(
+    ("step", "sent"), [(Answer(403), 20), (Answer(404), 30)], ids=["a_key_that_may_not", "objects_that_are_gone"]
+)
+def test_where_the_first_twenty_fail_for_no_fault_of_theirs_no_more_are_sent(step: Answer, sent: int) -> None:
+    with answering(step) as (server, stripe):
+        found = stripe.request("GET", "x/{id}", source=pa.table({"id": [str(number) for number in range(30)]}))
+        if sent == 20:
+            with pytest.raises(ConnectorError, match=r"The first 20 requests have failed, so no more were sent: .*403"):
+                found.to_arrow()
+        else:
+            found.to_arrow()
+    assert (len(server.requests), len(found.report.failures)) == (sent, sent)
