@@ -181,10 +181,10 @@ class Stripe:
         asked = Request(
             method,
             url,
-            query=[query] if isinstance(query, str) else query,
+            query=query,
             headers=headers,
             body=body,
-            form=[form] if isinstance(form, str) else form,
+            form=form,
             json=json,
             multipart=multipart,
             filter=filter,
@@ -197,10 +197,10 @@ class Stripe:
             stripe_version=stripe_version,
             stripe_account=stripe_account,
             apply=apply,
-            allow=list_of(allow),
+            allow=allow,
             allow_live=allow_live,
             save=save,
-            key=list_of(key),
+            key=key,
             replace=replace,
         )
         return request(self._api(), asked, progress)

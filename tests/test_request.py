@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -231,6 +232,17 @@ def test_a_filter_that_cannot_be_read_sends_nothing(text: str) -> None:
 def test_a_filter_that_picks_no_objects_is_one_clear_line(stripe: Stripe) -> None:
     with pytest.raises(DataError, match=r"The filter \$\.data\[\*\]\.id picks text where an object is needed"):
         stripe.request("GET", "customers", filter="$.data[*].id").to_arrow()
+
+
+# What is shown of a result
+
+
+def test_a_sent_get_says_so_before_its_rows_are_read() -> None:
+    with answering(listed({"id": "a"})) as (_, stripe):
+        found = stripe.request("GET", "x")
+        assert re.fullmatch(r"<GET /v1/x: sent, 200, \d+ bytes, rows not read yet>", repr(found))
+        found.to_arrow()
+        assert repr(found) == "<GET /v1/x: 1 column, 1 row>"
 
 
 # Pages

@@ -28,7 +28,7 @@ def test_the_examples_of_the_page_run(connector: Run, tmp_path: Path) -> None:
     assert (code, out) == (0, ""), err
     found = pq.read_table(tmp_path / "events.parquet")
     assert set(found.column("type").to_pylist()) == {"invoice.paid"}
-    assert f"GET /v1/events: {found.num_rows} rows" in err
+    assert re.search(rf"GET /v1/events: {found.num_rows} rows, .* s, written to events.parquet\n", err)
 
 
 def test_rows_go_to_stdout_and_everything_else_to_stderr(connector: Run) -> None:
@@ -45,6 +45,7 @@ def test_rows_go_to_stdout_and_everything_else_to_stderr(connector: Run) -> None
 def test_every_kind_of_file_takes_the_rows(suffix: str, connector: Run, tmp_path: Path) -> None:
     code, _, err = connector("request", "GET", "payouts", "--to", f"payouts.{suffix}", "--table", "payouts")
     assert code == 0, err
+    assert f", written to {'payouts of ' if suffix == 'duckdb' else ''}payouts.{suffix}\n" in err
     assert (tmp_path / f"payouts.{suffix}").stat().st_size > 100
 
 
@@ -246,7 +247,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "money": (["POST", "refunds", "--apply"], 2, "--allow money"),
     "deletion": (["DELETE", "customers/cus_1", "--apply"], 2, "--allow delete"),
     "stranger": (["GET", "https://example.com/"], 2, "--no-auth"),
-    "raw_and_pages": (["GET", "x", "--raw", "--paginate"], 2, "--raw is one answer"),
+    "raw_and_pages": (["GET", "x", "--raw", "--paginate"], 2, "--raw is one response"),
     "key_for_a_file": (["GET", "x", "--key", "id", "--to", "x.csv"], 2, "--key is for"),
     "replace_of_nothing": (["GET", "x", "--replace"], 2, "--replace is for --save"),
     "raw_into_a_database": (["POST", "customers", "--apply", "--raw", "--to", "x.duckdb"], 2, "not to a database"),

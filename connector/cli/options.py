@@ -129,6 +129,15 @@ class Output:
         form = self._form or ("csv" if self.to in (None, "-") else None)
         return WriteOptions(format=form, excel_csv=self._csv_excel, time_zone=time_zone, table=self.table or table)
 
+    def told(self, result: Result, table: str | None) -> list[str]:
+        """Return the lines of a report, the first of them with where the rows were written."""
+        first, *others = result.report.lines()
+        if self.to in (None, "-"):
+            return [first, *others]
+        name = None if self.is_file else self.table or table
+        where = f"{name} of {self.to}" if name else self.to
+        return [f"{first}, written to {where}", *others]
+
 
 def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Return a decorator that adds options to a command, in this order."""

@@ -83,10 +83,9 @@ def request(stripe: Stripe, output: Output, **options: Any) -> int:
     wanted = limit if raw or options["save"] else output.limit(limit)
     name = f"{options['method'].upper()} {options['url']}"
     with progress(name) as watch:
-        asked = {**options, "authenticate": not options["no_auth"], "limit": wanted, "progress": watch}
-        asked |= {"key": key if options["save"] else ()}
-        del asked["no_auth"]
-        result = stripe.request(asked.pop("method"), asked.pop("url"), **asked)
+        options |= {"authenticate": not options.pop("no_auth"), "limit": wanted, "progress": watch}
+        options |= {"key": key if options["save"] else ()}
+        result = stripe.request(options.pop("method"), options.pop("url"), **options)
         has_rows = not (result.plan or raw or result.is_binary)
         if has_rows:
             _give_rows(result, output, table, key, stripe.connection.time_zone)
@@ -97,7 +96,7 @@ def request(stripe: Stripe, output: Output, **options: Any) -> int:
         _give_raw(result, output, is_wanted_raw=raw)
         return 0
     output.show(result, limit)
-    say(result.report.lines())
+    say(output.told(result, table))
     return 1 if result.report.failures else 0
 
 
@@ -123,7 +122,7 @@ def _give_rows(result: RequestResult, output: Output, table: str | None, key: li
 def _check(output: Output, options: dict[str, Any], key: list[str], *, raw: bool) -> None:
     """Refuse what cannot go together, before anything is sent."""
     if raw and (options["paginate"] or options["source"] or options["filter"] or options["explode"] or options["save"]):
-        raise click.UsageError("--raw is one answer as it came: leave out what is about rows.")
+        raise click.UsageError("--raw is one response as it came: leave out what is about rows.")
     if raw and output.to and not output.is_file:
         raise click.UsageError("--raw goes to a file or to standard output, not to a database.")
     if key and not options["save"] and (output.to is None or output.is_file):

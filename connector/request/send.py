@@ -26,6 +26,7 @@ from connector.request.jsonpath import RowFilter
 from connector.request.saving import Saving
 from connector.request.template import Request, body_as_written, call_of, placeholders
 from connector.result import Report, Result
+from connector.words import count_of
 
 
 class RequestResult(Result):
@@ -37,7 +38,10 @@ class RequestResult(Result):
         self._collector = collector
 
     def __repr__(self) -> str:
-        return self.plan or super().__repr__()
+        if self.plan or self._collector.single is None or self._collector.single.sent is None:
+            return self.plan or super().__repr__()
+        sent = f"sent, {self.status}, {count_of(len(self.raw), 'byte')}"
+        return super().__repr__().replace("not read yet", f"{sent}, rows not read yet")
 
     @property
     def response(self) -> Response:

@@ -20,6 +20,7 @@ from connector.config import CHECKS
 from connector.errors import UsageError
 from connector.masking import masked
 from connector.request.multipart import ANY_BYTES, form_data, is_json, parse_headers, raw_body
+from connector.words import list_of
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _FULL = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
@@ -60,7 +61,7 @@ class Request:
     stripe_version: str | None = None
     stripe_account: str | None = None
     apply: bool = False
-    allow: Texts = ()
+    allow: str | Iterable[str] = ()
     allow_live: bool = False
     save: str | None = None
     key: Texts = ()
@@ -69,8 +70,7 @@ class Request:
     def __post_init__(self) -> None:
         for name in ("query", "headers", "form", "allow", "key"):
             value = getattr(self, name)
-            if isinstance(value, str):
-                object.__setattr__(self, name, [value])
+            object.__setattr__(self, name, value if isinstance(value, Mapping) else list_of(value))
 
     @property
     def verb(self) -> str:
@@ -185,7 +185,7 @@ def _stripe_headers(request: Request) -> dict[str, str]:
 
 def _body(request: Request, content_type: str | None, *, is_v2: bool) -> tuple[dict[str, Any], str | None]:
     """Return the one argument of a Call that holds the body, and its type; `content_type` is what the headers say."""
-    bodies = [name for name in ("body", "form", "json") if getattr(request, name) not in (None, (), [], {})]
+    bodies = [name for name in ("body", "form", "json") if getattr(request, name) not in (None, [], {})]
     if len(bodies) > 1 and not (request.multipart and bodies == ["body", "form"]):
         raise UsageError(f"A request has one body, not two: {' or '.join(bodies)}.")
     if request.multipart:
