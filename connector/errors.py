@@ -47,6 +47,9 @@ class ConnectorError(Exception):
 class ConnectorWarning(UserWarning):
     """What is worth telling of rows that were read all the same; reports hold it as notes."""
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(masked(message))
+
 
 class UsageError(ConnectorError):
     """What was asked cannot be understood; nothing was done."""

@@ -28,6 +28,7 @@ class Tampering:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.path = ""
+        self.status = 200
         self.content: bytes | None = None
         self.http = httpx.Client(base_url=sandbox.url, auth=(sandbox.key, ""))
         self._genuine = cache(lambda target: self.http.get(target).content)
@@ -37,7 +38,8 @@ class Tampering:
         content = self._genuine(request.target)
         self.genuine.setdefault(request.path, content)
         is_meant = request.path == self.path and self.content is not None
-        return Answer(200, {"Request-Id": "req_1"}, self.content if is_meant else content)
+        status = self.status if is_meant else 200
+        return Answer(status, {"Request-Id": "req_1"}, self.content if is_meant else content)
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +138,19 @@ def test_a_response_that_is_something_else_is_an_error_for_people(
     if isinstance(error, DataError):
         assert re.search(r"GET /v\d/\S+ \(200, request req_1\)", str(error))
         assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize("status", [204, 302, 400, 401, 403, 404, 429, 500])
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_refusal_of_any_shape_is_an_error_for_people(
+    name: str, status: int, tampering: Tampering, stripe: Stripe
+) -> None:
+    tampering.path, read = KINDS["page"]
+    tampering.content, tampering.status = WHOLE[name] * (status != 204), status
+    try:
+        assert "GET /v1/payouts" in str(outcome(read, stripe))
+    finally:
+        tampering.status = 200
 
 
 @pytest.mark.parametrize("levels", range(880, 1000, 8))

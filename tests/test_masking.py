@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.errors import ConnectorError, StripeError, UsageError
+from connector.errors import ConnectorError, ConnectorWarning, StripeError, UsageError
 from connector.masking import masked
 
 SECRETS = {
@@ -48,4 +48,5 @@ def test_what_is_no_secret_is_shown_as_it_is(text: str) -> None:
 def test_no_error_shows_a_secret() -> None:
     assert str(UsageError("postgresql://u:pw@h")) == "postgresql://u:…@h"
     assert str(StripeError("No such customer: sk_live_abc", status=404)) == "No such customer: sk_live_…"
+    assert str(ConnectorWarning("whsec_abc")) == "whsec_…"
     assert repr(ConnectorError("pwd=x")) == "ConnectorError('pwd=…')"

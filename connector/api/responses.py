@@ -66,7 +66,7 @@ class Response:
         """Return the `error` object of the content, keys masked by `hide`; empty where there is none."""
         try:
             body = msgspec.json.decode(hide(self.content.decode("utf-8", "replace")))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return {}
         error = body.get("error") if isinstance(body, dict) else None
         return error if isinstance(error, dict) else {}
