@@ -52,7 +52,7 @@ class ConnectorWarning(UserWarning):
 
 
 class UsageError(ConnectorError):
-    """What was asked cannot be understood; nothing was done."""
+    """The request cannot be understood; nothing was done."""
 
     exit_code = 2
 

@@ -15,7 +15,7 @@ _DAY_SECONDS = 86_400
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was tried: what, whether it went well, and what was found or has to be done."""
+    """One thing that was tried: what, whether it went well, and what came of it or has to be done."""
 
     what: str
     good: bool

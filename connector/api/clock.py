@@ -27,7 +27,7 @@ class LocalClock:
 
 
 class StripeClock:
-    """What Stripe's clock showed at a moment of ours, as far as the `Date` headers of its answers tell.
+    """What Stripe's clock showed at a moment of ours, as far as the `Date` headers of its responses tell.
 
     A `Date` is written before the response arrives and cut to whole seconds, so `Date` less the moment of arrival is
     always too small a distance between the clocks, and the largest one seen is the nearest to the truth. The

@@ -131,7 +131,7 @@ class Limits:
                 self._lower(turn.endpoint, turn, kind)
 
     def succeeded(self, turn: Turn) -> None:
-        """Speed up a little after an answer that is not a 429."""
+        """Speed up a little after a response that is not a 429."""
         with self._changed:
             self.account.raise_both()
             turn.endpoint.raise_both()

@@ -23,7 +23,7 @@ from connector.api.records import (
     embedded_lists,
     ids_of,
     keys_of,
-    listed,
+    list_in,
     matching,
     path_part,
     rows_at,
@@ -141,10 +141,10 @@ class PageReader:
             yield from selection.parents[parent.column]
             return
         for page in self.read(self._endpoints[parent.table], Selection()):
-            yield from ids_of(self._asked(parent, page))
+            yield from ids_of(self._with_lists(parent, page))
 
-    def _asked(self, parent: Parent, page: Page) -> Page:
-        """Return the page of a parent's records with those only whose lists are asked for."""
+    def _with_lists(self, parent: Parent, page: Page) -> Page:
+        """Return the page of a parent's records with those only whose lists are read."""
         table = self._endpoints[parent.table]
         columns = {name: table.column(name) for name in parent.where}
         for name, column in columns.items():
@@ -179,7 +179,7 @@ class PageReader:
 
     def children(self, endpoint: Endpoint, parents: Page, selection: Selection | None = None) -> Iterator[Page]:
         """Yield the children of one page of parents: those that came with it, fetching only what was cut off."""
-        selection, parents = selection or Selection(), self._asked(endpoint.parents[0], parents)
+        selection, parents = selection or Selection(), self._with_lists(endpoint.parents[0], parents)
         if not endpoint.embedded:
             for owner in ids_of(parents):
                 yield from self._children_of(endpoint, selection, [owner])
@@ -207,12 +207,12 @@ class PageReader:
                 seen = frozenset(recent)
                 listing = visited.restarted(self._behind_deleted_cursor(listing, recent, oldest))
                 continue
-            found = listed(response, is_strict=listing.paging != "none")
-            page = Page(bytes(found.data), 0, response.sent_at, origin=response.name)
+            listed = list_in(response, is_strict=listing.paging != "none")
+            page = Page(bytes(listed.data), 0, response.sent_at, origin=response.name)
             keys = keys_of(page, need_id=listing.has_ids)
             page = replace(page, count=len(keys))
             yield from unseen(page, set(seen)) if seen else [page]
-            further = _further(listing, found, response, keys[-1].id if keys else None)
+            further = _further(listing, listed, response, keys[-1].id if keys else None)
             if further is None:
                 return
             recent.extend(key.id for key in keys if key.id is not None)
@@ -254,16 +254,16 @@ class PageReader:
         return True
 
 
-def _further(listing: Listing, found: ListResponse, response: Response, last_id: str | None) -> Listing | None:
+def _further(listing: Listing, listed: ListResponse, response: Response, last_id: str | None) -> Listing | None:
     """Return what to ask for after a response: behind its last record, or the page that it names; None at the end."""
     if listing.paging == "url":  # which holds the parameters already
-        return replace(listing, path=found.next_page_url, parameters={}) if found.next_page_url else None
-    if not found.has_more:
+        return replace(listing, path=listed.next_page_url, parameters={}) if listed.next_page_url else None
+    if not listed.has_more:
         return None
     if listing.paging == "none":
         raise DataError(f'{response.name} has more, but the definition says paging = "none".')
-    if listing.paging == "page" and found.next_page:
-        return replace(listing, parameters={**listing.parameters, "page": found.next_page})
+    if listing.paging == "page" and listed.next_page:
+        return replace(listing, parameters={**listing.parameters, "page": listed.next_page})
     if listing.paging == "page" or last_id is None:
         raise DataError(f"{response.name} has more, but gave no record to go on from.")
     return replace(listing, cursor=last_id)

@@ -97,12 +97,12 @@ def decoded_part(part: bytes | Raw, kind: Any, origin: str) -> Any:
         raise DataError(f"{origin} is not what it should be: {error}.") from None
 
 
-def listed(response: Response, *, is_strict: bool = True) -> ListResponse:
+def list_in(response: Response, *, is_strict: bool = True) -> ListResponse:
     """Return the list that a response is; unless `is_strict`, one that does not say whether it goes on will do."""
-    found: ListResponse = decoded(response, ListResponse)
-    if found.problem and (is_strict or found.object not in (None, *LIST_OBJECTS)):
-        raise DataError(f"{response.name} {found.problem}.")
-    return found
+    listed: ListResponse = decoded(response, ListResponse)
+    if listed.problem and (is_strict or listed.object not in (None, *LIST_OBJECTS)):
+        raise DataError(f"{response.name} {listed.problem}.")
+    return listed
 
 
 def keys_of(page: Page, *, need_id: bool = False) -> list[RecordKey]:
@@ -204,10 +204,10 @@ def embedded_lists(page: Page, path: Sequence[str]) -> tuple[list[bytes], list[s
 
 def _list_at(fields: Mapping[str, Raw], path: Sequence[str], origin: str) -> ListResponse | None:
     """Return the list that stands at `path` in a record, or None where the record came without it."""
-    found: ListResponse | None = _part_at(fields, path, ListResponse | None, origin)
-    if found is not None and found.problem:
-        raise DataError(f"{origin} {found.problem}.")
-    return found
+    listed: ListResponse | None = _part_at(fields, path, ListResponse | None, origin)
+    if listed is not None and listed.problem:
+        raise DataError(f"{origin} {listed.problem}.")
+    return listed
 
 
 def path_part(value: str) -> str:

@@ -47,4 +47,4 @@ def extract(stripe: Stripe, output: Output, endpoint: str, limit: int | None, **
         )
         output.read_or_write(result, endpoint, stripe.connection.time_zone)
     output.show(result, limit, "--columns picks, --to FILE writes them all")
-    say(output.told(result, endpoint))
+    say(output.report_lines(result, endpoint))

@@ -129,7 +129,7 @@ class Output:
         form = self._form or ("csv" if self.to in (None, "-") else None)
         return WriteOptions(format=form, excel_csv=self._csv_excel, time_zone=time_zone, table=self.table or table)
 
-    def told(self, result: Result, table: str | None) -> list[str]:
+    def report_lines(self, result: Result, table: str | None) -> list[str]:
         """Return the lines of a report, the first of them with where the rows were written."""
         first, *others = result.report.lines()
         if self.to in (None, "-"):

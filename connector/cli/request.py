@@ -96,7 +96,7 @@ def request(stripe: Stripe, output: Output, **options: Any) -> int:
         _give_raw(result, output, is_wanted_raw=raw)
         return 0
     output.show(result, limit)
-    say(output.told(result, table))
+    say(output.report_lines(result, table))
     return 1 if result.report.failures else 0
 
 

@@ -1,1 +1,1 @@
-"""The verb request: any other call, its answer as rows."""
+"""The verb request: any other call, its response as rows."""

@@ -106,8 +106,8 @@ def request(api: Api, spec: Request, progress: ReadWatch | None = None) -> Reque
     collector.single = Exchange(sent=collector.send(call))
     result = RequestResult(collector)
     if saving is not None:
-        kept = result.to_arrow()
-        result.report.notes += saving.save(collector.shape, kept)
+        rows_to_save = result.to_arrow()
+        result.report.notes += saving.save(collector.shape, rows_to_save)
     return result
 
 
