@@ -19,6 +19,7 @@ NO_METHOD = {
     "init": "writes a file for `sync`; in Python the arguments of sync say the same",
     "endpoints": "stripe.endpoints holds the definitions: stripe.endpoints['invoices'].columns",
 }
+_PRINTS = "how a command prints; a method returns its report"
 # Options that the method calls otherwise, and why; "" where Python has no need of it.
 RENAMED = {
     ("dates", "time_zone"): ("", "the connection has it: Stripe(time_zone=…)"),
@@ -31,7 +32,11 @@ RENAMED = {
     ("request", "raw"): ("", "the result has it: .raw"),
     ("state", "reset"): ("", "a method of its own: Stripe.reset(config, endpoints)"),
     ("sync", "config"): ("endpoints", "the path of a config, or endpoints by name"),
-    ("sync", "log_format"): ("", "how a command prints; a method returns its report"),
+    ("sync", "log_format"): ("", _PRINTS),
+    ("extract", "quiet"): ("", _PRINTS),
+    ("load", "quiet"): ("", _PRINTS),
+    ("request", "quiet"): ("", _PRINTS),
+    ("sync", "quiet"): ("", _PRINTS),
     ("sync", "connection"): ("", "Stripe(name) is the connection"),
     ("sync", "api_base"): ("", "Stripe(api_base=…) is the host"),
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli.options import Output, connection_options, output_options, progress, say
+from connector.cli.options import Output, connection_options, output_options, progress, quiet_option, tell
 
 if TYPE_CHECKING:
     from connector.stripe import Stripe
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Refuse conditions that Stripe cannot narrow by.")
 @click.option("--major", is_flag=True, help="Amounts in major units, as 19.99 for 1999 usd; JPY has none, KWD three.")
 @output_options
+@quiet_option
 @connection_options
 def extract(stripe: Stripe, output: Output, endpoint: str, limit: int | None, **options: Any) -> None:
     """Read one endpoint into a flat, typed table: a file, a database table, or the terminal.
@@ -47,4 +48,4 @@ def extract(stripe: Stripe, output: Output, endpoint: str, limit: int | None, **
         )
         output.read_or_write(result, endpoint, stripe.connection.time_zone)
     output.show(result, limit, "--columns picks, --to FILE writes them all")
-    say(output.report_lines(result, endpoint))
+    tell(output.report_lines(result, endpoint), result.report.failed())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from connector.cli.options import expanded, pairs, say
+from connector.cli.options import expanded, is_quiet, pairs, quiet_option, tell
 from connector.files.formats import FORMATS, ReadOptions
 
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
@@ -44,6 +45,7 @@ MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 @click.option("--sheet", metavar="NAME", help="Of an Excel file. [the first]")
 @click.option("--query", metavar="SELECT", help="What to read from a source database, instead of a table.")
 @click.option("--source-table", metavar="NAME", help="The table of a source database, where its URL names none.")
+@quiet_option
 def load(source: str, to: str, **options: Any) -> int:
     """Merge any table into a database, by key: insert what is new, update what differs, all or nothing.
 
@@ -79,12 +81,12 @@ def load(source: str, to: str, **options: Any) -> int:
         table=options["source_table"],
         query=options["query"],
     )
-    with LoadProgress("load") as progress:
+    with contextlib.nullcontext() if is_quiet() else LoadProgress("load") as progress:
         report = load_rows(
             expanded(source, "SOURCE"), expanded(to, "--to"), options["table"], loading,
             reading=reading, progress=progress,
         )  # fmt: skip
-    say(report.lines())
+    tell(report.lines(), report.lines() if report.counts.rejected else ())
     return 1 if report.counts.rejected else 0
 
 

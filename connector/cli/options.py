@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -21,6 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 SHOWN = "table"  # the one form of rows that is for the terminal alone
 _SUFFIXES = ", ".join(each.suffixes[0] for each in FORMATS.values())
 PREVIEW_ROWS = 20
+_QUIET = "connector.quiet"
 
 
 def connection_options(command: Command) -> Command:
@@ -174,8 +176,30 @@ def say(lines: Iterable[str]) -> None:
         click.echo(masked(line), err=True)
 
 
+def quiet_option(command: Command) -> Command:
+    """Add --quiet, which `progress` and `tell` heed."""
+
+    @click.option("--quiet", is_flag=True, help="Say nothing but what failed, as for cron.")
+    @functools.wraps(command)
+    def with_quiet(*, quiet: bool, **options: Any) -> Any:
+        click.get_current_context().meta[_QUIET] = quiet
+        return command(**options)
+
+    return with_quiet  # type: ignore[return-value]
+
+
+def tell(lines: Iterable[str], failed: Iterable[str] = ()) -> None:
+    """Print a report on stderr; with --quiet no more of it than what failed."""
+    say(failed if is_quiet() else lines)
+
+
+def is_quiet() -> bool:
+    """Say whether the command was given --quiet."""
+    return bool(click.get_current_context().meta.get(_QUIET))
+
+
 def progress(name: str) -> Any:
-    """Return what shows how far the reading of `name` has come."""
+    """Return what shows how far the reading of `name` has come; with --quiet nothing does."""
     from connector.cli.progress import ReadProgress
 
-    return ReadProgress(name)
+    return contextlib.nullcontext() if is_quiet() else ReadProgress(name)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli.options import Output, connection_options, output_options, progress, say, with_options
+from connector.cli.options import (
+    Output,
+    connection_options,
+    output_options,
+    progress,
+    quiet_option,
+    say,
+    tell,
+    with_options,
+)
 from connector.errors import ConnectorError, TargetError
 from connector.words import count_of
 
@@ -62,6 +71,7 @@ _SAYS_WHAT_TO_KEEP = (
 @click.argument("url")
 @with_options(*_SAYS_WHAT_TO_SEND, *_ALLOWS_IT, *_SAYS_WHAT_TO_KEEP)
 @output_options
+@quiet_option
 @connection_options
 def request(stripe: Stripe, output: Output, **options: Any) -> int:
     """Send any call: a path of the API, or a full URL. The response is flattened into typed columns.
@@ -96,7 +106,7 @@ def request(stripe: Stripe, output: Output, **options: Any) -> int:
         _give_raw(result, output, is_wanted_raw=raw)
         return 0
     output.show(result, limit)
-    say(output.report_lines(result, table))
+    tell(output.report_lines(result, table), result.report.failed())
     return 1 if result.report.failures else 0
 
 
