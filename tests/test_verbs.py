@@ -16,10 +16,13 @@ from connector.cli.options import connection_options, output_options
 NO_METHOD = {
     "demo": "shows the connector to somebody who has not written anything yet",
     "sandbox": "runs until Ctrl-C; in Python it is connector.sandbox.Sandbox, a context manager",
+    "apply": "stripe.read_plan(file).apply(…): a plan is an object first",
     "init": "writes a file for `sync`; in Python the arguments of sync say the same",
     "endpoints": "stripe.endpoints holds the definitions: stripe.endpoints['invoices'].columns",
 }
 _PRINTS = "how a command prints; a method returns its report"
+_READING = ("format", "encoding", "delimiter", "sheet", "query", "source_table")
+_SENDING = ("apply", "allow", "allow_live", "resend", "max_errors")
 # Options that the method calls otherwise, and why; "" where Python has no need of it.
 RENAMED = {
     ("dates", "time_zone"): ("", "the connection has it: Stripe(time_zone=…)"),
@@ -37,6 +40,12 @@ RENAMED = {
     ("load", "quiet"): ("", _PRINTS),
     ("request", "quiet"): ("", _PRINTS),
     ("sync", "quiet"): ("", _PRINTS),
+    ("write", "from"): ("rows", "from is a word of Python"),
+    **{("write", name): ("reading", "one object says how a file or a query is read") for name in _READING},
+    **{("write", name): ("", "stripe.write(…).apply(…) takes it") for name in _SENDING},
+    ("write", "plan_file"): ("", "stripe.write(…).save(file)"),
+    ("write", "results"): ("", "the report has them: .results"),
+    ("write", "rejects"): ("", "the report has them: .write_rejects(source, file)"),
     ("sync", "connection"): ("", "Stripe(name) is the connection"),
     ("sync", "api_base"): ("", "Stripe(api_base=…) is the host"),
 }
@@ -44,6 +53,7 @@ RENAMED = {
 PYTHON_ONLY = {
     "progress": "a function that is called with the report as it grows: bars on a terminal",
     "watch": "a function that is called with each run as it grows: bars on a terminal",
+    "parameters": "set= as keywords, of one call: charge='ch_1'",
     "conditions": "where= as keywords: status='paid'",
     "json": "an object that becomes JSON",
     "stripe_account": "--account is the connection's: Stripe(account=…)",
