@@ -144,6 +144,21 @@ def test_the_python_of_the_page_on_outputs_runs(capfd: pytest.CaptureFixture[str
     assert "usd" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("name", commands.commands)
+def test_every_command_and_option_can_be_found(name: str) -> None:
+    page = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    assert re.search(rf"connector {name}\b", README)
+    for option in commands.commands[name].params:
+        assert all(each in page for each in option.opts if each.startswith("-"))
+
+
+def test_what_the_readme_writes_is_what_the_page_on_writes_runs() -> None:
+    examples = re.findall(r"^uv run (connector (?:write|apply) .*)$", README, re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert f"    {example}\n" in PAGE_ON_WRITES
+
+
 def test_every_word_of_a_definition_is_explained() -> None:
     page = (ROOT / "docs/definitions.md").read_text(encoding="utf-8")
     for word in (*KEYS, *TYPES, "child", "omit", "many", "wildcard", "required", "parameter", "column", "kind"):

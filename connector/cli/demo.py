@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from connector.sandbox import Sandbox
     from connector.sync.journal import Run
 
-FILE = "stripe.duckdb"
+FILE = "demo.duckdb"
 TABLES = ("customers", "products", "subscriptions", "subscription_items", "invoices", "charges", "refunds", "payouts",
           "balance")  # fmt: skip
 _CHANGED_CUSTOMERS = 3
@@ -52,8 +52,8 @@ Everything is in {file}, for any tool that speaks SQL:
 
   uvx --from duckdb-cli duckdb {file} "select status, count(*) from invoices group by 1"
 
-A second `{demo}` shows a second run. Or take your own account (a restricted key that may only read is
-enough), in a folder of its own or after deleting {file}, so that its rows do not stand beside the demo's:
+A second `{demo}` shows a second run. Or take your own account; a restricted key that may only read is
+enough:
 
   export STRIPE_API_KEY=rk_test_…
   {check}
