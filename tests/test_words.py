@@ -23,7 +23,7 @@ def test_one_is_not_many(number: int, noun: str, wanted: str) -> None:
     assert count_of(number, noun) == wanted
 
 
-@pytest.mark.parametrize("room", ["result.py", "cli", "extract", "load", "request", "sync"])
+@pytest.mark.parametrize("room", ["apply", "cli", "extract", "load", "request", "result.py", "sync"])
 def test_no_report_bends_a_noun_by_itself(room: str) -> None:
     files = [PACKAGE / room] if room.endswith(".py") else sorted((PACKAGE / room).rglob("*.py"))
     for file in files:

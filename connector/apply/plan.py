@@ -18,6 +18,7 @@ from connector.apply.effects import Amounts, Change, Effect, RowError
 from connector.apply.gates import explained, flags
 from connector.definitions.actions import NEEDS, Actions
 from connector.errors import DataError, TargetError
+from connector.words import count_of
 
 _SHOWN_ERRORS = 20
 SHOWN_CHANGES = 5
@@ -69,7 +70,7 @@ class Plan:
             "done before": self.done,
             "in error": len(self.errors),
         }
-        lines = [f"{self.name}: {self.rows:,} rows of {self.source} → {self.account}, {mode} mode"]
+        lines = [f"{self.name}: {count_of(self.rows, 'row')} of {self.source} → {self.account}, {mode} mode"]
         lines += [f"  {word:<12} {count:>9,}" for word, count in counts.items()]
         lines += _some([f"  {error}" for error in self.errors], _SHOWN_ERRORS, "in error")
         lines += [f"  {_change(each)}" for each in self.changes[:SHOWN_CHANGES]]
@@ -89,9 +90,9 @@ class Plan:
                 amounts.add(effect.call.form or {})
         if amounts.rows:
             sums = ", ".join(f"{amount:,} {currency}" for currency, amount in sorted(amounts.by_currency.items()))
-            yield f"money: {amounts.rows:,} rows may move money{f', in minor units {sums}' if sums else ''}"
+            yield f"money: {count_of(amounts.rows, 'row')} may move money{f', in minor units {sums}' if sums else ''}"
         if deleting:
-            yield f"delete: {deleting:,} rows destroy something"
+            yield f"delete: {count_of(deleting, 'row')} to destroy something"
 
     # Files
 

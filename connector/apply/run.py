@@ -30,6 +30,7 @@ from connector.errors import (
     RateLimited,
     StripeError,
 )
+from connector.words import count_of
 
 KEY_SECONDS = 23 * 3600  # Stripe may forget a key after 24 hours
 WORKERS = 50
@@ -261,7 +262,7 @@ class Run:
         if is_hopeless and len(self._plan.effects) > _ALIKE:
             self._end(f"Stopped: the first {_ALIKE} rows failed alike.")
         if self._applying.max_errors is not None and failures >= self._applying.max_errors:
-            self._end(f"Stopped: {failures:,} rows failed.")
+            self._end(f"Stopped: {count_of(failures, 'row')} failed.")
         self._watch(done, len(self._plan.effects))
 
     def _end(self, why: str) -> None:

@@ -93,7 +93,7 @@ class WriteProgress(_Line):
 
     def __call__(self, done: int, total: int) -> None:
         """Show how many rows have been sent."""
-        self._tell(f"{done:,} of {total:,} rows  {self._per_second(done):,.0f} rows/s")
+        self._tell(f"{done:,} of {count_of(total, 'row')}  {self._per_second(done):,.0f} rows/s")
 
 
 class _JsonNote(logging.Formatter):

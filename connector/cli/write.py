@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from connector.cli.options import connection_options, expanded, pairs, say, with_options
+from connector.words import count_of
 
 if TYPE_CHECKING:
     from connector.apply.planned import Planned
@@ -130,7 +131,7 @@ def _write_rejects(planned: Planned, report: ApplyReport | None, to: str) -> Non
     plan = planned.plan
     report = report or ApplyReport(plan.name, plan.source, errors=plan.errors)
     count = report.write_rejects(planned.source, expanded(to, "--rejects"))
-    say([f"{count:,} rows to correct are in {to}"])
+    say([f"{count_of(count, 'row')} to correct in {to}"])
 
 
 def _writing(options: dict[str, Any]) -> dict[str, Any]:
