@@ -34,6 +34,10 @@ RENAMED = {
     ("request", "no_auth"): ("authenticate", "a parameter says yes, a flag says no"),
     ("request", "raw"): ("", "the result has it: .raw"),
     ("state", "reset"): ("", "a method of its own: Stripe.reset(config, endpoints)"),
+    ("state", "release"): ("", "a method of its own: Stripe.release(config)"),
+    ("state", "older_than"): ("", "the runs that it returns say when they began"),
+    ("check", "run"): ("config", "the same file"),
+    ("sync", "dry_run"): ("", "a method of its own: stripe.forecast"),
     ("sync", "config"): ("endpoints", "the path of a config, or endpoints by name"),
     ("sync", "log_format"): ("", _PRINTS),
     ("extract", "quiet"): ("", _PRINTS),
@@ -57,11 +61,12 @@ PYTHON_ONLY = {
     "conditions": "where= as keywords: status='paid'",
     "json": "an object that becomes JSON",
     "stripe_account": "--account is the connection's: Stripe(account=…)",
+    "config": "check of a config",
     "to": "a config names it",
     "since": "a config names it",
     "schema": "a config names it",
 }
-PENDING = {("sync", "only"), ("sync", "full"), ("sync", "dry_run")}
+PENDING = {("sync", "only"), ("sync", "full")}
 VERBS = [name for name in commands.commands if name not in NO_METHOD]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import pandas as pd
+import polars as pl
 
 from connector import Loading, LoadReport, Report, RequestResult, Result, Stripe, SyncReport, major, minor
 from connector.api.check import Check
@@ -24,6 +25,11 @@ with Stripe() as stripe:
     assert_type(rows.to_pandas(), pd.DataFrame)
     assert_type(rows.to_csv(Path("invoices.csv"), excel=True), int)
     assert_type(rows.to_parquet("invoices.parquet"), int)
+    assert_type(rows.to_jsonl("invoices.jsonl"), int)
+    assert_type(rows.to_excel("invoices.xlsx", sheet="Paid"), int)
+    assert_type(rows.to_polars(), pl.DataFrame)
+    for batch in rows:
+        assert_type(batch.num_rows, Any)  # pyarrow has no types of its own
     stripe.extract("invoices", ["status=paid"], limit="ten")  # type: ignore[arg-type]
 
     response = stripe.request("GET", "/v1/events", query={"type": "invoice.paid"}, filter="$.data[*]", paginate=True)
