@@ -9,12 +9,12 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import UsageError
 from connector.rows.currencies import EXPONENTS
-from connector.rows.money import divisor_sql, exponent, major, minor
+from connector.rows.money import divisor_sql, exponent, factor_sql, major, minor
 
 TEXT = pa.string()
 currencies = st.one_of(st.sampled_from(list(EXPONENTS)), st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=3))
@@ -171,3 +171,12 @@ def test_columns_that_are_no_amounts_are_refused_in_one_line() -> None:
 def test_decimals_of_minor_units_are_kept() -> None:
     amounts = pa.array([Decimal("0.123456789012")], pa.decimal128(38, 12))
     assert major(amounts, "usd").to_pylist() == [Decimal("0.00123456789012")]
+
+
+@given(amounts, st.sampled_from([*EXPONENTS, "usd", "EUR"]))
+@settings(max_examples=30, deadline=None)
+def test_a_factor_in_sql_is_exact(amount: int, currency: str) -> None:
+    product = f"cast({amount} as decimal(19,0)) * {factor_sql('c')}"
+    with duckdb.connect() as connection:
+        ((found,),) = connection.execute(f"select {product} from (select '{currency}' as c)").fetchall()
+    assert found == major(amount, currency)

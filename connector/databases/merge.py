@@ -120,6 +120,10 @@ class Dialect:
             f"ALTER TABLE {self.full(fresh)} RENAME TO {self.quote(table.name)}",
         )
 
+    def replace_view(self, view: Table, select: str) -> Sequence[str]:
+        """Return the statements that make a view, in the place of an older one of that name."""
+        return (f"CREATE OR REPLACE VIEW {self.full(view)} AS {select}",)
+
     def create_stage(self, name: str, target: str, columns: Sequence[str], place: str) -> str:
         """Return the statement that makes an empty stage with the target's own types, and a place for each row."""
         taken = ", ".join(f"t.{self.quote(column)}" for column in columns)

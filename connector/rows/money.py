@@ -6,7 +6,7 @@ One table says how many decimals a currency has; Python and SQL both read it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, TypeVar, overload
 
@@ -75,15 +75,28 @@ def divisor_sql(currency_column: str, exponents: Mapping[str, int] = EXPONENTS) 
 
     It is understood by DuckDB, Postgres and SQL Server. `currency_column` is SQL, quoted where it needs quotes.
     """
+    return _by_currency(currency_column, exponents, _power)
+
+
+def factor_sql(currency_column: str, exponents: Mapping[str, int] = EXPONENTS) -> str:
+    """Return the SQL expression that a decimal is multiplied by to be in major units, exact in every database."""
+    return _by_currency(currency_column, exponents, _fraction)
+
+
+def _by_currency(column: str, exponents: Mapping[str, int], number: Callable[[int], str]) -> str:
     cases = [
-        f"WHEN lower({currency_column}) IN ({_codes(decimals, exponents)}) THEN {_power(decimals)}"
+        f"WHEN lower({column}) IN ({_codes(decimals, exponents)}) THEN {number(decimals)}"
         for decimals in sorted(set(exponents.values()) - {USUAL})
     ]
-    return f"CASE WHEN {currency_column} IS NULL THEN NULL {' '.join(cases)} ELSE {_power(USUAL)} END"
+    return f"CASE WHEN {column} IS NULL THEN NULL {' '.join(cases)} ELSE {number(USUAL)} END"
 
 
 def _codes(decimals: int, exponents: Mapping[str, int]) -> str:
     return ", ".join(f"'{currency}'" for currency, known in exponents.items() if known == decimals)
+
+
+def _fraction(decimals: int) -> str:
+    return f"{10 ** (3 - decimals) / 1000:.3f}"
 
 
 def _power(decimals: int) -> str:

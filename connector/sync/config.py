@@ -23,7 +23,7 @@ from connector.errors import ConfigError, did_you_mean
 ALL = "all"
 DELETIONS = ("mark", "remove")
 _TOP = ("to", "schema", "since", "time_zone", "week_start", "endpoints", "connection", "connections", "definitions",
-        "sync", "lock_wait")  # fmt: skip
+        "sync", "lock_wait", "major")  # fmt: skip
 _TABLE = ("where", "exclude", "deletions", "prune", "since")
 
 
@@ -40,7 +40,10 @@ class TableRun:
 
 @dataclass(frozen=True)
 class RunFile:
-    """A sync's config: where to, which endpoints, how far back, and what is said of single ones."""
+    """A sync's config: where to, which endpoints, how far back, and what is said of single ones.
+
+    `major` asks for a view beside each table that has amounts, with these in major units.
+    """
 
     to: str
     schema: str | None = None
@@ -54,6 +57,7 @@ class RunFile:
     lock_wait_seconds: float = 0.0
     has_connections: bool = False
     path: Path | None = None
+    major: bool = False
 
     def table(self, name: str) -> TableRun:
         """Return what is said of one endpoint; the config's own `since` holds where it says nothing."""
@@ -125,6 +129,7 @@ class _Reader:
             lock_wait_seconds=self._seconds("lock_wait"),
             has_connections=self.has_connections,
             path=self.path,
+            major=self._flag("major", content),
         )
 
     def _table(self, name: str, said: Any) -> TableRun:
@@ -139,16 +144,20 @@ class _Reader:
         if deletions not in DELETIONS:
             near = did_you_mean(str(deletions), DELETIONS)
             raise ConfigError(f'{place}: deletions must be mark or remove, not "{deletions}".{near}')
-        if not isinstance(said.get("prune", False), bool):
-            raise ConfigError(f"{place}: prune must be true or false.")
         since = said.get("since")
         return TableRun(
             where=where,
             exclude=tuple(self._texts(f"sync.{name}.exclude", said.get("exclude", []))),
             deletions=deletions,
-            prune=said.get("prune", False),
+            prune=self._flag("prune", said, place),
             since=None if since is None else str(since),
         )
+
+    def _flag(self, key: str, values: Mapping[str, Any], place: str | None = None) -> bool:
+        value = values.get(key, False)
+        if not isinstance(value, bool):
+            raise ConfigError(f"{place or self.path}: {key} must be true or false.")
+        return value
 
     def _required(self, key: str) -> str:
         value = self._text(key)

@@ -24,6 +24,7 @@ from connector.sync.plan import Task
 from connector.sync.provenance import latest, refuse_other_rows, written_at
 from connector.sync.reading import Reading
 from connector.sync.report import SyncWatch
+from connector.sync.views import make_view
 
 COMMIT_ROWS = 5_000
 COMMIT_SECONDS = 5.0
@@ -85,6 +86,8 @@ class Family:
         refuse_other_rows(session, table, self._target.label)
         changes = session.prepare(table, reading.schema(), reading.task.keys.columns)
         self.changes += [f"{change}; this run fills it" for change in changes]
+        if reading.task.major:
+            make_view(session, table, reading.task.endpoint)
         changed_at, synced_at = latest(session, table, self._target.account)
         # These tell this run's rows from those of earlier ones, whatever the computer's clock did meanwhile.
         if synced_at:

@@ -25,7 +25,8 @@ QUIET = ("_changed_at", "_synced_at")
 class Task:
     """One endpoint to sync: what is asked of it, and the part of time that it is about.
 
-    `read` bounds what is read, `compared` the rows that are gone when they were not read.
+    `read` bounds what is read, `compared` the rows that are gone when they were not read; `major` asks for a view of
+    its amounts in major units.
     """
 
     endpoint: Endpoint
@@ -35,6 +36,7 @@ class Task:
     read: Interval
     compared: Interval
     conditions: tuple[Condition, ...] = ()
+    major: bool = False
 
     @property
     def name(self) -> str:
@@ -152,7 +154,7 @@ def _task(api: Api, run: RunFile, name: str) -> Task:
     sent = planned.selection.parameters.get(order.parameter, {}) if order and order.kind == "range" else {}
     read = Interval(sent.get("gte"), sent.get("lt"))
     listed = not run.everything or name in run.tables
-    task = Task(endpoint, said, planned, listed, read, since if said.prune else read, tuple(conditions))
+    task = Task(endpoint, said, planned, listed, read, since if said.prune else read, tuple(conditions), run.major)
     _check(task, conditions)
     return task
 

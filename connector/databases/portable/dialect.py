@@ -36,6 +36,7 @@ class PortableDialect(Dialect):
         preparer = engine.identifier_preparer
         self._opening, self._closing = preparer.initial_quote, preparer.final_quote
         self.name_limit_bytes = min(engine.max_identifier_length, _LONGEST_NAME_BYTES)
+        self._replaces_views = engine.name != "sqlite"
 
     def quote(self, name: str) -> str:
         """Return an identifier in this database's quotes, whatever stands in it."""
@@ -44,6 +45,12 @@ class PortableDialect(Dialect):
     def full(self, table: Table) -> str:
         """Return the whole name of a table, quoted; without a schema where there are none."""
         return super().full(table) if table.schema else self.quote(table.name)
+
+    def replace_view(self, view: Table, select: str) -> Sequence[str]:
+        """Return the statements that make a view, in the place of an older one of that name."""
+        if self._replaces_views:
+            return super().replace_view(view, select)
+        return (f"DROP VIEW IF EXISTS {self.full(view)}", f"CREATE VIEW {self.full(view)} AS {select}")
 
     def differs(self, columns: Mapping[str, str]) -> str:
         """Return the condition that one of these columns has changed; a null is a value."""

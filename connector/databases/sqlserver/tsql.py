@@ -119,6 +119,10 @@ class TSQL(Dialect):
             f"EXEC sp_rename {literal(self.full(fresh))}, {literal(table.name)}, N'OBJECT'",
         )
 
+    def replace_view(self, view: Table, select: str) -> Sequence[str]:
+        """Return the statement that makes a view, in the place of an older one of that name."""
+        return (f"CREATE OR ALTER VIEW {self.full(view)} AS {select}",)
+
     def create_stage(self, name: str, target: str, columns: Sequence[str], place: str) -> str:
         """Return the statement that makes an empty stage with the target's own types and collations.
 
