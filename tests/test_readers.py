@@ -404,9 +404,11 @@ def test_what_is_no_excel_file_is_told(tmp_path: Path) -> None:
     assert "a.xlsx is no Excel file" in failure(tmp_path, "a.xlsx", b"a,b\n")
 
 
-def test_excel_without_its_library_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_excel_without_its_library_names_the_line_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(MissingExtra, match=r"stripe-connector\[excel\]"):
+    with pytest.raises(MissingExtra, match=r"Reading Excel needs a library .* python-calamine"):
         opened(tmp_path, "a.xlsx", b"")
 
 
