@@ -24,7 +24,7 @@ from connector.rows.streams import Source, Target
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _SETTINGS = ("table",)
 _SQL_SERVER = {"mssql", "mssql+mssqlpython", "mssql+pymssql", "sqlserver"}
-_OF_FILES = ("format", "encoding", "delimiter", "sheet")
+_OF_FILES = ("format", "encoding", "delimiter", "sheet", "decimal", "date_format")
 
 
 def open_target(to: str, options: WriteOptions | None = None) -> Target:

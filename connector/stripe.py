@@ -340,13 +340,16 @@ class Stripe:
         sheet: str | None = None,
         query: str | None = None,
         source_table: str | None = None,
+        decimal: str | None = None,
+        date_format: str | None = None,
         progress: LoadWatch | None = None,
     ) -> LoadReport:
         """Merge any table into a database, by key and in one transaction; no key of Stripe's is needed for it.
 
         `Stripe.load(frame, "postgresql://…", "crm.leads", key="email")`. The source is a DataFrame, an Arrow table,
         a result of ours, a file name or a URL. `mapping` gives the source's column for a target's; format, encoding,
-        delimiter and sheet are about a source that is a file, query and source_table about one that is a database.
+        delimiter, sheet, decimal (",") and date_format ("dd.mm.yyyy") are about a source that is a file, query and
+        source_table about one that is a database.
         """
         from connector.files.formats import ReadOptions
         from connector.load.loading import Loading
@@ -365,7 +368,7 @@ class Stripe:
             allow_empty=allow_empty,
             lock_wait_seconds=lock_wait_seconds,
         )
-        reading = ReadOptions(format, encoding, delimiter, sheet, source_table, query)
+        reading = ReadOptions(format, encoding, delimiter, sheet, source_table, query, decimal, date_format)
         return load(source, to, table, loading, reading=reading, progress=progress)
 
     def requests_and_limit(self) -> tuple[int, float]:

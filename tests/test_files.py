@@ -333,3 +333,11 @@ def test_formats_that_cannot_be_told_are_usage_errors(name: str, options: WriteO
 def test_a_command_offers_every_format_that_there_is(command: str, others: list[str]) -> None:
     option = next(each for each in commands.commands[command].params if "--format" in each.opts)
     assert list(cast("click.Choice[str]", option.type).choices) == [*others, *FORMATS]
+
+
+@pytest.mark.parametrize(
+    "text", [" =1+1", "\u00a0=1+1", "\ufeff=1+1", "\u200b@x", "  \t +1", "\u2028=1", "\x00=1", "\u202e-1"]
+)
+def test_csv_for_excel_defuses_what_stands_behind_blanks_and_marks(text: str) -> None:
+    lines = written("csv", rows(a=(TEXT, [text])), excel_csv=True).decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(lines, newline="")))[1] == ["'" + text]

@@ -42,6 +42,8 @@ MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 @click.option("--format", "form", type=click.Choice([*FORMATS]), help="Of a source file whose name does not say it.")
 @click.option("--encoding", metavar="NAME", help="Of a text file, as cp1252. [UTF-8]")
 @click.option("--delimiter", metavar="C", help="Between the fields of a CSV file. [,]")
+@click.option("--decimal", metavar="SIGN", help="How a CSV file writes numbers: --decimal , for 1.234,56. [.]")
+@click.option("--date-format", metavar="FORMAT", help="How a CSV file writes dates, as dd.mm.yyyy. [2024-12-31]")
 @click.option("--sheet", metavar="NAME", help="Of an Excel file. [the first]")
 @click.option("--query", metavar="SELECT", help="What to read from a source database, instead of a table.")
 @click.option("--source-table", metavar="NAME", help="The table of a source database, where its URL names none.")
@@ -80,6 +82,8 @@ def load(source: str, to: str, **options: Any) -> int:
         sheet=options["sheet"],
         table=options["source_table"],
         query=options["query"],
+        decimal=options["decimal"],
+        date_format=options["date_format"],
     )
     with contextlib.nullcontext() if is_quiet() else LoadProgress("load") as progress:
         report = load_rows(

@@ -11,7 +11,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from connector.errors import DataError, UsageError
 from connector.files.formats import ReadOptions, Sink, WriteOptions
 from connector.files.text import TextFile, write_lines
 from connector.rows.batches import check_header
+from connector.rows.notation import Conversion, by_column, conversions, converted
 from connector.rows.render import TEXT, as_text, glue, is_text
 
 _BLOCK_BYTES = 4 * 2**20
@@ -31,19 +32,22 @@ _SCAN_BYTES = 16 * 2**20
 _MOST_BYTES = 2**31 - 1
 _LARGEST_FIELD = min(sys.maxsize, 2**31 - 1)  # a C long, which has 32 bits on Windows
 _NEEDS_QUOTES = '[",\r\n]|^$'
-_FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"  # spreadsheets take the full-width signs too
+# Spreadsheets take the full-width signs too, and pass over what cannot be seen before them.
+_FORMULA = r"^[\p{Z}\p{C}]*[=+\-@＝＋－＠]|^[\t\r\n]"
 _QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
-def open_reader(path: Path, label: str, options: ReadOptions) -> DelimitedReader:
+def open_reader(path: Path, label: str, options: ReadOptions) -> DelimitedReader | _Converted:
     """Open a CSV file."""
     delimiter = _NAMED.get(options.delimiter or "", options.delimiter)
     if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'):
         raise UsageError("A delimiter is one character, as ; or | (or tab), and no quote or letter beyond ASCII.")
-    return DelimitedReader(
+    notation = conversions(options.decimal, options.date_format)
+    reader = DelimitedReader(
         TextFile(path, label, options.encoding), delimiter or ("\t" if path.suffix.lower() == ".tsv" else None)
     )
+    return _Converted(reader, notation) if notation else reader
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,22 @@ class DelimitedReader:
                 )
             longest = max(longest, record.length_bytes)
         return longest
+
+
+class _Converted:
+    """The rows of a CSV file whose numbers and dates are written in another notation."""
+
+    is_text = True
+
+    def __init__(self, reader: DelimitedReader, notation: Sequence[Conversion]) -> None:
+        self.label, self.schema, self.row_label = reader.label, reader.schema, reader.row_label
+        self._reader = reader
+        self._wanted = by_column(reader.batches(), notation, len(reader.schema))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Return the rows from the first one on."""
+        for batch in self._reader.batches():
+            yield converted(batch, self._wanted)
 
 
 class _Blocks(io.FileIO):

@@ -28,7 +28,8 @@ class ReadOptions:
 
     The format of a file is told by its suffix when left out, the encoding is then UTF-8, or UTF-16 where a mark says
     so. The delimiter of CSV is a comma, a tab in .tsv files, and a semicolon (else a tab) where the header has no
-    comma but those. `table` and `query` are for databases.
+    comma but those. `decimal` and `date_format` say how CSV writes numbers and dates, as , and dd.mm.yyyy. `table` and
+    `query` are for databases.
     """
 
     format: str | None = None
@@ -37,12 +38,14 @@ class ReadOptions:
     sheet: str | None = None
     table: str | None = None
     query: str | None = None
+    decimal: str | None = None
+    date_format: str | None = None
 
     def refuse(self, what: str, *names: str) -> None:
         """Raise a UsageError for options that are given although they say nothing about `what`."""
         for name in names:
             if getattr(self, name) is not None:
-                raise UsageError(f"--{name} says nothing about {what}: leave it out.")
+                raise UsageError(f"--{name.replace('_', '-')} says nothing about {what}: leave it out.")
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,10 @@ class Format:
 FORMATS = {
     known.name: known
     for known in (
-        Format("csv", (".csv",), "csv", "csv", also_read=(".tsv", ".txt"), read_options=("encoding", "delimiter")),
+        Format(
+            "csv", (".csv",), "csv", "csv", also_read=(".tsv", ".txt"),
+            read_options=("encoding", "delimiter", "decimal", "date_format"),
+        ),
         Format("jsonl", (".jsonl", ".ndjson"), "jsonl", "jsonl", read_options=("encoding",)),
         Format("parquet", (".parquet",), "parquet", "parquet", is_text=False, has_lists=True),
         Format(

@@ -21,6 +21,8 @@ from connector.errors import DataError, TargetError, UsageError, did_you_mean
 from connector.load.loading import Loading, LoadReport, LoadWatch
 from connector.rows.batches import refuse_repeated, regroup
 from connector.rows.cast import Misfit, cast, guess_types, plain_schema
+from connector.rows.notation import notation_hints
+from connector.rows.render import is_text
 from connector.rows.streams import Source
 from connector.words import count_of
 
@@ -170,8 +172,11 @@ class _Load:
         limit = self.session.dialect.name_limit_bytes
         self.taken = {shorten(name, limit): origin for name, origin in self.taken.items()}
         self.key = tuple(shorten(name, limit) for name in self.key)
-        types = {each.name: self.session.type_of(each, is_key=each.name in self.key) for each in self._typed()}
+        fields = self._typed()
+        types = {each.name: self.session.type_of(each, is_key=each.name in self.key) for each in fields}
         self.session.create(table, types, self.key)
+        texts = [self.taken[each.name] for each in fields if is_text(each.type)]
+        self.report.notes += notation_hints(self.source, texts)
 
     def _fresh(self) -> Table:
         """Create the empty table that will stand in the place of the one that is there."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.errors import DataError
+from connector.rows.notation import notation_hint
 from connector.rows.parse import narrowed, parse_number, parsed, without_empty
 from connector.rows.render import as_text, glue, is_json, is_text
 from connector.rows.types import GUESSED, TextProfile
@@ -27,10 +28,10 @@ _DECIMAL_DIGITS = 38
 class Misfit(DataError):
     """A value that does not fit the type of its column; `column` is the column's name."""
 
-    def __init__(self, column: str, where: str, wanted: str) -> None:
+    def __init__(self, column: str, where: str, wanted: str, hint: str = "") -> None:
         super().__init__(
             f'{where}, column "{column}": the value does not fit the type {wanted}. '
-            "Correct it, or give the column another type."
+            f"Correct it, or give the column another type.{hint}"
         )
         self.column = column
 
@@ -66,10 +67,11 @@ def cast(batch: pa.RecordBatch, to: pa.Schema, place: int, row_label: Callable[[
         try:
             columns.append(_converted(column, given, wanted))
         except ValueError:  # Arrow's own errors are ValueErrors, too
-            misfits.append((_first_misfit(column, given, wanted), wanted))
+            row = _first_misfit(column, given, wanted)
+            misfits.append((row, wanted, notation_hint(column[row].as_py()) if is_text(column.type) else ""))
     if misfits:
-        row, wanted = min(misfits, key=lambda misfit: misfit[0])
-        raise Misfit(wanted.name, row_label(place + row), type_word(wanted))
+        row, wanted, hint = min(misfits, key=lambda misfit: misfit[0])
+        raise Misfit(wanted.name, row_label(place + row), type_word(wanted), hint)
     return pa.RecordBatch.from_arrays(columns, schema=to)
 
 

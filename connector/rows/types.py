@@ -217,9 +217,14 @@ class TextProfile:
         self._has_value = False
 
     @property
+    def form(self) -> Form | None:
+        """The first form that all values have, if one is left."""
+        return self._forms[0] if self._forms and self._has_value else None
+
+    @property
     def type(self) -> pa.DataType:
-        """The type of the first form that all values have; text where none is left."""
-        return self._forms[0].type if self._forms and self._has_value else pa.string()
+        """The type of that form; text where none is left."""
+        return self.form.type if self.form else pa.string()
 
     def add(self, column: pa.Array) -> None:
         """Take note of values."""
