@@ -255,8 +255,9 @@ def _open(transport: httpx.BaseTransport | None) -> httpx.Client:
 def _may_be_sent_again(request: Prepared, outcome: Response | Failure) -> bool:
     if isinstance(outcome, Failure):
         return not outcome.is_final and (request.is_repeatable or not outcome.was_sent)
-    if outcome.headers.get("Idempotent-Replayed", "").lower() == "true":
-        return False  # Stripe has kept this answer with its key, and gives no other
+    is_kept = outcome.headers.get("Idempotent-Replayed", "").lower() == "true"  # with its key: it gives no other
+    if is_kept or outcome.status == httpx.codes.NOT_IMPLEMENTED:
+        return False
     advice = outcome.headers.get("Stripe-Should-Retry", "").lower()
     if request.to_stripe and advice in {"true", "false"}:
         return advice == "true"
@@ -268,7 +269,7 @@ def _may_be_sent_again(request: Prepared, outcome: Response | Failure) -> bool:
 def _may_have_happened(outcome: Response | Failure) -> bool:
     if isinstance(outcome, Failure):
         return outcome.was_sent
-    return outcome.status >= httpx.codes.INTERNAL_SERVER_ERROR
+    return outcome.status >= httpx.codes.INTERNAL_SERVER_ERROR and outcome.status != httpx.codes.NOT_IMPLEMENTED
 
 
 def _is_settled(request: Prepared, outcome: Response | Failure) -> bool:
@@ -279,7 +280,7 @@ def _is_settled(request: Prepared, outcome: Response | Failure) -> bool:
     """
     if isinstance(outcome, Failure) or request.idempotency_key is None:
         return False
-    return outcome.status in {400, 402, 404, 424}
+    return outcome.status in {400, 402, 404, 424, 501}
 
 
 def _back_off_seconds(attempts: int) -> float:

@@ -167,14 +167,17 @@ class Planning:
 
     def _found(self, rows: list[_Row], mappers: list[Mapper]) -> Iterator[_Row]:
         """Yield the rows with the object that each means, where that has to be known; note those that mean none."""
-        needs_live = self._writing.match or (mappers[0].action.name == "update" and ID in mappers[0].action.ids)
-        if not needs_live:
+        action = mappers[0].action
+        if not self._writing.match and action.name != "update":
             yield from rows
+            return
+        if ID not in action.ids:
+            yield from map(self._with_setting, rows)
             return
         path = next(iter(self._writing.match), ID)
         values = dict.fromkeys(row.value for row in rows)
         before = self._api.client.statistics.requests
-        found = self._found_by(mappers[0].action, path, [*values], rows)
+        found = self._found_by(action, path, [*values], rows)
         self._plan.reads += self._api.client.statistics.requests - before
         repeated = Counter(row.value for row in rows)
         for row in rows:
@@ -198,6 +201,11 @@ class Planning:
             self._error(row, problem.column, str(problem))
             return False
         return True
+
+    def _with_setting(self, row: _Row) -> _Row:
+        """Read what there is one of, such as an account's settings: its path is its id."""
+        row.live = self._api.client.get(_path(row.action, row.sent.ids), endpoint=row.action.path).json()
+        return row
 
     def _found_by(self, action: Action, path: str, values: list[str], rows: list[_Row]) -> dict[str, list[Record]]:
         """Return the objects of each value; those below a parent are read one by one, by the ids of their rows."""

@@ -139,10 +139,10 @@ class Service:
         return record
 
     def _write(self, request: Request, operation: Operation, fault: Fault, caller: _Caller) -> Response:
+        form = parameters_of(request, operation)  # first: what Stripe would refuse is refused here, too
         handler = HANDLERS.get(operation.name)
         if handler is None:
             raise refusal("not_served", call=operation.name)
-        form = parameters_of(request, operation)
         tree = tree_of(form.get("expand", []), operation)
 
         def act() -> Response:
