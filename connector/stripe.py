@@ -249,7 +249,7 @@ class Stripe:
         source = None if rows is None else open_source(rows, reading)
         api, kept = self._api(), Ledger(ledger_path(ledger, self._config))
         with kept:
-            plan = Planning(api, self.actions, kept, writing).plan(object_name, action, source)
+            plan = Planning(api, kept, writing).plan(object_name, action, source)
         return Planned(api, kept, plan, source)
 
     def read_plan(self, path: str | Path, *, ledger: str | Path | None = None) -> Planned:
@@ -384,4 +384,4 @@ class Stripe:
         if self._client is None:
             self._client = Client(self.connection)
         zone = time_zone or self.connection.time_zone
-        return Api(self._client, self.endpoints, Calendar.system(zone, week_start or self._week_start))
+        return Api(self._client, self.endpoints, Calendar.system(zone, week_start or self._week_start), self.actions)

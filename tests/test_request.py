@@ -13,9 +13,10 @@ import pytest
 
 from connector import Stripe
 from connector.api.calls import Call, prepare
+from connector.apply.gates import missing, needed, permission
 from connector.config import Connection, Key
+from connector.definitions.actions import Actions
 from connector.errors import DataError, ObjectMissing, StripeError, TargetError, UsageError
-from connector.request.gates import HARMLESS, missing, needed, permission
 from connector.sandbox import Sandbox
 from tests.accounts import account
 from tests.scripted_server import Answer, Received, ScriptedServer, Step
@@ -134,28 +135,22 @@ MONEY = {
 def test_what_is_known_to_move_no_money_needs_no_more_than_apply(path: str) -> None:
     connection = Connection(Key(SECRET))
     call = prepare(Call("POST", f"/v1/{path}", form={"metadata": {"balance_due": "1"}}), connection)
-    assert needed(call, connection) == ["--apply"]
+    assert needed(call, connection, Actions()) == ["--apply"]
 
 
 @pytest.mark.parametrize("name", MONEY)
 def test_what_is_not_known_counts_as_money(name: str) -> None:
     connection = Connection(Key(SECRET), trusted_hosts=("x.example",))
-    flags = needed(prepare(MONEY[name], connection), connection)
+    flags = needed(prepare(MONEY[name], connection), connection, Actions())
     assert flags == ["--apply", "--allow money"]
     assert missing(flags, permission(apply=True, allow=["delete"], live=True)) == ["--allow money"]
     assert missing(flags, permission(apply=True, allow=["money,delete"], live=False)) == []
 
 
-def test_every_harmless_path_says_why_and_is_one_of_stripes() -> None:
-    from connector.sandbox.document import api
-
-    known = {each.path.count("/") for each in api.operations()}
-    for each in HARMLESS:
-        assert each.why
-        assert each.path.count("/") in known
-    paths = {"/".join("ID" if part.startswith("{") else part for part in each.path.split("/"))
-             for each in api.operations() if each.method == "POST"}  # fmt: skip
-    assert {each.path for each in HARMLESS} <= paths
+def test_what_nobody_has_decided_needs_both() -> None:
+    connection = Connection(Key(SECRET))
+    call = prepare(Call("POST", "/v1/accounts"), connection)
+    assert needed(call, connection, Actions()) == ["--apply", "--allow money", "--allow delete"]
 
 
 def test_an_unknown_permission_is_named() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from connector.api.client import Client
 from connector.api.records import decoded
 from connector.dates import Calendar
+from connector.definitions.actions import Actions
 from connector.definitions.endpoint import Endpoints
 
 
@@ -19,6 +20,7 @@ class Api:
     client: Client
     endpoints: Endpoints
     calendar: Calendar
+    actions: Actions = field(default_factory=Actions)
 
 
 class Dashboard(msgspec.Struct):

@@ -1,15 +1,20 @@
 """What has to be asked for by name before something is sent that may change something.
 
 Nothing is sent without --apply; with a key that is not a test key also --allow-live; what may delete needs
---allow delete, what may move money --allow money.
+--allow delete, what may move money --allow money. What a call needs stands in endpoints/actions; a call that no file
+there knows counts as moving money, a DELETE as deleting.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote_plus
 
-from connector.definitions.actions import NEEDS
+from connector.api.calls import Prepared
+from connector.config import Connection
+from connector.definitions.actions import NEEDS, Action, Actions
 from connector.errors import UsageError, did_you_mean
 
 
@@ -30,6 +35,31 @@ def permission(*, apply: bool, allow: Iterable[str], live: bool) -> Permission:
         if word not in NEEDS:
             raise UsageError(f'--allow takes {" and ".join(NEEDS)}, not "{word}".{did_you_mean(word, NEEDS)}')
     return Permission(apply, frozenset(words), live)
+
+
+def action_of(call: Prepared, connection: Connection, actions: Actions) -> Action | None:
+    """Return the action that a call is; None where no file knows it, or its path could mean another one."""
+    path = call.url.raw_path.decode("ascii").partition("?")[0]
+    is_plain = re.fullmatch(r"[\w/-]+", path, re.ASCII) is not None
+    return actions.of_call(call.method, path) if is_plain and call.is_for(connection) else None
+
+
+def needs_of(call: Prepared, action: Action | None) -> list[str]:
+    """Return what --allow must name before a call that writes is sent."""
+    if action is None:
+        return ["delete" if call.method == "DELETE" else "money"]
+    # Looked for anywhere in what is sent, in whichever form: too much caution costs a flag.
+    query, body = call.url.query.decode("ascii"), (call.body or b"").decode("utf-8", "replace")
+    text = unquote_plus(query) + unquote_plus(body)
+    return action.needs_of(path for path in action.parameters if re.search(rf"\b{re.escape(path)}\b", text))
+
+
+def needed(call: Prepared, connection: Connection, actions: Actions) -> list[str]:
+    """Return what has to be asked for before a call is sent, as flags of the command line; nothing for a GET."""
+    if not call.writes:
+        return []
+    needs = needs_of(call, action_of(call, connection, actions))
+    return flags(needs, connection.livemode if call.to_stripe else False)
 
 
 def flags(needs: Iterable[str], livemode: bool | None) -> list[str]:

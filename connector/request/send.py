@@ -16,13 +16,14 @@ import pyarrow as pa
 from connector.api.account import Api
 from connector.api.calls import Call, prepare
 from connector.api.responses import Response
+from connector.apply.gates import explained, missing, needed, permission
 from connector.errors import UsageError, did_you_mean
 from connector.extract.run import ReadWatch
 from connector.places import open_source
 from connector.request.bodies import is_binary, write_content
 from connector.request.collect import Collector, Exchange, no_progress
-from connector.request.gates import explained, missing, needed, permission, plan
 from connector.request.jsonpath import RowFilter
+from connector.request.preview import preview
 from connector.request.saving import Saving
 from connector.request.template import Request, body_as_written, call_of, placeholders
 from connector.result import Report, Result
@@ -94,13 +95,13 @@ def request(api: Api, spec: Request, progress: ReadWatch | None = None) -> Reque
     call = call_of(spec)
     prepared = prepare(call, api.client.connection)
     unmet = missing(
-        needed(prepared, api.client.connection),
+        needed(prepared, api.client.connection, api.actions),
         permission(apply=spec.apply, allow=spec.allow, live=spec.allow_live),
     )
     if unmet and spec.apply:
         raise UsageError(f"{spec.name} was not sent: it needs {' '.join(unmet)} too{explained(unmet)}.")
     if unmet:
-        shown = plan(prepared, body_as_written(spec), api.client.connection, unmet)
+        shown = preview(prepared, body_as_written(spec), api.client.connection, unmet)
         made = None if _names_idempotency_key(call) else prepared.idempotency_key
         return RequestResult(collector, shown.replace(made, "(made when it is sent)") if made else shown)
     collector.single = Exchange(sent=collector.send(call))

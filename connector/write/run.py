@@ -19,7 +19,7 @@ from connector.apply.effects import Change, Effect, RowError, content_identity
 from connector.apply.ledger import DONE, Ledger, scope_of
 from connector.apply.plan import SHOWN_CHANGES, Plan
 from connector.config import Connection
-from connector.definitions.actions import Action, Actions
+from connector.definitions.actions import Action
 from connector.errors import UsageError, did_you_mean
 from connector.rows.streams import Source
 from connector.write.mapping import ID, Mapper, RowProblem, Sent
@@ -48,9 +48,8 @@ class _Row:
 class Planning:
     """Makes the plan of one write."""
 
-    def __init__(self, api: Api, actions: Actions, ledger: Ledger, writing: Writing) -> None:
+    def __init__(self, api: Api, ledger: Ledger, writing: Writing) -> None:
         self._api = api
-        self._actions = actions
         self._ledger = ledger
         self._writing = writing
         self._numbers: Counter[str] = Counter()
@@ -80,8 +79,8 @@ class Planning:
     def _wanted(self, object_name: str, action_name: str) -> list[Action]:
         """Return the action; of an upsert that for what is there, and that for what is not."""
         if action_name != UPSERT:
-            return [self._actions.find(object_name, action_name)]
-        known = self._actions[object_name]
+            return [self._api.actions.find(object_name, action_name)]
+        known = self._api.actions[object_name]
         if "update" not in known or "create" not in known or ID not in known["update"].ids:
             raise UsageError(f"{object_name} cannot be upserted: there is no way to create or to update one.")
         if not self._writing.match:
