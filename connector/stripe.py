@@ -175,6 +175,7 @@ class Stripe:
         `headers` 'Name: value' texts or a mapping, `body` is text or "@file", `json` what becomes JSON; `filter` is the
         JSONPath of the rows, `source` the rows whose values fill {placeholders}; `save` keeps it as a table by `key`.
         """
+        from connector.apply.ledger import Ledger, ledger_path
         from connector.request.send import request
         from connector.request.template import Request
 
@@ -203,7 +204,7 @@ class Stripe:
             key=key,
             replace=replace,
         )
-        return request(self._api(), asked, progress)
+        return request(self._api(), asked, progress, Ledger(ledger_path(None, self._config)))
 
     def write(  # noqa: PLR0913 - what may be said of a write, by name
         self,

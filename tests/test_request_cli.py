@@ -162,6 +162,9 @@ PAGE = (Path(__file__).parents[1] / "docs/request.md").read_text(encoding="utf-8
 def test_every_example_of_the_docs_runs(connector: Run, sandbox: Sandbox, tmp_path: Path) -> None:
     write_ids(tmp_path, [each["id"] for each, _ in zip(sandbox.truth("customer"), range(3), strict=False)])
     (tmp_path / "receipt.pdf").write_bytes(b"%PDF")
+    (tmp_path / "leads.csv").write_text("mail,team\njane@example.com,blue\n", encoding="utf-8")
+    gone = next(each["id"] for each in sandbox.truth("customer") if not each.get("test_clock"))
+    (tmp_path / "gone.csv").write_text(f"id\n{gone}\n", encoding="utf-8")
     (tmp_path / "my_tables").mkdir()
     (tmp_path / "connector.toml").write_text('definitions = ["my_tables"]\n', encoding="utf-8")
     examples = re.findall(r"^connector (.*)$", PAGE, re.MULTILINE)
@@ -255,7 +258,6 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "save_without_folder": (["GET", "charges", "--save", "kept"], 2, "--definitions FOLDER"),
     "save_of_a_condition": (["GET", "charges", "--save", "kept", "--filter", "$..x"], 2, "cannot be saved"),
     "pages_of_a_write": (["POST", "customers", "--paginate"], 2, "a POST has none"),
-    "write_for_each_row": (["POST", "customers/{id}", "--from", "x.csv"], 2, "not in this version"),
     "bad_header": (["GET", "x", "-H", "nonsense"], 2, "has no colon"),
     "header_of_the_length": (["GET", "x", "-H", "Content-Length: 5"], 2, "Content-Length follows from what is sent"),
     "header_of_the_host": (["GET", "x", "-H", "HOST: example.com"], 2, "HOST follows from what is sent"),

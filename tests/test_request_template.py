@@ -191,7 +191,6 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "get_with_multipart": ({"method": "GET", "multipart": True}, "--query adds parameters"),
     "multipart_of_nothing": ({"multipart": True}, "--multipart needs what to send"),
     "pages_of_a_post": ({"paginate": True}, "a POST has none"),
-    "post_for_each_row": ({"source": "x.csv"}, "not in this version"),
     "negative_limit": ({"limit": -1}, "0 or more"),
 }
 

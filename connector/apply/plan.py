@@ -14,8 +14,11 @@ from typing import Any
 import msgspec
 
 from connector.api.calls import Call
+from connector.api.limits import ENDPOINT_RPS, LIVE_RPS, PACE, TEST_RPS
 from connector.apply.effects import Amounts, Change, Effect, RowError
 from connector.apply.gates import explained, flags
+from connector.apply.ledger import DONE, Ledger
+from connector.config import Connection
 from connector.definitions.actions import NEEDS, Actions
 from connector.errors import DataError, TargetError
 from connector.words import count_of
@@ -60,6 +63,22 @@ class Plan:
     def flags(self, key_livemode: bool | None) -> list[str]:
         """Return what has to be asked for before it is sent, as flags of the command line."""
         return flags(self.needs, key_livemode)
+
+    def leave_out_what_is_done(self, ledger: Ledger) -> None:
+        """Leave out what the ledger knows as done; a row that the live object decides is never done for good."""
+        if self.is_again:
+            return
+        done: set[str] = set()
+        for scope in {effect.scope for effect in self.effects}:
+            ours = [each.identity for each in self.effects if each.scope == scope and not each.by_object]
+            done |= {identity for identity, entry in ledger.entries(scope, ours).items() if entry.status == DONE}
+        self.done += sum(each.identity in done for each in self.effects)
+        self.effects = [each for each in self.effects if each.identity not in done]
+
+    def estimate(self, connection: Connection) -> None:
+        """Note how long it takes to send it."""
+        account = connection.max_rps or (LIVE_RPS if connection.livemode else TEST_RPS)
+        self.seconds = len(self.effects) / (min(account, connection.max_rps_per_endpoint or ENDPOINT_RPS) * PACE)
 
     def lines(self, *, missing: Sequence[str] = ()) -> list[str]:
         """Return the plan as a person checks it; `missing` are the flags that would send it."""

@@ -46,7 +46,7 @@ _SAYS_WHAT_TO_SEND = (
         "--from",
         "source",
         metavar="FILE",
-        help="Send a GET for each row of a CSV, Parquet … file, with {column} in URL, query and headers filled in.",
+        help="Send it for each row of a file or table, with {column} in URL, query, headers and body filled in.",
     ),
 )
 _ALLOWS_IT = (

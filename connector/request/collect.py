@@ -30,9 +30,10 @@ from connector.errors import (
 from connector.extract.run import ReadWatch
 from connector.places import open_source
 from connector.request.bodies import document_of, following, goes_on, with_page_size
+from connector.request.filling import Row
 from connector.request.jsonpath import RowFilter, records
 from connector.request.saving import Shape
-from connector.request.template import Request, Row, call_of
+from connector.request.template import Request, call_of
 from connector.result import Report
 from connector.rows.infer import Inferred, InferredRows
 from connector.rows.known import with_known_types

@@ -17,15 +17,17 @@ from connector.api.account import Api
 from connector.api.calls import Call, prepare
 from connector.api.responses import Response
 from connector.apply.gates import explained, missing, needed, permission
+from connector.apply.ledger import Ledger, ledger_path
 from connector.errors import UsageError, did_you_mean
 from connector.extract.run import ReadWatch
 from connector.places import open_source
 from connector.request.bodies import is_binary, write_content
+from connector.request.bulk import plan_requests
 from connector.request.collect import Collector, Exchange, no_progress
 from connector.request.jsonpath import RowFilter
 from connector.request.preview import preview
 from connector.request.saving import Saving
-from connector.request.template import Request, body_as_written, call_of, placeholders
+from connector.request.template import Request, body_as_written, body_texts, call_of, placeholders
 from connector.result import Report, Result
 from connector.words import count_of
 
@@ -83,7 +85,25 @@ class RequestResult(Result):
         return self._collector.batches(report)
 
 
-def request(api: Api, spec: Request, progress: ReadWatch | None = None) -> RequestResult:
+class BulkResult(RequestResult):
+    """What became of a write for each row: a plan until it is applied, then a row with the outcome of each."""
+
+    def __init__(self, collector: Collector, ledger: Ledger | None) -> None:
+        spec = collector.request
+        with ledger or Ledger(ledger_path()) as kept:
+            planned = plan_requests(collector.api, spec, kept)
+        super().__init__(collector, "" if spec.apply else repr(planned))
+        self._outcomes = planned.apply(allow=spec.allow, allow_live=spec.allow_live) if spec.apply else None
+
+    def _batches(self, report: Report) -> Iterator[pa.RecordBatch]:
+        if self._outcomes is None:
+            raise UsageError(f"{self.name} was not sent, so it has no rows: apply=True sends it.")
+        report.notes += self._outcomes.lines()
+        report.failures += [self._outcomes.stopped or "Not all rows are done."] if self._outcomes.failed else []
+        yield from self._outcomes.results
+
+
+def request(api: Api, spec: Request, progress: ReadWatch | None = None, ledger: Ledger | None = None) -> RequestResult:
     """Send a request, or return the plan of one that has to be asked for by name."""
     spec.check()
     rows = None if spec.filter is None else RowFilter(spec.filter)
@@ -91,7 +111,7 @@ def request(api: Api, spec: Request, progress: ReadWatch | None = None) -> Reque
     collector = Collector(api, spec, rows, progress or no_progress)
     if spec.source is not None:
         _check_placeholders(api, spec)
-        return RequestResult(collector)
+        return RequestResult(collector) if spec.verb == "GET" else BulkResult(collector, ledger)
     call = call_of(spec)
     prepared = prepare(call, api.client.connection)
     unmet = missing(
@@ -124,9 +144,11 @@ def _check_placeholders(api: Api, spec: Request) -> None:
     for name in wanted:
         if name not in known:
             raise UsageError(f"{{{name}}} is no column of the source.{did_you_mean(name, known) or has}")
-    if not wanted:
+    in_body = (name for text in body_texts(spec) for name in known if f"{{{name}}}" in text)
+    if not (wanted or any(in_body)):
         raise UsageError(
             "--from sends the request once for each row, and nothing in it takes a value from the row: put a "
             f"column in braces, as in /v1/customers/{{{known[0] if known else 'id'}}}."
         )
-    prepare(call_of(spec, dict.fromkeys(known, "1")), api.client.connection)
+    if not spec.multipart:  # whose files are named by the rows
+        prepare(call_of(spec, dict.fromkeys(known, "1")), api.client.connection)

@@ -6,31 +6,39 @@ as {customer} take their values from a row, escaped for where they stand.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from connector.api.calls import Call
 from connector.api.encoding import form_encode
-from connector.api.records import path_part
 from connector.config import CHECKS
 from connector.errors import UsageError
 from connector.masking import masked
+from connector.request.filling import (
+    PLACEHOLDER,
+    Row,
+    escaped_part,
+    filled,
+    filled_body,
+    filled_json,
+    filled_url,
+    strings_in,
+)
 from connector.request.multipart import ANY_BYTES, form_data, is_json, parse_headers, raw_body
 from connector.words import list_of
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _FULL = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
 _VERSIONED = re.compile(r"/v\d+(?=[/?]|$)")
-_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _FORM = "application/x-www-form-urlencoded"
 
 Texts = str | Sequence[str]  # one text is a list of one
 Pairs = Texts | Mapping[str, object]
-Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -95,18 +103,27 @@ class Request:
             raise UsageError("--multipart needs what to send: --form key=value, --form file=@path, or --body @path.")
         if self.verb != "GET" and self.paginate:
             raise UsageError(f"--paginate follows the pages of a GET; a {self.verb} has none.")
-        if self.verb != "GET" and self.source is not None:
-            raise UsageError(f"--from sends a GET for each row; a {self.verb} for each row is not in this version.")
+        if self.verb != "GET" and self.source is not None and self.save is not None:
+            raise UsageError(f"--save keeps a request that reads; a {self.verb} writes.")
+        if self.source is not None and self.idempotency_key and not PLACEHOLDER.search(self.idempotency_key):
+            raise UsageError("One idempotency key for all rows would be one request: put a column in it, in braces.")
         if self.limit is not None and self.limit < 0:
             raise UsageError(f"A limit of {self.limit} rows cannot be met; it must be 0 or more.")
 
 
 def placeholders(request: Request) -> list[str]:
-    """Return the names in braces in the URL, the query and the headers, in their order; none without a source."""
+    """Return the names in braces in URL, query, headers and form, in their order; none without a source."""
     if request.source is None:
         return []
     texts = [request.url, *(value for _, value in pairs(request.query)), *_headers(request.headers).values()]
-    return list(dict.fromkeys(name for text in texts for name in _PLACEHOLDER.findall(text)))
+    texts += [value for _, value in pairs(request.form)] + [request.idempotency_key or ""]
+    return list(dict.fromkeys(name for text in texts for name in PLACEHOLDER.findall(text)))
+
+
+def body_texts(request: Request) -> list[str]:
+    """Return the texts of the body in which a column may stand in braces, beside braces of its own."""
+    written = raw_body(request.body)[0].decode("utf-8", "replace") if isinstance(request.body, str) else ""
+    return [written, *strings_in(request.json)]
 
 
 def address(url: str) -> str:
@@ -120,18 +137,20 @@ def address(url: str) -> str:
 
 def call_of(request: Request, row: Row | None = None) -> Call:
     """Return the call that a request means, its placeholders filled from `row` if there is one."""
-    url = _filled_url(address(request.url), row)
-    query = _encoded([(key, _filled(value, row)) for key, value in pairs(request.query)])
+    url = filled_url(address(request.url), row)
+    query = _encoded([(key, filled(value, row)) for key, value in pairs(request.query)])
     if query:
         url += ("&" if "?" in url else "?") + query
     is_v2 = _FULL.sub("", url).startswith("/v2/")
-    headers = {name: _filled(value, row) for name, value in _headers(request.headers).items()}
+    headers = {name: filled(value, row) for name, value in _headers(request.headers).items()}
     typed = next((name for name in headers if name.lower() == "content-type"), None)
-    body, content_type = _body(request, headers.get(typed or ""), is_v2=is_v2)
+    with_body = with_body_of(request, row)
+    content_type = headers.get(typed or "") or (None if row is None else _same_boundary(with_body))
+    body, content_type = _body(with_body, content_type, is_v2=is_v2)
     if content_type and (typed is None or content_type.startswith("multipart/")):
         headers = {**{name: value for name, value in headers.items() if name != typed}, "Content-Type": content_type}
     headers = {**_stripe_headers(request), **headers}
-    key = request.idempotency_key
+    key = request.idempotency_key and filled(request.idempotency_key, row)
     return Call(request.verb, url, **body, headers=headers, idempotency_key=key, authenticate=request.authenticate)
 
 
@@ -163,6 +182,28 @@ def _encoded(split: Sequence[tuple[str, str]]) -> str:
         return urlencode(split).replace("%5B", "[").replace("%5D", "]")
     except UnicodeEncodeError:
         raise UsageError("A parameter holds half of a surrogate pair, which is no text that can be sent.") from None
+
+
+def with_body_of(request: Request, row: Row | None) -> Request:
+    """Return a request whose body holds the values of a row, escaped for where they stand."""
+    if row is None:
+        return request
+    form = [(key, (escaped_part if request.multipart else filled)(value, row)) for key, value in pairs(request.form)]
+    body: str | bytes | None = request.body
+    if isinstance(body, str):
+        content, kind = raw_body(body)
+        text = filled_body(content.decode("utf-8", "surrogateescape"), kind or "", row)
+        body = text if not body.startswith("@") else text.encode("utf-8", "surrogateescape")
+    texts = [f"{key}={value}" for key, value in form]
+    return replace(request, form=texts, body=body, json=filled_json(request.json, row))
+
+
+def _same_boundary(request: Request) -> str | None:
+    """Return a type of form data whose boundary follows from the form, so that the same row sends the same bytes."""
+    if not request.multipart:
+        return None
+    digest = hashlib.blake2b("\n".join(_pair_texts(request.form)).encode("utf-8", "surrogatepass"), digest_size=16)
+    return f"multipart/form-data; boundary={digest.hexdigest()}"
 
 
 # Headers
@@ -252,36 +293,3 @@ def _listed(value: Any) -> Any:
         return value
     within = {key: _listed(item) for key, item in value.items()}
     return list(within.values()) if list(within) == [str(place) for place in range(len(within))] else within
-
-
-# Placeholders
-
-
-def _filled(text: str, row: Row | None) -> str:
-    """Return text with the row's values in it."""
-    return text if row is None else _PLACEHOLDER.sub(lambda match: _value(match[1], row), text)
-
-
-def _filled_url(url: str, row: Row | None) -> str:
-    """Return a URL with the row's values in it, escaped so that none of them can lead elsewhere."""
-    if row is None:
-        return url
-    host = _FULL.match(url)
-    if host and _PLACEHOLDER.search(host[0]):
-        raise UsageError("A placeholder cannot stand in the host of a URL: the key goes to hosts that are named.")
-    path, mark, query = url.partition("?")
-    path = _PLACEHOLDER.sub(lambda match: path_part(_value(match[1], row)), path)
-    return path + mark + _PLACEHOLDER.sub(lambda match: quote(_value(match[1], row), safe=""), query)
-
-
-def _value(name: str, row: Row) -> str:
-    """Return a value of a row as Stripe writes it; without one, the request would be another."""
-    value = row[name]
-    if isinstance(value, list | dict):
-        raise UsageError(f"{{{name}}} is not one value in this row, but a list or an object.")
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # what pandas makes of an integer in a column with a gap
-    text = "" if value is None else unquote_plus(form_encode({"_": value}).partition("=")[2])
-    if not text:
-        raise UsageError(f"{{{name}}} has no value in this row.")
-    return text

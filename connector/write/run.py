@@ -12,13 +12,11 @@ import pyarrow as pa
 from connector.api.account import Api
 from connector.api.calls import Call
 from connector.api.identity import identify
-from connector.api.limits import ENDPOINT_RPS, LIVE_RPS, PACE, TEST_RPS
 from connector.api.records import path_part
 from connector.apply.compare import differing
 from connector.apply.effects import Change, Effect, RowError, content_identity
-from connector.apply.ledger import DONE, Ledger, scope_of
+from connector.apply.ledger import Ledger, scope_of
 from connector.apply.plan import SHOWN_CHANGES, Plan
-from connector.config import Connection
 from connector.definitions.actions import Action
 from connector.errors import UsageError, did_you_mean
 from connector.rows.streams import Source
@@ -69,9 +67,9 @@ class Planning:
         rows = [*self._found(rows, mappers)]
         for row in rows:
             self._add(row)
-        self._leave_out_what_is_done()
+        self._plan.leave_out_what_is_done(self._ledger)
         self._plan.errors.sort(key=lambda error: error.place)
-        self._plan.seconds = len(self._plan.effects) / _rows_a_second(self._api.client.connection)
+        self._plan.estimate(self._api.client.connection)
         return self._plan
 
     # Which actions, and what they need
@@ -283,17 +281,6 @@ class Planning:
                 before = {key: kept[key] for key in after if key in kept}
             self._plan.changes.append(Change(row.sent.ids.get(ID, ""), name, before, after))
 
-    def _leave_out_what_is_done(self) -> None:
-        """Leave out rows that the ledger knows as done."""
-        plan = self._plan
-        done: set[str] = set()
-        for scope in {each.scope for each in plan.effects}:
-            identities = [each.identity for each in plan.effects if each.scope == scope and not each.by_object]
-            entries = {} if self._writing.again else self._ledger.entries(scope, identities)
-            done |= {identity for identity, entry in entries.items() if entry.status == DONE}
-        plan.done = sum(each.identity in done for each in plan.effects)
-        plan.effects = [each for each in plan.effects if each.identity not in done]
-
     def _error(self, row: _Row, column: str | None, message: str) -> None:
         self._plan.errors.append(RowError(row.place, row.label, column, message))
 
@@ -321,8 +308,3 @@ def _path(action: Action, ids: Mapping[str, str], leave: str = "") -> str:
         if name != leave:
             path = path.replace(f"{{{name}}}", path_part(ids[name]))
     return path
-
-
-def _rows_a_second(connection: Connection) -> float:
-    account = connection.max_rps or (LIVE_RPS if connection.livemode else TEST_RPS)
-    return min(account, connection.max_rps_per_endpoint or ENDPOINT_RPS) * PACE
