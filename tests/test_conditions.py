@@ -40,6 +40,12 @@ def kept(endpoint: str, rows: list[dict[str, Any]], *texts: str) -> list[int]:
     return found
 
 
+@pytest.mark.parametrize("value", [[["open"]], [{}], {"gte": {"a": 1}}, {"=": [[[1]]]}])
+def test_a_value_that_is_no_single_value_is_refused(value: Any) -> None:
+    with pytest.raises(ConditionError, match="status: a value is a text, a number"):
+        from_mapping({"status": value})
+
+
 def test_stripes_word_for_all_statuses_is_no_condition() -> None:
     rows = [{"status": "active"}, {"status": "canceled"}]
     assert kept("subscriptions", rows, "status=all") == [0, 1]

@@ -69,7 +69,7 @@ def from_mapping(where: Mapping[str, Any]) -> list[Condition]:
                 raise ConditionError(f'{word}: "{operator}" is no comparison.{did_you_mean(operator, known)} '
                                      f"There are {', '.join(_WORDS)}.")  # fmt: skip
             values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
-            conditions.append(_checked(Condition(word, sign, tuple(_as_text(each) for each in values))))
+            conditions.append(_checked(Condition(word, sign, tuple(_as_text(word, each) for each in values))))
     return conditions
 
 
@@ -81,9 +81,11 @@ def _checked(condition: Condition) -> Condition:
     return condition
 
 
-def _as_text(value: object) -> str | None:
+def _as_text(word: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value or None
+    if isinstance(value, (list, tuple, Mapping)):
+        raise ConditionError(f"{word}: a value is a text, a number, a date or null, not a list or an object.")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (datetime, date)):
