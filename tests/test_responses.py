@@ -112,6 +112,14 @@ def test_an_error_of_any_shape_is_one_line(body: str | bytes) -> None:
     assert re.fullmatch(r"Stripe refused GET /v1/customers \(400\): .+", str(caught.value))
 
 
+def test_a_reason_without_end_is_cut() -> None:
+    endless = error_body(message="a:b@" * 1_000_000, code="c\n" * 100_000)
+    with serving(Answer(400, body=endless)) as (_, client), pytest.raises(StripeError) as caught:
+        client.request(GET)
+    assert len(str(caught.value)) < 2_200
+    assert "\n" not in str(caught.value)
+
+
 def test_values_of_rows_stay_out_of_our_part_of_a_message() -> None:
     call = Call("POST", "/v1/customers/cus_123/sources/card_9", params={"q": "jane"}, form={"email": "jane@x.org"})
     with serving(Answer(400, body=error_body(message="Bad."))) as (_, client), pytest.raises(StripeError) as caught:

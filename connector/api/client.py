@@ -116,7 +116,7 @@ class Client:
             wait_seconds = self._wait_before_next(request, progress, outcome)
             if wait_seconds is None:
                 break
-            self._log_retry(request, outcome, wait_seconds)
+            self._log_retry(request, progress, outcome, wait_seconds)
             self._count(retries=1, waited_seconds=wait_seconds)
             self._clock.sleep(wait_seconds)
         attempts = self._attempts(request, progress, outcome)
@@ -234,9 +234,13 @@ class Client:
     def _log(self, level: int, text: str) -> None:
         _log.log(level, "%s", self.connection.key.hide_in(text))
 
-    def _log_retry(self, request: Prepared, outcome: Response | Failure, wait_seconds: float) -> None:
+    def _log_retry(
+        self, request: Prepared, progress: _Progress, outcome: Response | Failure, wait_seconds: float
+    ) -> None:
         what = str(outcome.status) if isinstance(outcome, Response) else outcome.reason
-        level = logging.INFO if what == str(TOO_MANY_REQUESTS) else logging.WARNING
+        is_repeated = isinstance(outcome, Failure) and outcome.is_refused and progress.attempts > 1
+        is_usual = is_repeated or what == str(TOO_MANY_REQUESTS)
+        level = logging.INFO if is_usual else logging.WARNING
         self._log(level, f"{request.label}: {what}; sent again in {wait_seconds:.1f} s")
 
 

@@ -24,6 +24,7 @@ from connector.errors import (
 )
 
 TOO_MANY_REQUESTS = 429
+_LONGEST_REASON = 1_000  # in characters: what somebody reads of a server's own words
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.LocalProtocolError)
 _NEXT_STEPS = {
@@ -196,11 +197,17 @@ def _redirect_host(response: Response) -> str:
 def _explanation(response: Response, attempts: Attempts, fields: Mapping[str, object]) -> str:
     if httpx.codes.MULTIPLE_CHOICES <= response.status < httpx.codes.BAD_REQUEST:
         return f"it redirects to {_redirect_host(response)}, and redirects are not followed."
-    reason = " ".join(str(fields.get("message") or "").split())
+    reason = _line(fields.get("message"))
     if not reason and not fields:
         is_foreign = not attempts.to_stripe
         reason = "without a reason" if is_foreign else f"without Stripe's reason; is {attempts.base} Stripe's API?"
     names = ("code", "decline_code", "param")
-    details = ", ".join(f"{name} {fields[name]}" for name in names if fields.get(name))
+    details = ", ".join(f"{name} {_line(fields[name])}" for name in names if fields.get(name))
     text = f"{reason} [{details}]".strip() if details else reason
     return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _line(words: object) -> str:
+    """Return what a server says as one line that somebody can read."""
+    line = " ".join(str(words or "").split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
