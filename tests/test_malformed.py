@@ -30,7 +30,7 @@ class Tampering:
         self.path = ""
         self.status = 200
         self.content: bytes | None = None
-        self.http = httpx.Client(base_url=sandbox.url, auth=(sandbox.key, ""))
+        self.http = httpx.Client(base_url=sandbox.url, auth=(sandbox.key, ""), timeout=60)
         self._genuine = cache(lambda target: self.http.get(target).content)
         self.genuine: dict[str, bytes] = {}
 
@@ -69,13 +69,18 @@ def checked(stripe: Stripe) -> object:
     return list(stripe.check(["customers"]))
 
 
+def items_of_one_subscription(stripe: Stripe) -> object:
+    (subscription,) = stripe.extract("subscriptions", columns="id", limit=1).to_arrow().column("id").to_pylist()
+    return stripe.extract("subscription_items", subscription=subscription).to_arrow()
+
+
 # Each kind of response: whose path is tampered with, and what reads it.
 KINDS: dict[str, tuple[str, Callable[[Stripe], object]]] = {
     "page": ("/v1/payouts", extracted("payouts", limit=120)),
     "single object": ("/v1/payouts/po_1", extracted("payouts", id="po_1")),
     "events": ("/v1/events", extracted("events", limit=20)),
     "embedded list": ("/v1/invoices", extracted("invoice_lines", limit=20)),
-    "child list": ("/v1/subscription_items", extracted("subscription_items", limit=3)),
+    "child list": ("/v1/subscription_items", items_of_one_subscription),
     "parents": ("/v1/subscriptions", extracted("subscription_items", limit=3)),
     "rows of kinds": ("/v1/balance", extracted("balance")),
     "v2": ("/v2/core/events", requested("/v2/core/events", paginate=True, limit=150)),
