@@ -212,6 +212,7 @@ def test_the_command_lists_actions_and_their_parameters(connector: Run) -> None:
     assert "mandate" in shown
     assert "charges the customer" in shown
     assert "tokens" in connector("endpoints")[1]
-    assert "POST /v1/tokens" in connector("endpoints", "tokens")[1]
+    assert "create" in connector("endpoints", "tokens")[1]
+    assert "POST /v1/tokens" in connector("endpoints", "tokens.create")[1]
     code, _, error = connector("endpoints", "invoices.payy")
     assert (code, "Did you mean pay" in error) == (2, True)

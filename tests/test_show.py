@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from connector.cli.show import show_endpoint, show_endpoints, show_sync, table
+from connector.cli.show import show_actions, show_endpoint, show_endpoints, show_sync, table
 from connector.definitions.actions import Actions
 from connector.definitions.endpoint import Endpoints
 from connector.sync.journal import Run
@@ -38,6 +38,19 @@ def test_the_list_of_tables_fits_and_breaks_no_word(
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= width
     assert set(" ".join(ENDPOINTS[name].description for name in ENDPOINTS).split()) <= set(out.split())
+
+
+@WIDTHS
+@pytest.mark.parametrize("name", ["invoices", "payment_intents", "subscriptions"])
+def test_what_an_action_does_stands_in_a_readable_line(
+    name: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    actions = Actions()[name].values()
+    show_actions(actions)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 2 + 2 * len(actions), "two lines each at most"
 
 
 def test_a_column_says_where_it_comes_from_only_where_its_name_does_not(capsys: pytest.CaptureFixture[str]) -> None:

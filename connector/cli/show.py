@@ -122,8 +122,7 @@ def show_endpoints(endpoints: Endpoints, actions: Actions) -> None:
 
 def show_actions(actions: Iterable[Action]) -> None:
     """Print what can be done to an object, and what each action needs before it is sent."""
-    rows = [(each.name, f"{each.method} {each.path}", ", ".join(each.needs), each.why) for each in actions]
-    table(["action", "call", "needs --allow", ""], rows)
+    table(["action", "--allow", ""], [(each.name, ", ".join(each.needs), each.why) for each in actions])
 
 
 def show_action(action: Action) -> None:
