@@ -51,8 +51,8 @@ def _specification() -> Specification:
 
 def _record(specification: Specification, path: str) -> set[str]:
     """Return the fields of a record of the list; what is no list of objects is an error that says so."""
-    answer = specification.answer(path)
-    if answer.get("properties", {}).get("data", {}).get("type") != "array":
+    response = specification.response(path)
+    if response.get("properties", {}).get("data", {}).get("type") != "array":
         raise DefinitionError(f"GET {path} answers one object, not a list: `connector request GET {path}` reads it.")
     if path.endswith("/search"):
         raise DefinitionError(f"{path} searches: draft the list {path.removesuffix('/search')} instead.")

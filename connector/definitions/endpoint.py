@@ -330,10 +330,10 @@ class _Reader(Content):
         return shorten(str((isinstance(other, dict) and other.get("name")) or column_name(str(currency))))
 
     def _filters(self, columns: set[str]) -> dict[str, Filter]:
-        return {name: self._filter(name, said, columns) for name, said in self.table("filters").items()}
+        return {name: self._filter(name, value, columns) for name, value in self.table("filters").items()}
 
-    def _filter(self, name: str, said: Any, columns: set[str]) -> Filter:
-        spec = dict(said) if isinstance(said, dict) else {"kind": said}
+    def _filter(self, name: str, value: Any, columns: set[str]) -> Filter:
+        spec = dict(value) if isinstance(value, dict) else {"kind": value}
         where = f"filters.{name}"
         self.check_keys(spec, ("kind", "column", "parameter", "many", "equals", "required", "wildcard"), where)
         values = self.values(where, "equals", spec["equals"]) if "equals" in spec else ()

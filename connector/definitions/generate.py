@@ -85,11 +85,11 @@ class Specification:
 
     def get(self, path: str) -> Schema | None:
         """Return the GET operation at `path`, if there is one."""
-        found: Schema | None = self.document["paths"].get(path, {}).get("get")
-        return found
+        operation: Schema | None = self.document["paths"].get(path, {}).get("get")
+        return operation
 
-    def answer(self, path: str) -> Schema:
-        """Return the schema of what GET `path` answers."""
+    def response(self, path: str) -> Schema:
+        """Return the schema of the response to GET `path`."""
         operation = self.get(path)
         if operation is None:
             near = did_you_mean(path, (each for each in self.document["paths"] if self.get(each)))
@@ -102,13 +102,13 @@ class Specification:
 
     def record(self, path: str, rows: list[str] | str) -> Schema:
         """Return the schema of one record of the list at `path`, or of one row inside the object there."""
-        answer = self.answer(path)
+        response = self.response(path)
         if isinstance(rows, str) or not rows:
-            return self.resolved(self._at(answer, str(rows or "data"))["items"])
-        outside = {key: each for key, each in answer["properties"].items() if _type(each) in _SCALARS.values()}
+            return self.resolved(self._at(response, str(rows or "data"))["items"])
+        outside = {key: each for key, each in response["properties"].items() if _type(each) in _SCALARS.values()}
         inside: dict[str, Any] = {}
         for row in rows:
-            inside |= self.resolved(self._at(answer, row)["items"])["properties"]
+            inside |= self.resolved(self._at(response, row)["items"])["properties"]
         return {"properties": inside | outside}
 
     def _at(self, schema: Schema, path: str) -> Schema:
@@ -129,8 +129,8 @@ class Specification:
     def retrieve_path(self, path: str) -> str | None:
         """Return the path that retrieves one record of the list at `path`, its parameter called id."""
         pattern = re.compile(re.escape(path) + r"/{\w+}$")
-        found = next((p for p in self.document["paths"] if pattern.match(p) and self.get(p)), None)
-        return found and re.sub(r"{\w+}$", "{id}", found)
+        path_with_id = next((p for p in self.document["paths"] if pattern.match(p) and self.get(p)), None)
+        return path_with_id and re.sub(r"{\w+}$", "{id}", path_with_id)
 
 
 @dataclass
@@ -150,22 +150,22 @@ class _Draft:
 
 def definition_text(specification: Specification, text: str) -> str:
     """Return the refreshed text of one definition file."""
-    said = tomllib.loads(text)
-    path = said["path"]
-    schema = specification.record(path, said.get("rows", []))
-    top = {key: said[key] for key in _TOP_KEYS if key in said} or {}
+    content = tomllib.loads(text)
+    path = content["path"]
+    schema = specification.record(path, content.get("rows", []))
+    top = {key: content[key] for key in _TOP_KEYS if key in content} or {}
     top.setdefault("description", "")
-    if not isinstance(said.get("rows"), list):
-        top["object"] = said.get("object") or _object_name(schema)
+    if not isinstance(content.get("rows"), list):
+        top["object"] = content.get("object") or _object_name(schema)
         top.setdefault("primary_key", ["id"])
-    if specification.retrieve_path(path) and "{" not in path and "parent" not in said:
+    if specification.retrieve_path(path) and "{" not in path and "parent" not in content:
         top["retrieve"] = specification.retrieve_path(path)
     if specification.get(f"{path}/search"):
         top["search"] = f"{path}/search"
-    if "created" in schema["properties"] and "parent" not in said:
+    if "created" in schema["properties"] and "parent" not in content:
         top.setdefault("order", "created")
-    columns = _columns(specification, schema, said.get("columns", {}))
-    filters = _filters(specification.get(path) or {}, said.get("filters", {}), columns, said)
+    columns = _columns(specification, schema, content.get("columns", {}))
+    filters = _filters(specification.get(path) or {}, content.get("filters", {}), columns, content)
     return _toml(top, filters, columns, _comments(text))
 
 
@@ -175,27 +175,29 @@ def _object_name(schema: Schema) -> Any:
     return next(iter(schema["properties"]["object"].get("enum", [])), "")
 
 
-def _columns(specification: Specification, schema: Schema, said: Mapping[str, Any]) -> dict[str, Any]:
+def _columns(specification: Specification, schema: Schema, declared: Mapping[str, Any]) -> dict[str, Any]:
     """Lay what the file says over what the document suggests: the file decides shape and names, it decides types."""
-    suggested = _draft(specification, schema, frozenset(_decided_paths(said)))
-    kept: dict[str, Any] = {}
-    for key, spec in said.items():
+    suggested = _draft(specification, schema, frozenset(_decided_paths(declared)))
+    merged: dict[str, Any] = {}
+    for key, spec in declared.items():
         path = spec.get("path", key) if isinstance(spec, dict) else key
-        found = _type_at(specification, schema, path.split("."))
-        if found is None:
+        documented = _type_at(specification, schema, path.split("."))
+        if documented is None:
             continue
         kind = spec["type"] if isinstance(spec, dict) else spec
-        is_kept = kind in ("json", "omit", "child") or found == _OPEN or (kind, found) == ("amount", "integer")
-        kind = kind if is_kept else found
-        kept[key] = {**spec, "type": kind} if isinstance(spec, dict) else kind
-    paths = {spec.get("path", key) if isinstance(spec, dict) else key for key, spec in kept.items()}
+        is_decided = (
+            kind in ("json", "omit", "child") or documented == _OPEN or (kind, documented) == ("amount", "integer")
+        )
+        kind = kind if is_decided else documented
+        merged[key] = {**spec, "type": kind} if isinstance(spec, dict) else kind
+    paths = {spec.get("path", key) if isinstance(spec, dict) else key for key, spec in merged.items()}
     new = {path: suggested.word(path) for path in suggested.types if path not in paths}
-    return kept | new if said else dict(sorted(new.items(), key=_rank))
+    return merged | new if declared else dict(sorted(new.items(), key=_rank))
 
 
-def _decided_paths(said: Mapping[str, Any]) -> Iterator[str]:
+def _decided_paths(declared: Mapping[str, Any]) -> Iterator[str]:
     """Yield the paths that the file keeps whole: as JSON, as a child table, or left out."""
-    for key, spec in said.items():
+    for key, spec in declared.items():
         kind = spec.get("type") if isinstance(spec, dict) else spec
         if kind in ("json", "omit", "child"):
             yield spec.get("path", key) if isinstance(spec, dict) else key
@@ -239,10 +241,10 @@ def _kinds(properties: Schema) -> set[str]:
 
 
 def _enum(schema: Schema) -> set[str]:
-    found = set(schema.get("enum", ()))
+    choices = set(schema.get("enum", ()))
     for each in schema.get("anyOf", ()):
-        found |= set(each.get("enum", ()))
-    return found
+        choices |= set(each.get("enum", ()))
+    return choices
 
 
 def _type(schema: Schema) -> str:
@@ -288,19 +290,22 @@ def _type_at(specification: Specification, schema: Schema, path: list[str]) -> s
 
 
 def _filters(
-    operation: Schema, said: Mapping[str, Any], columns: Mapping[str, Any], top: Mapping[str, Any]
+    operation: Schema, declared: Mapping[str, Any], columns: Mapping[str, Any], top: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the filters of a list: those of its query, where the file says nothing else about them."""
     parents = top.get("parent", [])
     filled = {parent["fills"] for parent in ([parents] if isinstance(parents, dict) else parents)}
     filled |= {name for pair in top.get("range", {}).values() for name in pair}
-    found: dict[str, Any] = {}
+    documented: dict[str, Any] = {}
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "query" and parameter["name"] not in _PAGING_PARAMETERS | filled:
-            found |= dict(_filter(parameter["name"], parameter["name"], parameter["schema"], columns))
-    kept = {name: spec for name, spec in said.items() if name in found or _parameter(name, spec) in found}
-    replaced = {_parameter(name, spec) for name, spec in kept.items()}
-    return kept | {name: spec for name, spec in found.items() if name not in kept and name not in replaced}
+            documented |= dict(_filter(parameter["name"], parameter["name"], parameter["schema"], columns))
+    merged = {
+        name: spec for name, spec in declared.items() if name in documented or _parameter(name, spec) in documented
+    }
+    replaced = {_parameter(name, spec) for name, spec in merged.items()}
+    new = documented.keys() - merged.keys() - replaced
+    return merged | {name: spec for name, spec in documented.items() if name in new}
 
 
 def _parameter(name: str, spec: Any) -> str:
@@ -335,8 +340,8 @@ def _comments(text: str) -> dict[str, str]:
     for line in text.splitlines():
         if heading := re.match(r"\[(\w+)\]", line):
             section = heading[1]
-        elif said := re.match(r'("?[\w.]+"?)\s*=.*?[\]}"]\s+#\s*(.*)$', line):
-            comments[f"{section}.{said[1]}"] = said[2]
+        elif comment := re.match(r'("?[\w.]+"?)\s*=.*?[\]}"]\s+#\s*(.*)$', line):
+            comments[f"{section}.{comment[1]}"] = comment[2]
     return comments
 
 

@@ -111,7 +111,7 @@ def _is_list(path: str, specification: Specification) -> bool:
     """Whether a POST to a path adds an object: it is no object itself, and reading it gives a list, or nothing."""
     if path.endswith("}"):
         return False
-    return specification.get(path) is None or "data" in specification.answer(path).get("properties", {})
+    return specification.get(path) is None or "data" in specification.response(path).get("properties", {})
 
 
 def actions_text(

@@ -63,10 +63,10 @@ def major_of(amounts: Any, currency: Any, exponents: Mapping[str, int] = EXPONEN
 def _arrow(column: Any) -> pa.Array:
     if _library(column) == "polars":
         column = column.to_arrow()
-    found = pa.array(column, from_pandas=True) if _library(column) == "pandas" else column
-    if not isinstance(found, pa.Array | pa.ChunkedArray):
-        found = pa.array(column)
-    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    array = pa.array(column, from_pandas=True) if _library(column) == "pandas" else column
+    if not isinstance(array, pa.Array | pa.ChunkedArray):
+        array = pa.array(column)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _like(column: Any, values: pa.Array) -> Any:

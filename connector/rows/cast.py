@@ -63,11 +63,11 @@ def cast(batch: pa.RecordBatch, to: pa.Schema, place: int, row_label: Callable[[
         index = batch.schema.get_field_index(wanted.name)
         if index < 0:
             raise DataError(f'The rows have no column "{wanted.name}".')
-        column, given = _decoded(batch.column(index), batch.schema.field(index))
+        column, field = _decoded(batch.column(index), batch.schema.field(index))
         try:
-            columns.append(_converted(column, given, wanted))
+            columns.append(_converted(column, field, wanted))
         except ValueError:  # Arrow's own errors are ValueErrors, too
-            row = _first_misfit(column, given, wanted)
+            row = _first_misfit(column, field, wanted)
             misfits.append((row, wanted, notation_hint(column[row].as_py()) if is_text(column.type) else ""))
     if misfits:
         row, wanted, hint = min(misfits, key=lambda misfit: misfit[0])
@@ -157,13 +157,13 @@ def _decoded(column: pa.Array, field: pa.Field) -> tuple[pa.Array, pa.Field]:
     return column, field.with_type(column.type)
 
 
-def _first_misfit(column: pa.Array, given: pa.Field, wanted: pa.Field) -> int:
+def _first_misfit(column: pa.Array, field: pa.Field, wanted: pa.Field) -> int:
     """Return the first row that cannot be converted, by halving the rows that it must be among."""
     start, end = 0, len(column)
     while end - start > 1:
         middle = (start + end) // 2
         try:
-            _converted(column.slice(start, middle - start), given, wanted)
+            _converted(column.slice(start, middle - start), field, wanted)
         except ValueError:
             end = middle
         else:
@@ -171,15 +171,15 @@ def _first_misfit(column: pa.Array, given: pa.Field, wanted: pa.Field) -> int:
     return start
 
 
-def _converted(column: pa.Array, given: pa.Field, wanted: pa.Field) -> pa.Array:
+def _converted(column: pa.Array, field: pa.Field, wanted: pa.Field) -> pa.Array:
     """Return the column in another type; a ValueError where some value does not fit."""
     kind = wanted.type
-    if column.type == kind and is_json(wanted) <= is_json(given):
+    if column.type == kind and is_json(wanted) <= is_json(field):
         return column
     if column.null_count == len(column):
         return pa.nulls(len(column), kind)
     if is_text(kind):
-        return (_to_json(column, given) if is_json(wanted) else _to_text(column)).cast(kind)
+        return (_to_json(column, field) if is_json(wanted) else _to_text(column)).cast(kind)
     if is_text(column.type):
         return parsed(column, kind)
     for is_kind, convert in _CONVERSIONS:
@@ -208,11 +208,11 @@ def _nested(column: pa.Array) -> pa.Array:
     return pa.array([None if value is None else encoder.encode(value).decode() for value in values], pa.string())
 
 
-def _to_json(column: pa.Array, given: pa.Field) -> pa.Array:
+def _to_json(column: pa.Array, field: pa.Field) -> pa.Array:
     import msgspec
 
     text = _to_text(column)
-    if is_json(given) or pa.types.is_nested(column.type):
+    if is_json(field) or pa.types.is_nested(column.type):
         return text
     if pa.types.is_temporal(column.type):
         return glue('"', text, '"')
@@ -225,19 +225,19 @@ def _to_json(column: pa.Array, given: pa.Field) -> pa.Array:
 
 
 def _to_integer(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    _refuse_unless(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, given=column.type)
+    _refuse_unless(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, kind=column.type)
     return column.cast(pa.int64()).cast(kind) if pa.types.is_decimal(column.type) else column.cast(kind)
 
 
 def _to_number(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    _refuse_unless(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, given=column.type)
+    _refuse_unless(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, kind=column.type)
     if pa.types.is_decimal(column.type):
         return parse_number(as_text(column), kind)
     return narrowed(column.cast(pa.float64()), kind)
 
 
 def _to_decimal(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    _refuse_unless(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, given=column.type)
+    _refuse_unless(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, kind=column.type)
     if pa.types.is_decimal(column.type):
         return column.cast(kind)
     if pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column), min_count=0).as_py():
@@ -246,7 +246,7 @@ def _to_decimal(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _to_date(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    _refuse_unless(pa.types.is_date, pa.types.is_timestamp, given=column.type)
+    _refuse_unless(pa.types.is_date, pa.types.is_timestamp, kind=column.type)
     clock = _clock(column)
     days = clock.cast(kind)
     if not pc.all(pc.equal(days.cast(clock.type), clock), min_count=0).as_py():
@@ -255,12 +255,12 @@ def _to_date(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _to_timestamp(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    _refuse_unless(pa.types.is_date, pa.types.is_timestamp, given=column.type)
+    _refuse_unless(pa.types.is_date, pa.types.is_timestamp, kind=column.type)
     return _clock(column).cast(kind)
 
 
 def _to_binary(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    _refuse_unless(_is_bytes, given=column.type)
+    _refuse_unless(_is_bytes, kind=column.type)
     return column.cast(kind)
 
 
@@ -277,8 +277,8 @@ def _clock(column: pa.Array) -> pa.Array:
     return column.cast(pa.timestamp("us"))
 
 
-def _refuse_unless(*is_kinds: Callable[[pa.DataType], bool], given: pa.DataType) -> None:
-    if not any(is_kind(given) for is_kind in is_kinds):
+def _refuse_unless(*is_kinds: Callable[[pa.DataType], bool], kind: pa.DataType) -> None:
+    if not any(is_kind(kind) for is_kind in is_kinds):
         raise ValueError("no such conversion")
 
 

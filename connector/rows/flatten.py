@@ -281,7 +281,7 @@ class _Slow:
         try:
             return decode(records, type=list[Raw])
         except msgspec.MsgspecError as error:
-            raise DataError(f"{self._endpoint.name}: an answer is not a list of records: {error}") from error
+            raise DataError(f"{self._endpoint.name}: a response is not a list of records: {error}") from error
 
     def _object(self, node: _Node, raw: Raw, row: dict[str, Any], extra: dict[str, Raw] | None) -> None:
         """Read one object's fields; `extra` is None inside JSON columns, which hold everything already."""
@@ -313,9 +313,9 @@ class _Slow:
 
     def _check_object(self, raw: Raw) -> None:
         """Refuse a record of another object: it must never land in this table."""
-        found, expected = decode(raw), self._endpoint.object
-        if expected and found not in expected:
-            raise DataError(f"{self._endpoint.name}: expected records of {' or '.join(expected)}, got {found}.")
+        name, expected = decode(raw), self._endpoint.object
+        if expected and name not in expected:
+            raise DataError(f"{self._endpoint.name}: expected records of {' or '.join(expected)}, got {name}.")
 
     def _undeclared(self, path: tuple[str, ...], raw: Raw, extra: dict[str, Raw] | None) -> None:
         if extra is None:

@@ -86,10 +86,10 @@ def _column(series: pd.Series[Any], name: str) -> tuple[pa.ChunkedArray, pa.Fiel
     if type(series.dtype).__name__ == "PeriodDtype":
         series = series.astype("string")  # Arrow would see its bare number
     try:
-        found = pa.array(series, from_pandas=True)
+        array = pa.array(series, from_pandas=True)
     except (pa.ArrowException, TypeError, OverflowError):
         return _mixed(series, name)
-    column = pa.chunked_array([found]) if isinstance(found, pa.Array) else found
+    column = pa.chunked_array([array]) if isinstance(array, pa.Array) else array
     return column, pa.field(name, column.type)
 
 

@@ -1,4 +1,4 @@
-"""Rows whose columns are found by looking at all of them: for answers that no definition describes.
+"""Rows whose columns are found by looking at all of them: for responses that no definition describes.
 
 Nested objects become columns named by their path, as in `tables`; arrays stay JSON. Records are looked at as they
 come and kept as JSON lines, beyond 16 MB in a temporary file; the columns are decided when all have come, and the
@@ -314,9 +314,9 @@ def _exploded(
     schema: pa.Schema, root: _Part, path: tuple[str, ...], records: list[dict[str, Any]]
 ) -> Iterator[pa.RecordBatch]:
     """Return a row for each item of the array at `path`."""
-    found = [_items_at(record, path) for record in records]
-    items = list(itertools.chain.from_iterable(found))
-    record_of_row = pa.array([number for number, each in enumerate(found) for _ in each], pa.int64())
+    lists = [_items_at(record, path) for record in records]
+    items = list(itertools.chain.from_iterable(lists))
+    record_of_row = pa.array([number for number, each in enumerate(lists) for _ in each], pa.int64())
     columns = list(_arrays(root, records, items))
     for start in range(0, len(items), _BATCH_ROWS):
         rows = record_of_row.slice(start, _BATCH_ROWS)

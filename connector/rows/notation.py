@@ -35,10 +35,10 @@ def conversions(decimal: str | None, date_format: str | None) -> list[Conversion
     """Return what brings texts in these notations to the one that is read; each raises a ValueError for other texts."""
     if decimal not in (None, ".", ","):
         raise UsageError('The decimal sign is , or . as in --decimal ","')
-    found: list[Conversion] = []
+    wanted: list[Conversion] = []
     if date_format is not None:
-        found.append(functools.partial(_dates, _pattern(date_format)))
-    return [*found, _numbers] if decimal == "," else found
+        wanted.append(functools.partial(_dates, _pattern(date_format)))
+    return [*wanted, _numbers] if decimal == "," else wanted
 
 
 def by_column(batches: Iterable[pa.RecordBatch], possible: Sequence[Conversion], width: int) -> dict[int, Conversion]:

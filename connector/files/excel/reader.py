@@ -119,8 +119,8 @@ def _refuse_errors(path: Path, sheet: str, label: str) -> None:
     with zipfile.ZipFile(path) as archive, archive.open(_part_of(archive, sheet)) as stream:
         rest = b""
         while block := stream.read(_BLOCK_BYTES):
-            found = _CELL.search(rest + block)
-            if found and (place := _PLACE.search(found[0])):
+            cell = _CELL.search(rest + block)
+            if cell and (place := _PLACE.search(cell[0])):
                 column, row = place[1].decode(), int(place[2])
                 raise DataError(
                     f"{label}, row {row}: the formula in {column}{row} has an error instead of a value. Correct it."
