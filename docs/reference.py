@@ -113,7 +113,7 @@ def _endpoint(endpoint: Endpoint) -> Iterator[str]:
         yield f"\nNeeds a time window: `{endpoint.window.column}` bounded at both ends.\n"
     example = f"connector extract {endpoint.name} {_conditions(endpoint)}--to {endpoint.name}.csv"
     yield f"\n```sh\n{example}\n```\n\nColumns: "
-    yield ", ".join(f"`{column.name}` {column.type}" for column in endpoint.columns) + ".\n"
+    yield ", ".join(f"`{column.name}` {column.type_word}" for column in endpoint.columns) + ".\n"
 
 
 def _parent(parent: Parent) -> str:

@@ -211,3 +211,11 @@ def test_the_missions_tables_are_all_there() -> None:
 )
 def test_the_filters_that_people_know_from_elsewhere_are_there(name: str, filters: list[str]) -> None:
     assert set(filters) <= set(Endpoints()[name].filters)
+
+
+def test_amounts_are_told_from_other_numbers() -> None:
+    prices = Endpoints()["prices"]
+    words = {column.name: column.type_word for column in prices.columns}
+    assert (words["unit_amount"], words["unit_amount_decimal"], words["recurring_interval_count"]) == (
+        "amount", "decimal amount", "integer",
+    )  # fmt: skip

@@ -159,7 +159,7 @@ def show_endpoint(endpoint: Endpoint) -> None:
         say("\nStripe narrows by these; conditions on any other column are decided here, after reading.\n")
         table(["filter", "takes", "values"], filters)
     say()
-    table(["column", "type"], [(each.name, each.type) for each in endpoint.columns])
+    table(["column", "type"], [(each.name, each.type_word) for each in endpoint.columns])
     hidden = [f"{each.name} is {_origin(endpoint, each)}" for each in endpoint.columns if not _is_plain(each)]
     say("\n" + "\n".join([*_nested(endpoint), *hidden]), soft_wrap=True)
 

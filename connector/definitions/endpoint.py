@@ -40,6 +40,13 @@ class Column:
     type: str
     currency: str | None = None
 
+    @property
+    def type_word(self) -> str:
+        """The type as people read it: amounts are told from other numbers."""
+        if self.currency is None:
+            return self.type
+        return AMOUNT if self.type == "integer" else f"{self.type} {AMOUNT}"
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
