@@ -1,4 +1,4 @@
-"""Where rows come from and go: names and URLs turned into sources, targets and databases.
+"""Where rows come from and go: a name or URL is read once, as a place, and opened as a source, a target or a database.
 
 leads.csv, .tsv, .jsonl, .parquet, .xlsx           a file; its format by --format where its name does not say it
 -                                                  standard output, as the rows come
@@ -12,148 +12,129 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import PurePath
-from urllib.parse import parse_qsl, unquote
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Literal
+from urllib.parse import unquote
 
 from connector.databases.base import Database
+from connector.databases.families import FAMILIES, Family, family_of
 from connector.databases.merge import Table
-from connector.errors import UsageError, did_you_mean
+from connector.databases.relation import select
+from connector.databases.urls import split_url
+from connector.errors import UsageError
 from connector.files.formats import ReadOptions, WriteOptions, open_file
 from connector.rows.streams import Source, Target
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_SETTINGS = ("table",)
-_SQL_SERVER = {"mssql", "mssql+mssqlpython", "mssql+pymssql", "sqlserver"}
+# What people take from other tools: user:password@host/database (but C:\\…), and host=… password=… or Server=…;Pwd=….
+_LOGIN = re.compile(r"[^\s/\\:@]+:(?![\\/])[^@]*@")
+_PAIRS = re.compile(r"(?:^|[\s;])(?:(?:password|pwd)\s*=|\w+\s*=[^\s;=]*[\s;]+\w+\s*=)", re.IGNORECASE)
 _OF_FILES = ("format", "encoding", "delimiter", "sheet", "decimal", "date_format")
 
-
-def open_target(to: str, options: WriteOptions | None = None) -> Target:
-    """Return the target that a file name, a URL or "-" means; nothing is read or written yet."""
-    options = options or WriteOptions()
-    if to == "-":
-        from connector.files.target import StdoutTarget
-
-        return StdoutTarget(options)
-    if is_database(to):
-        return _open_table_target(to, options)
-    from connector.files.target import FileTarget
-
-    return FileTarget(to, options)
+Kind = Literal["file", "database", "stdout"]
 
 
-def is_database(to: str) -> bool:
-    """Say whether a name means a database: it is a URL or a DuckDB file."""
-    return _URL.fullmatch(to) is not None or PurePath(to).suffix.lower() == ".duckdb"
+@dataclass(frozen=True)
+class Place:
+    """What a name or URL means: which kind of place, of which family where it is a database, and which table of it.
+
+    `address` is the path of a file, or a database's URL without our own settings, which may hold a password.
+    """
+
+    kind: Kind
+    address: str = field(repr=False)
+    family: Family | None = None
+    table: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What messages call it; a URL of a server may hold a password and stays out of them."""
+        if self.family is None or (self.family.is_file and "://" not in self.address):
+            return self.address
+        return f"{self.address.partition('://')[0]}://…"
+
+    def is_same_file(self, other: Place) -> bool:
+        """Say whether both are one file of a database."""
+        return self.family is other.family and _path(self).resolve() == _path(other).resolve()
+
+    def refuse_file_options(self, options: WriteOptions) -> None:
+        """Raise a UsageError where a database is given what only files take."""
+        if self.kind == "database" and (options.format or options.excel_csv):
+            raise UsageError(f"{self.label} is a database: --format and --csv-excel are for files.")
+
+    def open_database(self) -> Database:
+        """Return the database; nothing is opened yet."""
+        if self.family is None:
+            raise UsageError(f'"{self.address}" is no database: name one by its URL, as in duckdb:///stripe.duckdb.')
+        return self.family.open_database(self.address)
+
+    def open_table(self, name: str | None) -> tuple[Database, Table]:
+        """Return the database, and its table of that name, else of the URL's ?table=."""
+        wanted, database = name or self.table, self.open_database()
+        if not wanted:
+            raise UsageError("Name the table: --table crm.leads, or ?table=crm.leads in the URL.")
+        if self.table not in (None, wanted):
+            raise UsageError(f"{self.label} names the table {self.table}, and {wanted} is named beside it: say one.")
+        return database, Table.parse(wanted, database.default_schema)
+
+    def open_source(self, options: ReadOptions) -> Source:
+        """Return the rows of the file, the table or the query; a database is read through its family's source."""
+        if self.family is None:
+            return open_file(self.address, options)
+        options.refuse("databases", *_OF_FILES)
+        example = self.family.address if self.family.is_file else self.label
+        relation = select(options.table, self.table, options.query, example)
+        return self.family.open_source(self.address, relation)
 
 
-def open_table(to: str, name: str | None) -> tuple[Database, Table]:
-    """Return the database that a URL or a file name means, and its table of that name, else of the URL's ?table=."""
-    where, settings = _split(to)
-    wanted, database = name or settings.get("table"), open_database(where)
-    if not wanted:
-        raise UsageError("Name the table: --table crm.leads, or ?table=crm.leads in the URL.")
-    return database, Table.parse(wanted, database.default_schema)
+def parse(name: str) -> Place:
+    """Return what a file name, a URL or "-" means; a UsageError, which repeats no password, where it means nothing."""
+    if name == "-":
+        return Place("stdout", name)
+    if url := _URL.fullmatch(name):
+        return _database(name, url["scheme"], url["rest"])
+    suffix = PurePath(name).suffix.lower()
+    if family := next((family for family in FAMILIES if suffix in family.suffixes), None):
+        return Place("database", name, family)
+    _refuse_half_a_url(name)
+    return Place("file", name)
 
 
-def _split(to: str) -> tuple[str, dict[str, str]]:
-    """Return a database's name or URL without our own settings, and those."""
-    url = _URL.fullmatch(to)
-    if url is None:
-        return to, {}
-    if url["scheme"].lower() != "duckdb":
-        from connector.databases.urls import split_url
+def _database(url: str, scheme: str, rest: str) -> Place:
+    family = family_of(scheme)
+    address, settings = split_url(url, family)
+    if family.suffixes:  # such a file is opened by its path, not by its URL
+        address = unquote(rest.partition("?")[0][1:])
+    return Place("database", address, family, settings.get("table"))
 
-        return split_url(to)
-    path, _, query = url["rest"].partition("?")
-    settings = dict(parse_qsl(query, keep_blank_values=True))
-    for name in settings.keys() - set(_SETTINGS):
-        raise UsageError(
-            f'A duckdb:// URL has no setting "{name}".{did_you_mean(name, _SETTINGS) or " It has: table."}'
-        )
-    return f"duckdb://{path}", settings
+
+def _path(place: Place) -> Path:
+    return Path(place.address.partition("://")[2].partition("?")[0][1:] or place.address).expanduser()
+
+
+def _refuse_half_a_url(name: str) -> None:
+    """Refuse what was meant as an address of a database; nothing of it is repeated, for it may hold a password."""
+    scheme, colon, _ = name.partition(":")
+    if colon and (family := family_of(scheme)).address:
+        raise UsageError(f"This {scheme}: address cannot be read: write {family.address}.")
+    if _LOGIN.match(name) or _PAIRS.search(name):
+        raise UsageError(f"This is no address of a database: write it as a URL, as in {FAMILIES[1].address}.")
 
 
 def open_database(to: str) -> Database:
     """Return the database that a URL or a file name means; nothing is opened yet."""
-    url = _URL.fullmatch(to)
-    if url is None and PurePath(to).suffix.lower() == ".duckdb":
-        from connector.databases.duckdb.database import DuckDB
-
-        return DuckDB(to)
-    if url is None:
-        raise UsageError(f'"{to}" is no database: name one by its URL, as in duckdb:///stripe.duckdb.')
-    scheme = url["scheme"].lower()
-    return _FAMILIES.get(scheme, _FAMILIES.get(scheme.partition("+")[0], _open_portable))(to)
+    return parse(to).open_database()
 
 
-def _open_duckdb_url(to: str) -> Database:
-    from connector.databases.duckdb.database import DuckDB
+def open_target(to: str, options: WriteOptions | None = None) -> Target:
+    """Return the file or the standard output that a name means; nothing is written yet."""
+    from connector.files.target import FileTarget, StdoutTarget
 
-    return DuckDB(_duckdb_path(to))
-
-
-def _open_postgres(to: str) -> Database:
-    from connector.databases.postgres.database import Postgres
-
-    return Postgres(to)
-
-
-def _open_sqlserver(to: str) -> Database:
-    from connector.databases.sqlserver.database import SQLServer
-
-    return SQLServer(to)
-
-
-def _open_redshift(to: str) -> Database:
-    from connector.databases.redshift import Redshift
-
-    return Redshift(to)
-
-
-def _open_portable(to: str) -> Database:
-    from connector.databases.portable.database import Portable
-
-    return Portable(to)
-
-
-def _duckdb_path(to: str) -> str:
-    """Return the path of a DuckDB file that is given as one or as a URL."""
-    scheme, slashes, path = to.partition("://")
-    if not slashes:
-        return scheme
-    if not path.startswith("/") or path == "/" or "?" in path:
-        raise UsageError("A DuckDB file is written duckdb:///stripe.duckdb; an absolute path has one slash more.")
-    return unquote(path[1:])
-
-
-_FAMILIES = {
-    "duckdb": _open_duckdb_url,
-    "postgres": _open_postgres,
-    "postgresql": _open_postgres,
-    "redshift": _open_redshift,
-    "mssql": _open_sqlserver,
-    "mssql+mssqlpython": _open_sqlserver,
-    "mssql+pymssql": _open_sqlserver,
-}
-
-
-def _open_table_target(to: str, options: WriteOptions) -> Target:
-    """Open a table as a target; a URL of a server may hold a password and stays out of messages."""
-    where, settings = _split(to)
-    is_duckdb = not _URL.fullmatch(where) or where.lower().startswith("duckdb:")
-    if options.format or options.excel_csv:
-        shown = where if is_duckdb else f"{where.partition('://')[0]}://…"
-        raise UsageError(f"{shown} is a database: --format and --csv-excel are for files.")
-    if is_duckdb:
-        from connector.databases.duckdb.database import DuckDBTarget
-
-        path, name = _duckdb_path(where), settings.get("table", options.table)
-        if not name:
-            raise UsageError(f"Name the table to write: duckdb:///{path}?table=invoices, or --table invoices.")
-        return DuckDBTarget(path, name)
-    from connector.databases.table_target import TableTarget
-
-    return TableTarget(*open_table(where, settings.get("table", options.table)))
+    place, options = parse(to), options or WriteOptions()
+    if place.kind == "database":
+        raise UsageError(f"{place.label} is a database: rows are loaded into a table of it.")
+    return StdoutTarget(options) if place.kind == "stdout" else FileTarget(to, options)
 
 
 def open_source(what: object, options: ReadOptions | None = None) -> Source:
@@ -170,18 +151,4 @@ def open_source(what: object, options: ReadOptions | None = None) -> Source:
     name = os.fspath(what)
     if not isinstance(name, str):
         raise UsageError("The name of a file is text, not bytes.")
-    url = _URL.fullmatch(name)
-    if url is None and PurePath(name).suffix.lower() != ".duckdb":
-        return open_file(name, options)
-    options.refuse("databases", *_OF_FILES)
-    if url is None or url["scheme"].lower() == "duckdb":
-        from connector.databases.duckdb.source import open_duckdb
-
-        return open_duckdb(url["rest"] if url else None, name, options)
-    if url["scheme"].lower() in _SQL_SERVER:
-        from connector.databases.sqlserver.source import open_sqlserver
-
-        return open_sqlserver(name, options)
-    from connector.databases.portable.source import open_sql
-
-    return open_sql(name, options)
+    return parse(name).open_source(options)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector.errors import ConnectorWarning, DataError, MissingExtra
 from connector.files.formats import WriteOptions
-from connector.places import open_target
+from connector.load.loading import Loading
+from connector.load.run import check_load, load
+from connector.places import Place, open_target, parse
 from connector.words import count_of, in_python
 
 if TYPE_CHECKING:
@@ -171,15 +173,70 @@ class Result:
         """Write an Excel file and return the number of rows; Excel knows no zones, so times are in `time_zone`."""
         return self.to(path, WriteOptions(format="xlsx", table=sheet, time_zone=time_zone))
 
-    def to(self, target: str | Path, options: WriteOptions | None = None) -> int:
-        """Write to a file or a table, by name or URL, and return the number of rows."""
-        opened = open_target(str(target), options or WriteOptions())
+    def to(
+        self,
+        target: str | Path,
+        options: WriteOptions | None = None,
+        *,
+        table: str | None = None,
+        key: str | Sequence[str] = (),
+        mode: str | None = None,
+    ) -> int:
+        """Write to a file or a table, by name or URL, and return the number of rows.
+
+        A table is made; one that is there is merged into by `key`, or takes the rows in another of load's modes, as
+        mode="replace". What became of the rows stands in the notes of the report.
+        """
+        place, options = parse(str(target)), options or WriteOptions()
+        if place.kind == "database" or key or mode not in (None, "replace"):
+            return self._load(place, table or options.table, _loading(place, key, mode), options)
+        return self._write(str(target), options)
+
+    def _load(self, place: Place, table: str | None, loading: Loading, options: WriteOptions) -> int:
+        """Bring the rows into a table, or into a file in a mode of load's, and say what became of them."""
+        place.refuse_file_options(options)
+        if place.kind == "database":
+            check_load(place, table, loading, [] if self._schema is None else self._schema.names)
+        report = load(self, place, table, loading, writing=options)
+        self.report.notes += report.lines()
+        if report.counts.rejected:
+            self.report.failures.append(f"{count_of(report.counts.rejected, 'row')} without a key not written")
+        return report.rows_read - report.counts.rejected
+
+    def _write(self, target: str, options: WriteOptions) -> int:
+        """Write a file anew, or standard output."""
+        opened = open_target(target, options)
         batches = iter(self)
         # The first rows are waited for before anything is written: most of what can go wrong goes wrong here.
         first = list(itertools.islice(batches, 1))
         schema = self._schema or first[0].schema
         if schema.names:
             return opened.replace(schema, itertools.chain(first, batches))
-        if str(target) == "-":
+        if target == "-":
             return 0
         raise DataError(f"{self.name} gave no rows, so nothing says which columns {opened.label} has; it is as it was.")
+
+
+def check_place(
+    target: str,
+    options: WriteOptions,
+    *,
+    table: str | None = None,
+    key: str | Sequence[str] = (),
+    mode: str | None = None,
+) -> None:
+    """Refuse what `Result.to` would refuse once the rows are there; nothing is written yet."""
+    place = parse(target)
+    if place.kind == "database":
+        place.refuse_file_options(options)
+        check_load(place, table, _loading(place, key, mode))
+    else:
+        open_target(target, options)
+
+
+def _loading(place: Place, key: str | Sequence[str], mode: str | None) -> Loading:
+    """Return how rows go into a table, which is made unless something else is said, or into a file."""
+    mode = mode or ("upsert" if key else "create")
+    if place.kind != "database":
+        return Loading(mode=mode, key=key)
+    return Loading(mode=mode, key=key, on_new_column="add", allow_empty=True)

@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code: docs/commands.md, docs/endpoints.md, the demo in README.md.
+"""Writes what is made from the code: docs/commands.md, docs/endpoints.md, the table of docs/targets.md, README's demo.
 
 python docs/reference.py            # write them
 python docs/reference.py --check    # fail when they are not what the code says
@@ -19,11 +19,13 @@ from pathlib import Path
 import click
 
 from connector.cli.app import commands
+from connector.databases.families import FAMILIES, Family
 from connector.definitions.endpoint import Endpoint, Endpoints, Parent
 from connector.files.formats import FORMATS
 
 FOLDER = Path(__file__).parent
 README = FOLDER.parent / "README.md"
+TARGETS = FOLDER / "targets.md"
 DEMO_NOW = 1793534400  # 2026-11-01T12:00:00Z
 _DEMO = "```text\n$ uv run connector demo\n"
 _MADE = "<!-- Made by docs/reference.py; change the code, then run it again. -->\n\n"
@@ -45,6 +47,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "commands.md": _commands(),
         FOLDER / "endpoints.md": _endpoints(),
         FOLDER / "outputs.md": _outputs(),
+        TARGETS: _targets(),
         README: _readme(),
     }
 
@@ -55,6 +58,23 @@ def _outputs() -> str:
     names = [", ".join(f"`{suffix}`" for suffix in form.suffixes) for form in FORMATS.values()]
     row = f"| name | {' | '.join(names)} | `.duckdb`, `duckdb:///…` |"
     return re.sub(r"(?m)^\| name \|.*$", row, text)
+
+
+def _targets() -> str:
+    """Return the page on targets with the table of the families of databases."""
+    begin, end = "<!-- The families, by docs/reference.py -->\n", "| others |"
+    before, _, rest = TARGETS.read_text(encoding="utf-8").partition(begin)
+    table = "| database | is written | needs | run against |\n|---|---|---|---|\n"
+    return before + begin + table + "".join(map(_family, FAMILIES)) + end + rest.partition(end)[2]
+
+
+def _family(family: Family) -> str:
+    if not family.address:
+        return ""
+    written = [*(f"`stripe{suffix}`" for suffix in family.suffixes), f"`{family.address}`"]
+    written += [f"`{scheme}://`" for scheme in family.schemes[1:]]
+    needs = f"`{family.install}`" if family.install else "nothing more"
+    return f"| {family.name} | {', '.join(written)} | {needs} | {family.tried_on} |\n"
 
 
 def _readme() -> str:

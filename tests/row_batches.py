@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from connector.files.formats import WriteOptions, choose_format, write_rows
+from connector.files import formats
+from connector.files.formats import WriteOptions, choose_format
+from connector.result import Result
 
 JSON = "json"
 TEXT = pa.string()
@@ -30,5 +34,16 @@ def written(form: str, *batches: pa.RecordBatch, **options: Any) -> bytes:
     """Return the whole output of a format; `options` are fields of WriteOptions."""
     stream = io.BytesIO()
     given = WriteOptions(form, **options)
-    write_rows(choose_format("-", given), stream, batches[0].schema, iter(batches), given)
+    formats.write_rows(choose_format("-", given), stream, batches[0].schema, iter(batches), given)
     return stream.getvalue()
+
+
+def write_rows(
+    to: Path | str,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    options: WriteOptions | None = None,
+    **how: Any,
+) -> int:
+    """Write rows as a verb's result does: to a file, or into a table of a database."""
+    return Result("rows", schema, lambda _: iter(batches)).to(str(to), options, **how)

@@ -137,7 +137,9 @@ def test_the_last_of_several_rows_with_a_key_wins_or_is_an_error(to: str, tmp_pa
     source = written(tmp_path / "leads.csv", "email,name\na,first\nb,only\na,last\n")
     assert "1 row with a key that a later row has, too: line 2" in refused(source, to, duplicates="error")
     assert not Path(to.removeprefix("duckdb:///")).exists()
-    assert load(source, to).counts == Counts(inserted=2)
+    report = load(source, to)
+    assert report.counts == Counts(inserted=2, duplicates=1)
+    assert "1 duplicates" in report.lines()[0]
     assert rows(to) == [("a", "last"), ("b", "only")]
 
 
@@ -187,9 +189,14 @@ def test_a_value_that_does_not_fit_says_where_and_leaves_the_table_as_it_was(to:
     assert len(rows(to)) == 1
 
 
-def test_a_column_is_widened_where_that_loses_nothing(to: str) -> None:
+def test_a_column_of_a_table_that_is_there_is_widened_only_where_that_is_asked_for(to: str) -> None:
     load(frame(email=["a"], n=[1]), to)
-    report = load(frame(email=["b"], n=[Decimal("1.5")]), to)
+    wider = frame(email=["b"], n=[Decimal("1.5")])
+    message = refused(wider, to)
+    assert 'row 1, column "n"' in message
+    assert "--on-wider-type widen makes the column DECIMAL(38,12)" in message
+    assert ask(to, "SELECT data_type FROM duckdb_columns() WHERE column_name = 'n'") == [("BIGINT",)]
+    report = load(wider, to, on_wider_type="widen")
     assert "widened from BIGINT to DECIMAL" in report.notes[0]
     assert ask(to, "SELECT n FROM leads WHERE email = 'b'") == [(Decimal("1.5"),)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ def test_run_end_encoded_columns_are_what_they_encode(to: str) -> None:
 def test_a_column_that_a_view_holds_on_to_is_named(server: Database) -> None:
     do(server, "CREATE TABLE leads (id int PRIMARY KEY, n int)", "CREATE VIEW sums AS SELECT n FROM leads")
     with pytest.raises(ConnectorError, match=r"leads: the column n would have to be bigint.* view sums .*Nothing"):
-        into(server, pa.table({"id": [1], "n": [2**40]}))
+        into(server, pa.table({"id": [1], "n": [2**40]}), on_wider_type="widen")
 
 
 def test_swap_says_what_is_in_its_way_and_changes_nothing(server: Database) -> None:
@@ -242,3 +243,23 @@ def test_how_a_file_is_read_can_be_said_in_python(tmp_path: Path) -> None:
     Stripe.load(str(tmp_path / "w.csv"), to, "t", key="id", encoding="cp1252", delimiter=";")
     with duckdb.connect(to) as connection:
         assert connection.execute("SELECT name FROM t").fetchall() == [("Müller",)]
+
+
+def test_rows_that_are_in_a_file_of_json_lines_stay_byte_for_byte(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    there = b'{"id": "a",  "n": 0.10, "x": {"b": 1, "a": 2}}\r\n{"id":"b","n":0.1,"x":null}'
+    file.write_bytes(there)
+    report = Stripe.load(pa.table({"id": ["c"], "n": [Decimal("0.25")], "x": ['{"a":1}']}), str(file), mode="append")
+    assert report.counts == Counts(inserted=1, unchanged=2)
+    kept, added = file.read_bytes()[: len(there)], file.read_bytes()[len(there) :]
+    assert kept == there
+    assert added.startswith(b'\n{"id":"c","n":')
+    assert len(added.splitlines()) == 2
+
+
+def test_rows_go_from_one_table_of_a_duckdb_file_to_another(tmp_path: Path) -> None:
+    file = f"duckdb:///{(tmp_path / 'a.duckdb').as_posix()}"
+    Stripe.load(pa.table({"id": ["a", "b"], "n": [1, 2]}), file, "here", key="id")
+    assert Stripe.load(f"{file}?table=here", file, "there", key="id").counts == Counts(inserted=2)
+    assert Stripe.load(f"{file}?table=here", str(tmp_path / "a.duckdb"), "here", mode="append").counts.inserted == 2
+    assert Stripe.load(tmp_path / "a.duckdb", file, "there", key="id", query="SELECT id, n + 1 AS n FROM there")

@@ -9,12 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.databases.base import Counts, Database
+from connector.databases.duckdb import database as duckdb_database
 from connector.databases.duckdb.database import DuckDB
+from connector.databases.duckdb.file import open_to_write
 from connector.databases.merge import Keys, Table
 from connector.databases.portable.database import Portable
 from connector.errors import TargetError
@@ -45,7 +48,9 @@ def test_pk_updates(database: Database) -> None:
 
 
 def test_duplicate_records(database: Database) -> None:
-    assert merge(database, thing("a", "old", 1), thing("a", "new", 2), thing("a", "older", 0)) == Counts(inserted=1)
+    assert merge(database, thing("a", "old", 1), thing("a", "new", 2), thing("a", "older", 0)) == Counts(
+        inserted=1, duplicates=2
+    )
     assert values(database) == {"a": "new"}
 
 
@@ -57,7 +62,7 @@ def test_older_never_overwrites_newer(database: Database) -> None:
 
 def test_tie_goes_to_the_incoming(database: Database) -> None:
     merge(database, thing("a", "first", 5))
-    assert merge(database, thing("a", "second", 5), thing("a", "third", 5)) == Counts(updated=1)
+    assert merge(database, thing("a", "second", 5), thing("a", "third", 5)) == Counts(updated=1, duplicates=1)
     assert values(database) == {"a": "third"}
 
 
@@ -212,14 +217,15 @@ def test_a_view_is_refused(database: Database) -> None:
 def test_without_a_clock_the_last_row_wins_and_only_differences_are_written(database: Database) -> None:
     keys = Keys(("account", "id"))
     merge(database, thing("a", "1", 9), keys=keys)
-    assert merge(database, thing("a", "1", 9), thing("b", "1"), thing("b", "2"), keys=keys) == Counts(1, 0, 1)
+    rows = thing("a", "1", 9), thing("b", "1"), thing("b", "2")
+    assert merge(database, *rows, keys=keys) == Counts(inserted=1, unchanged=1, duplicates=1)
     assert merge(database, thing("a", "2", 0), keys=keys) == Counts(updated=1)
     assert values(database) == {"a": "2", "b": "2"}
 
 
 def test_rows_without_a_clock_are_the_oldest(database: Database) -> None:
     without = {**thing("a", "no time"), "seen_at": None}
-    assert merge(database, without, thing("a", "1", 1), without) == Counts(inserted=1)
+    assert merge(database, without, thing("a", "1", 1), without) == Counts(inserted=1, duplicates=2)
     assert merge(database, without) == Counts(unchanged=1)
     assert values(database) == {"a": "1"}
 
@@ -248,9 +254,14 @@ def test_a_file_that_another_process_filled_meanwhile_is_not_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "both.duckdb"
-    late = DuckDB(str(file))
-    opened = late._connect
-    monkeypatch.setattr(late, "_connect", lambda: (merge(DuckDB(str(file)), thing("a", "1")), opened())[1])
+    late, opened = DuckDB(str(file)), open_to_write
+
+    def open_late(path: Path) -> duckdb.DuckDBPyConnection:
+        monkeypatch.setattr(duckdb_database, "open_to_write", open_to_write)
+        merge(DuckDB(str(file)), thing("a", "1"))
+        return opened(path)
+
+    monkeypatch.setattr(duckdb_database, "open_to_write", open_late)
     with pytest.raises(TargetError, match="refused"), late.transaction():
         raise TargetError("refused")
     assert values(DuckDB(str(file))) == {"a": "1"}
@@ -289,4 +300,4 @@ def merge_into(model: dict[str, dict[str, Any]], rows: list[dict[str, Any]]) -> 
         differs = old is None or row["value"] != old["value"]
         counts["inserted" if old is None else "updated" if is_newer and differs else "unchanged"] += 1
         model[key] = row if is_newer else model[key]
-    return Counts(**counts)
+    return Counts(**counts, duplicates=len(rows) - len(newest))

@@ -59,7 +59,7 @@ def test_of_rows_with_one_key_the_last_stays_or_all_are_refused(mode: str, datab
     with pytest.raises(DoubledKeys, match="3 rows with a key that another row has") as caught:
         load(database, mode, *rows, doubles="error")
     assert (caught.value.places, caught.value.count) == ([0, 2, 4], 3)
-    assert load(database, mode, *rows) == Counts(inserted=3)
+    assert load(database, mode, *rows) == Counts(inserted=3, duplicates=3)
     assert values(database) == {"a": "2", "b": "1", "c": "3"}
 
 

@@ -125,7 +125,7 @@ def test_a_duckdb_file_that_is_missing_is_not_made(tmp_path: Path, shop: Path) -
 
 
 def test_a_duckdb_file_that_is_open_for_writing_here_is_told(shop: Path) -> None:
-    with duckdb.connect(shop), pytest.raises(DataError, match="open for writing in this program"):
+    with duckdb.connect(shop), pytest.raises(DataError, match="open in this program already"):
         duckdb_source(shop, table="orders")
 
 

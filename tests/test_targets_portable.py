@@ -47,7 +47,7 @@ def test_the_common_form_does_on_postgres_what_its_own_family_does(common: Porta
             order = f"SELECT * FROM {session.full(table)} ORDER BY id"
             told[table.name] = counts, session.rows(order.replace("*", 'id, text, integer, number, "decimal", boolean'))
     assert told["common"] == told["own"]
-    assert told["common"][0][1] == Counts(inserted=1, updated=2, unchanged=1)
+    assert told["common"][0][1] == Counts(inserted=1, updated=2, unchanged=1, duplicates=4)
 
 
 def test_times_are_stored_in_utc_without_saying_so(common: Portable) -> None:
@@ -164,7 +164,7 @@ def test_a_type_holds_another_only_without_loss(old: Any, new: Any, expected: bo
     ("to", "message"),
     [
         ("ducdb://me:secret@h/a", "Did you mean duckdb?"),
-        ("postgrsql://me:secret@h/a", "Did you mean postgresql?"),
+        ("postgrsql://me:secret@h/a", "Did you mean postgresql"),
         ("snowflake://me:secret@h/a", "pip install snowflake-sqlalchemy"),
         ("mysql://me:secret@h/a", "needs the Python library MySQLdb: install it, or take mysql+pymysql://"),
         ("oracle://me:secret@h/a", "Oracle takes an empty text for a null"),

@@ -21,7 +21,7 @@ import sqlglot
 from connector.databases.base import Counts, MergeOptions, RefusedValue, Session, Staged
 from connector.databases.duckdb.database import DuckDB
 from connector.databases.merge import Keys, Merge, Table
-from connector.databases.redshift import Redshift, RedshiftDialect, RedshiftSession, _portions, literal
+from connector.databases.redshift.database import Redshift, RedshiftDialect, RedshiftSession, _portions, literal
 from connector.errors import TargetError, UsageError
 from connector.places import open_database
 from connector.rows.types import arrow_field

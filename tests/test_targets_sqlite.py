@@ -21,13 +21,14 @@ from connector.errors import TargetError
 from connector.files.formats import ReadOptions
 from connector.load.loading import Loading
 from connector.load.run import load
-from connector.places import open_source, open_target
+from connector.places import open_source
 from connector.rows.types import arrow_field
 from connector.sandbox import Sandbox
 from connector.sync.deletions import Deletion, Unseen, mark_deleted
 from connector.sync.journal import Journal, Run, State
 from connector.sync.lease import Lease
 from connector.sync.provenance import latest
+from tests.row_batches import write_rows
 
 TABLE = Table("main", "things")
 BY_ID = Keys(("id",))
@@ -288,8 +289,6 @@ def test_the_latest_times_of_an_account_and_what_a_pass_did_not_see(database: Po
 
 def test_extract_writes_to_sqlite_by_its_url(url: str, file: Path) -> None:
     batch = typed({"id": "a"}, {"id": "b"}, id="text")
-    target = open_target(f"{url}?table=things")
-    assert target.label == "table main.things in shop.db"
-    for _ in range(2):
-        assert target.replace(batch.schema, iter(batch.to_batches())) == 2
+    for mode in ("create", "replace"):
+        assert write_rows(f"{url}?table=things", batch.schema, batch.to_batches(), mode=mode) == 2
     assert ask(file, "SELECT * FROM things") == [("a",), ("b",)]

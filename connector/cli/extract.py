@@ -48,4 +48,4 @@ def extract(stripe: Stripe, output: Output, endpoint: str, limit: int | None, **
         )
         output.read_or_write(result, endpoint, stripe.connection.time_zone)
     output.show(result, limit, "--columns picks, --to FILE writes them all")
-    tell(output.report_lines(result, endpoint), result.report.failed())
+    tell(output.report_lines(result), result.report.failed())

@@ -8,10 +8,8 @@ from typing import Any
 
 import click
 
-from connector.cli.options import expanded, is_quiet, pairs, quiet_option, tell
+from connector.cli.options import MODES, expanded, is_quiet, pairs, quiet_option, tell
 from connector.files.formats import FORMATS, ReadOptions
-
-MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 
 
 @click.command(short_help="Merge any table into a database, by key.")
@@ -28,6 +26,10 @@ MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
 @click.option(
     "--on-new-column", type=click.Choice(["add", "ignore", "fail"]), default="fail", show_default=True,
     help="What becomes of columns that the table lacks.",
+)  # fmt: skip
+@click.option(
+    "--on-wider-type", type=click.Choice(["widen", "fail"]), default="fail", show_default=True,
+    help="What becomes of a column that is too narrow for the source's values.",
 )  # fmt: skip
 @click.option(
     "--duplicates", type=click.Choice(["last", "error"]), default="last", show_default=True,
@@ -69,6 +71,7 @@ def load(source: str, to: str, **options: Any) -> int:
         mapping=pairs("--map", options["mapping"]),
         create=options["create"],
         on_new_column=options["on_new_column"],
+        on_wider_type=options["on_wider_type"],
         duplicates=options["duplicates"],
         scope=pairs("--scope", options["scope"]),
         swap=options["swap"],

@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from connector.result import Result
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror", "create")
 SHOWN = "table"  # the one form of rows that is for the terminal alone
 _SUFFIXES = ", ".join(each.suffixes[0] for each in FORMATS.values())
 PREVIEW_ROWS = 20
@@ -63,43 +65,60 @@ def output_options(command: Command) -> Command:
         type=click.Choice([SHOWN, *FORMATS]),
         help="Where the name of the file does not say it.",
     )
-    @click.option("--table", metavar="NAME", help="The table to fill in a database. [the name of what is read]")
+    @click.option("--table", metavar="NAME", help="The table of a database. [the name of what is read]")
+    @click.option("--key", metavar="A,B", help="Merge into a table that is there, by these columns.")
+    @click.option("--mode", type=click.Choice(MODES), help="What becomes of the rows of a table, as in load.")
+    @click.option("--replace", is_flag=True, help="Put the rows in the place of those of a table that is there.")
     @click.option("--csv-excel", is_flag=True, help="CSV that Excel opens well: a byte order mark, formulas defused.")
     @functools.wraps(command)
-    def with_output(*, csv_excel: bool, **options: Any) -> Any:
-        to, file_format, table = (options.pop(name) for name in ("to", "file_format", "table"))
-        return command(output=Output(to and expanded(to, "--to"), file_format, table, csv_excel), **options)
+    def with_output(**options: Any) -> Any:
+        given = {name: options.pop(name) for name in ("table", "mode", "replace", "csv_excel")}
+        to, form, key = (options.pop(name) for name in ("to", "file_format", "key"))
+        output = Output(to and expanded(to, "--to"), form=form, key=tuple(words(key)), **given)
+        return command(output=output, **options)
 
     return with_output  # type: ignore[return-value]
 
 
+def words(text: str | None) -> list[str]:
+    """Return the names of a list with commas."""
+    return [word.strip() for word in text.split(",")] if text else []
+
+
+@dataclass(frozen=True)
 class Output:
     """Where the rows of a command go: shown on a terminal when nothing else is said, else written."""
 
-    def __init__(self, to: str | None, form: str | None, table: str | None, csv_excel: bool) -> None:
-        self.to = to
-        self.table = table
-        self._form = form
-        self._csv_excel = csv_excel
+    to: str | None = None
+    form: str | None = None
+    table: str | None = None
+    key: tuple[str, ...] = ()
+    mode: str | None = None
+    replace: bool = False
+    csv_excel: bool = False
+
+    def __post_init__(self) -> None:
+        if self.replace and self.mode not in (None, "replace"):
+            raise click.UsageError(f"--replace is --mode replace, and --mode {self.mode} is something else: say one.")
 
     @property
     def is_shown(self) -> bool:
         """Whether the rows are for people to look at, not for a file or a program."""
-        return self.to is None and (self._form or (SHOWN if sys.stdout.isatty() else "csv")) == SHOWN
+        return self.to is None and (self.form or (SHOWN if sys.stdout.isatty() else "csv")) == SHOWN
 
     @property
     def is_file(self) -> bool:
         """Whether the rows go to a file or to standard output, not to a database."""
-        from connector.places import is_database
+        from connector.places import parse
 
-        return self.to is not None and not is_database(self.to)
+        return self.to is not None and parse(self.to).kind != "database"
 
     def check(self, table: str | None) -> None:
         """Refuse a place that rows cannot go to, before anything is sent; nothing is written yet."""
-        from connector.places import open_target
+        from connector.result import check_place
 
         if not self.is_shown:
-            open_target(self.to or "-", self._options(table, "UTC"))
+            check_place(self.to or "-", self._options("UTC"), **self._loading(table))
 
     def limit(self, wanted: int | None) -> int | None:
         """Return how many rows to read: as many as are wanted, a few where they are only looked at."""
@@ -110,7 +129,7 @@ class Output:
         if self.is_shown:
             result.to_arrow()
         else:
-            result.to(self.to or "-", self._options(table, time_zone))
+            result.to(self.to or "-", self._options(time_zone), **self._loading(table))
 
     def show(self, result: Result, wanted: int | None, more_columns: str = "--to FILE writes them all") -> None:
         """Show the rows, if that is what they are for; `wanted` is how many were asked for, if anybody said."""
@@ -125,20 +144,23 @@ class Output:
         if wanted is None and rows.num_rows == PREVIEW_ROWS:
             click.echo(f"The first {PREVIEW_ROWS} rows: --limit N shows more, --to FILE writes them all.", err=True)
 
-    def _options(self, table: str | None, time_zone: str) -> WriteOptions:
-        if self._form == SHOWN:
-            raise click.UsageError("A table is for the terminal: leave --to out, or choose another --format.")
-        form = self._form or ("csv" if self.to in (None, "-") else None)
-        return WriteOptions(format=form, excel_csv=self._csv_excel, time_zone=time_zone, table=self.table or table)
+    def _loading(self, table: str | None) -> dict[str, Any]:
+        """Return what is said about a table; the one of a URL goes before the name of what is read."""
+        from connector.places import parse
 
-    def report_lines(self, result: Result, table: str | None) -> list[str]:
-        """Return the lines of a report, the first of them with where the rows were written."""
+        own = parse(self.to).table if self.to else None
+        return {"table": self.table or own or table, "key": self.key, "mode": "replace" if self.replace else self.mode}
+
+    def _options(self, time_zone: str) -> WriteOptions:
+        if self.form == SHOWN:
+            raise click.UsageError("A table is for the terminal: leave --to out, or choose another --format.")
+        form = self.form or ("csv" if self.to in (None, "-") else None)
+        return WriteOptions(format=form, excel_csv=self.csv_excel, time_zone=time_zone, table=self.table)
+
+    def report_lines(self, result: Result) -> list[str]:
+        """Return the lines of a report, the first of them with the file; what became of a table, a load has said."""
         first, *others = result.report.lines()
-        if self.to in (None, "-"):
-            return [first, *others]
-        name = None if self.is_file else self.table or table
-        where = f"{name} of {self.to}" if name else self.to
-        return [f"{first}, written to {where}", *others]
+        return [f"{first}, written to {self.to}" if self.is_file and self.to != "-" else first, *others]
 
 
 def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

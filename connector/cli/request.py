@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,6 @@ from connector.words import count_of
 
 if TYPE_CHECKING:
     from connector.request.send import RequestResult
-    from connector.result import Result
     from connector.stripe import Stripe
 
 _SAYS_WHAT_TO_SEND = (
@@ -61,8 +61,6 @@ _SAYS_WHAT_TO_KEEP = (
     click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N rows."),
     click.option("--raw", is_flag=True, help="The body as it came, not as rows."),
     click.option("--save", metavar="NAME", help="Keep the request as a table of yours, by an endpoint file."),
-    click.option("--key", metavar="A,B", help="The columns that tell rows apart: of --save, or to merge by in --to."),
-    click.option("--replace", is_flag=True, help="Let --save take the place of a table of that name."),
 )
 
 
@@ -85,20 +83,22 @@ def request(stripe: Stripe, output: Output, **options: Any) -> int:
     connector request GET /v1/balance --raw
     connector request POST /v1/customers/cus_123 --form 'metadata[team]=blue'
     """
-    raw, limit, key = options.pop("raw"), options.pop("limit"), _words(options.pop("key"))
-    _check(output, options, key, raw=raw)
-    table = output.table or options["save"]
+    raw, limit = options.pop("raw"), options.pop("limit")
+    _check(output, options, raw=raw)
+    key, is_replaced = output.key, output.replace
+    if output.to is None or output.is_file:
+        output = replace(output, key=(), replace=False)  # they are for --save alone, then
     if options["method"].upper() != "GET" and not raw:
-        output.check(table)  # a write is not sent for rows that have no place to go
+        output.check(options["save"])  # a write is not sent for rows that have no place to go
     wanted = limit if raw or options["save"] else output.limit(limit)
     name = f"{options['method'].upper()} {options['url']}"
     with progress(name) as watch:
         options |= {"authenticate": not options.pop("no_auth"), "limit": wanted, "progress": watch}
-        options |= {"key": key if options["save"] else ()}
+        options |= {"key": key if options["save"] else (), "replace": is_replaced}
         result = stripe.request(options.pop("method"), options.pop("url"), **options)
         has_rows = not (result.plan or raw or result.is_binary)
         if has_rows:
-            _give_rows(result, output, table, key, stripe.connection.time_zone)
+            _give_rows(result, output, options["save"], stripe.connection.time_zone)
     if result.plan:
         click.echo(result.plan)
         return 0
@@ -106,43 +106,28 @@ def request(stripe: Stripe, output: Output, **options: Any) -> int:
         _give_raw(result, output, is_wanted_raw=raw)
         return 0
     output.show(result, limit)
-    tell(output.report_lines(result, table), result.report.failed())
+    tell(output.report_lines(result), result.report.failed())
     return 1 if result.report.failures else 0
 
 
-def merge_rows(result: Result, to: str, table: str | None, key: list[str]) -> None:
-    """Merge the rows into a table of a database, by these columns, and say what became of them."""
-    from connector.load.loading import Loading
-    from connector.load.run import load
-
-    say(load(result, to, table, Loading(key=key, on_new_column="add")).lines())
-
-
-def _give_rows(result: RequestResult, output: Output, table: str | None, key: list[str], time_zone: str) -> None:
+def _give_rows(result: RequestResult, output: Output, table: str | None, time_zone: str) -> None:
     try:
-        if key and output.to and not output.is_file:
-            merge_rows(result, output.to, table, key)
-        else:
-            output.read_or_write(result, table, time_zone)
+        output.read_or_write(result, table, time_zone)
     except ConnectorError:
         say(result.report.failed())
         raise
 
 
-def _check(output: Output, options: dict[str, Any], key: list[str], *, raw: bool) -> None:
+def _check(output: Output, options: dict[str, Any], *, raw: bool) -> None:
     """Refuse what cannot go together, before anything is sent."""
     if raw and (options["paginate"] or options["source"] or options["filter"] or options["explode"] or options["save"]):
         raise click.UsageError("--raw is one response as it came: leave out what is about rows.")
     if raw and output.to and not output.is_file:
         raise click.UsageError("--raw goes to a file or to standard output, not to a database.")
-    if key and not options["save"] and (output.to is None or output.is_file):
+    if output.key and not options["save"] and (output.to is None or output.is_file):
         raise click.UsageError("--key is for --save, or for merging into a table with --to DATABASE.")
-    if options["replace"] and not options["save"]:
-        raise click.UsageError("--replace is for --save.")
-
-
-def _words(text: str | None) -> list[str]:
-    return [word.strip() for word in text.split(",")] if text else []
+    if output.replace and not options["save"] and (output.to is None or output.is_file):
+        raise click.UsageError("--replace is for --save, or for the table of --to DATABASE.")
 
 
 def _give_raw(result: RequestResult, output: Output, *, is_wanted_raw: bool) -> None:

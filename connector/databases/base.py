@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -21,14 +21,18 @@ from connector.databases.merge import Dialect, Keys, Merge, Table, place_column
 from connector.errors import TargetError
 from connector.words import count_of
 
-MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror")
+MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror", "create")
 _SHOWN_PLACES = 10
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of rows that were merged; `skipped` are those that a mode leaves alone, as insert does known keys."""
+    """What became of rows that were merged.
+
+    `skipped` are those that a mode leaves alone, as insert does known keys; `duplicates` are those whose key a later
+    row had, too, which stands in their place.
+    """
 
     inserted: int = 0
     updated: int = 0
@@ -36,6 +40,7 @@ class Counts:
     deleted: int = 0
     skipped: int = 0
     rejected: int = 0
+    duplicates: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Counts)))
@@ -152,7 +157,7 @@ class Session(ABC):
     def _widen(self, table: Table, name: str, old: str, new: str) -> str:
         if not self.can_widen(old, new):
             raise TargetError(
-                f"{table.schema}.{table.name}: the column {name} is {old} and would have to be {new}, which does not "
+                f"{table}: the column {name} is {old} and would have to be {new}, which does not "
                 "hold all its values. Rename the column or the table, and run again."
             )
         self.widen(table, name, new)
@@ -211,12 +216,18 @@ class Session(ABC):
 
     def merge(self, table: Table, staged: Staged, keys: Keys, how: MergeOptions | None = None) -> Counts:
         """Bring the staged rows into the table; the caller holds its lock."""
-        how, merge, target = how or MergeOptions(), self._merge(table, staged, keys), self.full(table)
-        rows = staged.rows - (self._keep_newest(merge, how) if keys.columns else 0)
+        how, merge = how or MergeOptions(), self._merge(table, staged, keys)
+        doubled = self._keep_newest(merge, how) if keys.columns else 0
+        counts = self._merged(table, merge, staged.rows - doubled, how)
+        return replace(counts, duplicates=doubled)
+
+    def _merged(self, table: Table, merge: Merge, rows: int, how: MergeOptions) -> Counts:
+        """Bring the rows of the stage, which has each key once, into the table."""
+        target = self.full(table)
         if how.mode == "replace":
             deleted = self.execute(f"DELETE FROM {target}")
             return Counts(inserted=self.execute(merge.append()), deleted=deleted)
-        if how.mode == "append":
+        if how.mode in ("append", "create"):
             return Counts(inserted=self.execute(merge.append()))
         is_empty = not self._has_rows(target)
         if how.mode == "delete":

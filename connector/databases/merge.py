@@ -25,12 +25,16 @@ class Table:
     schema: str
     name: str
 
+    def __str__(self) -> str:
+        """Return the name as a person writes it, and as `parse` reads it; a schema of "" is left out."""
+        return ".".join(_written(part) for part in (self.schema, self.name) if part)
+
     @classmethod
     def parse(cls, text: str, default_schema: str) -> Table:
         """Return the table of NAME or SCHEMA.NAME; a part that has a dot stands in quotes or brackets."""
         *schemas, name = [_unquoted(part) for part in _PART.findall(text)]
         if not name or len(schemas) > 1 or "" in schemas:
-            raise UsageError(f'"{text}" is not a table: write NAME or SCHEMA.NAME.')
+            raise UsageError(f'"{text}" is not a table: write NAME or SCHEMA.NAME, a part with a dot in quotes.')
         return cls(schemas[0] if schemas else default_schema, name)
 
 
@@ -247,6 +251,10 @@ def _unquoted(part: str) -> str:
     if len(part) > 1 and part[0] + part[-1] == "[]":
         return part[1:-1].replace("]]", "]")
     return part
+
+
+def _written(part: str) -> str:
+    return quoted(part) if "." in part or part[0] in '"[' else part
 
 
 def quoted(name: str) -> str:

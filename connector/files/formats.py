@@ -118,6 +118,7 @@ class Format:
     also_read: tuple[str, ...] = ()
     read_options: tuple[str, ...] = ()
     is_text: bool = True  # fit for a terminal
+    is_lines: bool = False  # each row a line that says all of itself, so that more can be added
     has_lists: bool = False  # takes lists and structs as they are
     write_needs: str | None = None  # a module of the extra [excel]
 
@@ -144,7 +145,7 @@ FORMATS = {
             "csv", (".csv",), "csv", "csv", also_read=(".tsv", ".txt"),
             read_options=("encoding", "delimiter", "decimal", "date_format"),
         ),
-        Format("jsonl", (".jsonl", ".ndjson"), "jsonl", "jsonl", read_options=("encoding",)),
+        Format("jsonl", (".jsonl", ".ndjson"), "jsonl", "jsonl", read_options=("encoding",), is_lines=True),
         Format("parquet", (".parquet",), "parquet", "parquet", is_text=False, has_lists=True),
         Format(
             "xlsx", (".xlsx",), "excel.reader", "excel.writer", also_read=(".xlsm",), read_options=("sheet",),

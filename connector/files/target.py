@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import dataclasses
 import errno
@@ -41,9 +42,25 @@ class FileTarget:
 
     def replace(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows to the file and return their number; after an error what was there before is there."""
+        return self._write(schema, batches)
+
+    @property
+    def can_append(self) -> bool:
+        """Whether rows can be added to the file while those that are there stay byte for byte."""
+        with self._path.open("rb") as there:
+            return self._format.is_lines and not there.read(2).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+
+    def append(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+        """Write rows after those that are there and return their number; after an error the file is as it was."""
+        return self._write(schema, batches, self._path)
+
+    def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch], before: Path | None = None) -> int:
+        """Write the file anew: what stands in the file `before`, if any, then the rows."""
         rows = _Rows(batches)
         try:
             with _written_whole(self._path) as stream:
+                if before is not None:
+                    _copy_lines(before, stream)
                 write_rows(self._format, stream, schema, iter(rows), self._options)
         except OSError as error:
             if rows.failed:
@@ -130,6 +147,15 @@ def _written_whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _copy_lines(path: Path, stream: BinaryIO) -> None:
+    """Copy a file as it is; a last line without an end gets one."""
+    with path.open("rb") as there:
+        shutil.copyfileobj(there, stream)
+        if there.tell():
+            there.seek(-1, os.SEEK_END)
+            stream.write(b"" if there.read(1) == b"\n" else b"\n")
 
 
 def _check_free(path: Path) -> None:

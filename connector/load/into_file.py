@@ -11,6 +11,7 @@ import pyarrow as pa
 from connector.databases.base import Counts
 from connector.errors import TargetError, UsageError
 from connector.files.formats import WriteOptions
+from connector.files.target import FileTarget
 from connector.load.loading import Loading, LoadReport, LoadWatch
 from connector.places import open_source, open_target
 from connector.rows.cast import cast
@@ -47,7 +48,11 @@ def load_file(source: Source, name: str, loading: Loading, options: WriteOptions
     fields = _common(sources, name)
     if not fields.names:
         raise TargetError(f"{source.label} has no rows and names no columns: {name} cannot be made of it.")
-    written = target.replace(fields, _counted(sources, fields, report, progress))
+    if len(sources) > 1 and isinstance(target, FileTarget) and target.can_append:
+        written = sum(batch.num_rows for batch in sources[0].batches())
+        written += target.append(fields, _counted([source], fields, report, progress))
+    else:
+        written = target.replace(fields, _counted(sources, fields, report, progress))
     report.counts = Counts(inserted=report.rows_read, unchanged=written - report.rows_read)
     report.seconds = time.monotonic() - began
     return report

@@ -1,15 +1,15 @@
 """Any source → a table of a database, by key and in one transaction: all of it, or nothing.
 
-    source ─► columns named and typed as the table has them ─► stage ─► the one merge (targets/base.py)
+    source ─► columns named and typed as the table has them ─► stage ─► the one merge (databases/base.py)
 
-A table that is not there is made from the source's columns. A value that its column cannot hold widens the column
-where that loses nothing; else the load ends with the column, the row and the type, and the table is as it was.
+A table that is not there is made from the source's columns. A value that its column cannot hold ends the load with the
+column, the row and the type, and the table is as it was; where that loses nothing, the column may be widened instead.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from connector.databases.base import Counts, Database, DoubledKeys, MergeOptions
 from connector.databases.merge import Keys, Table
 from connector.definitions.names import LIMIT_BYTES, shorten
 from connector.errors import DataError, TargetError, UsageError, did_you_mean
+from connector.load.guard import refuse_existing, refuse_synced
 from connector.load.loading import Loading, LoadReport, LoadWatch
 from connector.rows.batches import refuse_repeated, regroup
 from connector.rows.cast import Misfit, cast, guess_types, plain_schema
@@ -28,7 +29,7 @@ from connector.words import count_of
 
 _WIDEST = pa.decimal128(38, 12)
 _EMPTYING = {"replace", "mirror"}
-_FILLING = {"upsert", "insert", "append", "replace", "mirror"}
+_FILLING = {"upsert", "insert", "append", "replace", "mirror", "create"}
 
 
 def load_table(source: Source, database: Database, table: Table, loading: Loading, progress: LoadWatch) -> LoadReport:
@@ -37,7 +38,7 @@ def load_table(source: Source, database: Database, table: Table, loading: Loadin
 
     def work(session: Session) -> LoadReport:
         place = _fitting(table, session)
-        report = LoadReport(f"{place.schema}.{place.name} in {database.label}")
+        report = LoadReport(f"{place} in {database.label}")
         session.lock(place, loading.lock_wait_seconds)
         _Load(session, source, place, loading, report, progress).run()
         return report
@@ -45,6 +46,24 @@ def load_table(source: Source, database: Database, table: Table, loading: Loadin
     report = database.repeated(work)
     report.seconds = time.monotonic() - began
     return report
+
+
+def check_table(database: Database, table: Table, loading: Loading, columns: Collection[str]) -> None:
+    """Refuse a table that these columns may not go to, before an hour's reading is spent on them."""
+    with database:
+        if database.exists():
+            with database.transaction() as session:
+                place = _fitting(table, session)
+                _guard(session, place, session.column_types(place), loading, columns)
+
+
+def _guard(
+    session: Session, table: Table, existing: Mapping[str, str], loading: Loading, columns: Collection[str]
+) -> None:
+    filled = {*columns, *loading.mapping} if loading.columns is None else {*loading.columns, *loading.key}
+    refuse_synced(session, table, existing, loading.mode, filled)
+    if loading.mode == "create":
+        refuse_existing(session, table, existing)
 
 
 def _fitting(table: Table, session: Session) -> Table:
@@ -56,7 +75,10 @@ def _fitting(table: Table, session: Session) -> Table:
 
 @dataclass
 class _Load:
-    """One load while its transaction is open; `taken` are the target's columns with the source's for each."""
+    """One load while its transaction is open; `taken` are the target's columns with the source's for each.
+
+    `is_made` says that the table that is filled was made by this load.
+    """
 
     session: Session
     source: Source
@@ -66,9 +88,11 @@ class _Load:
     progress: LoadWatch
     taken: dict[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
+    is_made: bool = False
 
     def run(self) -> None:
         existing = self.session.column_types(self.table)
+        _guard(self.session, self.table, existing, self.loading, self.source.schema.names)
         if not existing and (not self.loading.create or self.loading.mode not in _FILLING):
             raise TargetError(f"There is no table {self._name}, and {self._why_not_created()}.")
         if not self.source.schema.names:
@@ -85,7 +109,7 @@ class _Load:
 
     @property
     def _name(self) -> str:
-        return f"{self.table.schema}.{self.table.name}"
+        return f"{self.table}"
 
     def _why_not_created(self) -> str:
         return "none is to be made" if not self.loading.create else f"{self.loading.mode} makes none"
@@ -177,6 +201,7 @@ class _Load:
         self.session.create(table, types, self.key)
         texts = [self.taken[each.name] for each in fields if is_text(each.type)]
         self.report.notes += notation_hints(self.source, texts)
+        self.is_made = True
 
     def _fresh(self) -> Table:
         """Create the empty table that will stand in the place of the one that is there."""
@@ -210,31 +235,35 @@ class _Load:
     # Rows
 
     def _staged(self, table: Table) -> Staged:
-        """Fill the stage; where a value does not fit, widen its column if that loses nothing, and begin again."""
+        """Fill the stage; where a value does not fit, widen its column if that is wanted, and begin again."""
         while True:
             try:
                 return self.session.stage(table, self._rows(self._fields(table)), list(self.taken))
             except Misfit as misfit:
-                if not self._widened(table, misfit.column):
-                    raise DataError(f"{self.source.label}, {misfit} Nothing was loaded.") from misfit
+                wider = self._wider(table, misfit.column)
+                if not wider or not (self.is_made or self.loading.on_wider_type == "widen"):
+                    hint = f" --on-wider-type widen makes the column {wider}." if wider else ""
+                    raise DataError(f"{self.source.label}, {misfit} Nothing was loaded.{hint}") from misfit
+                self._widen(table, misfit.column, wider)
             except RefusedValue as refused:
                 where = f'{self.source.row_label(refused.place)}, column "{refused.column}"'
                 raise TargetError(f"{self.source.label}, {where}: {refused.reason}. Nothing was loaded.") from refused
 
-    def _widened(self, table: Table, name: str) -> bool:
-        """Widen a column to what the source's column needs; text never turns a column of numbers into one of text."""
+    def _wider(self, table: Table, name: str) -> str | None:
+        """Return the type that a column would need for the source's; text never makes one of numbers one of text."""
         if name in self.key or name not in self.taken:  # else it is the source itself that cannot read a value
-            return False
+            return None
         old, field = self.session.column_types(table)[name], self._typed().field(name)
         if pa.types.is_string(field.type):
-            return False
+            return None
         wanted = [field, field.with_type(_WIDEST)] if pa.types.is_decimal(field.type) else [field]
-        for new in map(self.session.type_of, wanted):
-            if old != new and self.session.can_widen(old, new):
-                self.session.widen(table, name, new)
-                self.report.notes.append(f"{table.name}: the column {name} was widened from {old} to {new}")
-                return True
-        return False
+        kinds = (kind for kind in map(self.session.type_of, wanted) if old != kind)
+        return next((kind for kind in kinds if self.session.can_widen(old, kind)), None)
+
+    def _widen(self, table: Table, name: str, kind: str) -> None:
+        old = self.session.column_types(table)[name]
+        self.session.widen(table, name, kind)
+        self.report.notes.append(f"{table.name}: the column {name} was widened from {old} to {kind}")
 
     def _rows(self, fields: pa.Schema) -> Iterator[pa.Table]:
         """Yield the rows under the target's names, in these types."""
@@ -270,6 +299,8 @@ class _Load:
                 f"{' …' if doubled.count > len(doubled.places) else ''}. Nothing was loaded."
             ) from None
         self.report.counts = replace(counts, rejected=rejected)
+        if self.loading.mode == "replace" and counts.deleted:
+            self.report.notes.append(f"{count_of(counts.deleted, 'row')} that stood there replaced.")
         return True
 
     def _reject(self, table: Table, staged: Staged, keys: Keys) -> int:

@@ -11,6 +11,7 @@ from connector.errors import UsageError, did_you_mean
 from connector.words import count_of
 
 NEW_COLUMN = ("add", "ignore", "fail")
+WIDER_TYPE = ("widen", "fail")
 DUPLICATES = ("last", "error")
 _KEYED = {"upsert", "insert", "update", "delete", "mirror"}
 
@@ -32,6 +33,7 @@ class Loading:
     mapping: Mapping[str, str] = field(default_factory=dict)
     create: bool = True
     on_new_column: str = "fail"
+    on_wider_type: str = "fail"
     duplicates: str = "last"
     scope: Mapping[str, str] = field(default_factory=dict)
     swap: bool = False
@@ -48,6 +50,7 @@ class Loading:
         for value, known, what in (
             (self.mode, MODES, "mode"),
             (self.on_new_column, NEW_COLUMN, "on_new_column"),
+            (self.on_wider_type, WIDER_TYPE, "on_wider_type"),
             (self.duplicates, DUPLICATES, "duplicates"),
         ):
             if value not in known:
@@ -84,7 +87,7 @@ class LoadReport:
         return "\n".join(self.lines())
 
     def _counted(self) -> list[tuple[str, int]]:
-        words = ("inserted", "updated", "unchanged", "deleted", "skipped", "rejected")
+        words = ("inserted", "updated", "unchanged", "deleted", "skipped", "duplicates", "rejected")
         always = ("inserted", "updated", "unchanged", "deleted")
         counted = [(word, getattr(self.counts, word)) for word in words]
         return [(word, count) for word, count in counted if count or word in always]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from connector.errors import DataError, UsageError
+from connector.errors import DataError, TargetError, UsageError
 from connector.rows import cast as casting
 from connector.rows.batches import check_header, temporary_file
 from connector.rows.types import ColumnProfile
@@ -59,13 +59,24 @@ def open_frame(what: Any) -> Source:
         return Rows("the Arrow reader", what.schema, _Spool(what.schema, what))
     schema = getattr(what, "schema", None)
     if isinstance(schema, pa.Schema) and isinstance(what, Iterable):
-        return Rows(str(getattr(what, "name", "the result")), schema, _Spool(schema, what))
+        return _read_now(str(getattr(what, "name", "the result")), schema, what)
     if hasattr(what, "__arrow_c_stream__"):  # of other libraries, such as Polars
         with contextlib.suppress(pa.ArrowInvalid):  # a Series is one column, not rows
             return _of_table(f"the {type(what).__name__}", pa.table(what))
     raise UsageError(
         f"A {type(what).__name__} is no source of rows: give a file name, a URL, a DataFrame or an Arrow table."
     )
+
+
+def spooled(source: Source) -> Source:
+    """Return the rows of a source, which are all read now and kept in a temporary file."""
+    return _read_now(source.label, source.schema, source.batches())
+
+
+def _read_now(label: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Rows:
+    spool = _Spool(schema, batches)
+    spool.fill()
+    return Rows(label, schema, spool)
 
 
 def _of_table(label: str, table: pa.Table) -> Rows:
@@ -112,16 +123,31 @@ class _Spool:
         self._schema = schema
         self._batches = batches
         self._path: Path | None = None
+        self._is_reading = False
 
     def __call__(self) -> Iterator[pa.RecordBatch]:
-        if self._path is None:
-            self._path = self._kept()
-        with pa.OSFile(str(self._path)) as stream, pa.ipc.open_stream(stream) as reader:
+        with pa.OSFile(str(self.fill())) as stream, pa.ipc.open_stream(stream) as reader:
             yield from cast("Iterator[pa.RecordBatch]", reader)
 
-    def _kept(self) -> Path:
-        path = temporary_file(self)
-        with pa.OSFile(str(path), "wb") as stream, pa.ipc.new_stream(stream, self._schema) as writer:
-            for batch in self._batches:
-                writer.write_batch(batch)
-        return path
+    def fill(self) -> Path:
+        """Read the batches, unless that has been done, and return the file that has them."""
+        if self._path is None:
+            path = temporary_file(self)
+            try:
+                with pa.OSFile(str(path), "wb") as stream, pa.ipc.new_stream(stream, self._schema) as writer:
+                    for batch in self._read():
+                        writer.write_batch(batch)
+            except OSError as error:
+                if self._is_reading:  # it is the source's own trouble
+                    raise
+                raise TargetError(f"Rows could not be kept in {path.parent} meanwhile: its disk is full.") from error
+            self._path = path
+        return self._path
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        self._is_reading = True
+        for batch in self._batches:
+            self._is_reading = False
+            yield batch
+            self._is_reading = True
+        self._is_reading = False

@@ -51,12 +51,13 @@ def latest(session: Session, table: Table, account: str) -> tuple[datetime | Non
 def refuse_other_rows(session: Session, table: Table, label: str) -> None:
     """Refuse a table that something else has filled: its rows, without an account, would stand there twice."""
     columns = session.column_types(table)
-    if not columns or "_account_id" in columns:
+    if not columns:
         return
-    ((count,),) = session.rows(f"SELECT count(*) FROM {session.full(table)}")
+    foreign = f" WHERE {session.dialect.quote('_account_id')} IS NULL" if "_account_id" in columns else ""
+    ((count,),) = session.rows(f"SELECT count(*) FROM {session.full(table)}{foreign}")
     if count:
         raise TargetError(
-            f"{table.schema}.{table.name} in {label} holds rows that no sync has written, as an extract does: rename "
+            f"{table} in {label} holds rows that no sync has written, as an extract does: rename "
             "or drop that table, or give the sync another schema."
         )
 

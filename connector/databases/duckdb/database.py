@@ -1,125 +1,33 @@
-"""A DuckDB file: a table created or replaced in one transaction, and a database that rows are merged into."""
+"""A DuckDB file as a database that rows are merged into."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Iterator, Sequence
 
 import duckdb
 import pyarrow as pa
 
 from connector.databases.base import Database, Session
+from connector.databases.duckdb.file import explained, open_to_write
 from connector.databases.merge import Dialect, Table, quoted
 from connector.errors import TargetError, UsageError
 from connector.files.target import find_place
-from connector.rows.batches import refuse_repeated, regroup
 from connector.rows.render import is_json
 from connector.rows.types import arrow_field
 
-_HOLDER = re.compile(r"(?:held in|already open in)\s+(?P<program>.+?) \(PID (?P<number>\d+)\)")
-_FULL = re.compile(r"No space left|File too large|quota exceeded", re.IGNORECASE)
-_STAGE = "incoming"
-_WAIT_SECONDS = 30.0  # how long a file that another program holds is waited for
-_RETRY_SECONDS = 0.1
 
-
-class _File:
-    """A DuckDB file: transactions on it, and its errors in plain words."""
-
-    def __init__(self, path: str, label: str) -> None:
-        if path == ":memory:":
-            raise UsageError("A DuckDB in memory is gone when the run ends: name a file, duckdb:///stripe.duckdb.")
-        self.label = label
-        self._path = find_place(path)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        is_new, is_done = not self._path.exists(), False
-        with self._explained():
-            connection = self._connect()
-            # Another process may have made the file meanwhile, and filled it.
-            is_new = is_new and not connection.execute("SELECT 1 FROM duckdb_tables() LIMIT 1").fetchall()
-        try:
-            connection.begin()
-            yield connection
-            with self._explained():
-                connection.commit()
-            is_done = True
-        finally:
-            connection.close()  # which takes back what is not committed
-            if is_new and not is_done:
-                self._remove()
-
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        return duckdb.connect(self._path)
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except duckdb.Error as error:
-            raise TargetError(self._explain(error)) from error
-
-    def _explain(self, error: duckdb.Error) -> str:
-        text = str(error)
-        if holder := _HOLDER.search(text):
-            return f"{self._path.name} is open in {holder['program']} (process {holder['number']}): close it there."
-        if _FULL.search(text):
-            return f"{self.label} could not be written: the disk is full."
-        if isinstance(error, duckdb.DataError):
-            return f"{self.label}: a value does not fit its column, such as text that is not JSON."  # it stays unsaid
-        return f"{self.label}: {text.splitlines()[0].partition(': ')[2]}"
-
-    def _remove(self) -> None:
-        for path in (self._path, self._path.with_name(self._path.name + ".wal")):
-            path.unlink(missing_ok=True)
-
-
-class DuckDBTarget(_File):
-    """A table of a DuckDB file; views on it stay, and until the last row is in, so does the old table."""
-
-    def __init__(self, path: str, table: str) -> None:
-        super().__init__(path, f"table {table} in {path}")
-        self._table = Table.parse(table, default_schema="")
-
-    def replace(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
-        """Create the table anew with these rows and return their number; after an error all is as before."""
-        with self._transaction() as connection:
-            return self._fill(connection, schema, batches)
-
-    def _fill(self, connection: duckdb.DuckDBPyConnection, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
-        table = self._create(connection, schema)
-        count = 0
-        for rows in regroup(batches, schema):
-            with self._explained():
-                connection.register(_STAGE, rows)
-                connection.execute(f"INSERT INTO {table} SELECT * FROM {_STAGE}")
-            count += rows.num_rows
-        return count
-
-    def _create(self, connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:
-        """Create the empty table with DuckDB's own types for Arrow's and return its full name, quoted."""
-        refuse_repeated([name.casefold() for name in schema.names])  # DuckDB would rename one of them by itself
-        columns = [quoted(field.name) + ("::JSON AS " + quoted(field.name)) * is_json(field) for field in schema]
-        with self._explained():
-            # The database is named too: in crm.duckdb, crm.invoices would have two meanings.
-            database, default_schema = connection.execute("SELECT current_database(), current_schema()").fetchall()[0]
-            namespace = f"{quoted(database)}.{quoted(self._table.schema or default_schema)}"
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {namespace}")
-            connection.register(_STAGE, schema.empty_table())
-            table = f"{namespace}.{quoted(self._table.name)}"
-            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(columns)} FROM {_STAGE}")
-        return table
-
-
-class DuckDB(_File, Database):
+class DuckDB(Database):
     """A DuckDB file that rows are merged into; it is open only while a transaction is."""
 
+    default_schema = "main"
+
     def __init__(self, path: str) -> None:
-        super().__init__(path, path)
-        self.default_schema = "main"
+        if path == ":memory:":
+            raise UsageError("A DuckDB in memory is gone when the run ends: name a file, duckdb:///stripe.duckdb.")
+        self.label = path
+        self._path = find_place(path)
 
     def exists(self) -> bool:
         """Say whether the file is there."""
@@ -128,18 +36,39 @@ class DuckDB(_File, Database):
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open the file for one transaction; another program that holds it for a moment is waited for."""
-        with self._transaction() as connection, self._explained():
+        with self._transaction() as connection:
             yield _Session(connection, self.label)
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        for _ in range(int(_WAIT_SECONDS / _RETRY_SECONDS)):
-            try:
-                return duckdb.connect(self._path)
-            except duckdb.IOException as error:
-                if not _HOLDER.search(str(error)):
-                    raise
-                time.sleep(_RETRY_SECONDS)
-        return duckdb.connect(self._path)
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open a transaction; a file that was not there and is not filled goes again."""
+        is_new, is_done = not self._path.exists(), False
+        with self._explained():
+            connection = open_to_write(self._path)
+            # Another process may have made the file meanwhile, and filled it.
+            is_new = is_new and not connection.execute("SELECT 1 FROM duckdb_tables() LIMIT 1").fetchall()
+        try:
+            with self._explained():
+                connection.begin()
+                yield connection
+                connection.commit()
+            is_done = True
+        finally:
+            connection.close()  # which takes back what is not committed
+            if is_new and not is_done:
+                self._remove()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            misfit = "a value does not fit its column, such as text that is not JSON"
+            raise TargetError(explained(error, self._path, self.label, misfit)) from error
+
+    def _remove(self) -> None:
+        for path in (self._path, self._path.with_name(self._path.name + ".wal")):
+            path.unlink(missing_ok=True)
 
 
 class _Dialect(Dialect):
@@ -187,7 +116,7 @@ class _Session(Session):
         parameters = (table.schema, table.name)
         here = "WHERE database_name = current_database() AND schema_name = ?"
         if self.rows(f"SELECT 1 FROM duckdb_views() {here} AND view_name = ?", parameters):
-            raise TargetError(f"{table.schema}.{table.name} in {self._label} is a view: name the table behind it.")
+            raise TargetError(f"{table} in {self._label} is a view: name the table behind it.")
         columns = f"SELECT column_name, data_type FROM duckdb_columns() {here} AND table_name = ? ORDER BY column_index"
         return {str(name): str(kind) for name, kind in self.rows(columns, parameters)}
 

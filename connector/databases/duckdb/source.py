@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
 
-from connector.databases.relation import Relation, select
-from connector.databases.urls import split_url
+from connector.databases.duckdb.file import explained
+from connector.databases.merge import Table, quoted
+from connector.databases.relation import Relation
 from connector.errors import DataError, UsageError, did_you_mean
-from connector.files.formats import ReadOptions
 from connector.rows import cast as casting
 from connector.rows.batches import check_header
 
 _BATCH_ROWS = 50_000
-_HOLDER = re.compile(r"(?:held in|already open in)\s+(?P<program>.+?) \(PID (?P<number>\d+)\)")
-
-
-def open_duckdb(rest: str | None, name: str, options: ReadOptions) -> DuckDBSource:
-    """Open a file by its name, or by a URL of which `rest` is what follows the scheme."""
-    settings: dict[str, str] = {}
-    path = name
-    if rest is not None:
-        url, settings = split_url(name)
-        path = url.partition("://")[2]
-        if not path.startswith("/") or path == "/" or "?" in path:
-            raise UsageError("A DuckDB file is written duckdb:///stripe.duckdb; an absolute path has one slash more.")
-        path = unquote(path[1:])
-    return DuckDBSource(Path(path).expanduser(), select(options, settings.get("table"), "duckdb:///stripe.duckdb"))
 
 
 class DuckDBSource:
@@ -40,7 +24,8 @@ class DuckDBSource:
 
     is_text = False
 
-    def __init__(self, path: Path, selection: Relation) -> None:
+    def __init__(self, address: str, selection: Relation) -> None:
+        path = Path(address).expanduser()
         if not path.exists():
             others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
             raise UsageError(f'There is no file "{path}".{did_you_mean(path.name, others)}')
@@ -82,13 +67,13 @@ class DuckDBSource:
         known = connection.execute(
             "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = current_database()"
         ).fetchall()
-        schema = chosen.schema or "main"
-        wanted = [schema.lower(), chosen.table.lower()]
-        found = next((each for each in known if [part.lower() for part in each] == wanted), None)
+        schema = chosen.table.schema or "main"
+        wanted = (schema.lower(), chosen.table.name.lower())
+        found = next((each for each in known if (each[0].lower(), each[1].lower()) == wanted), None)
         if found is None:
-            names = [name if schema == "main" else f"{schema}.{name}" for schema, name in known]
-            raise UsageError(f"{self._path.name} has no {chosen.label}.{did_you_mean(chosen.name, names)}")
-        return f"SELECT * FROM {_quoted(found[0])}.{_quoted(found[1])}"
+            names = [str(Table("" if owner == "main" else owner, name)) for owner, name in known]
+            raise UsageError(f"{self._path.name} has no {chosen.label}.{did_you_mean(str(chosen.table), names)}")
+        return f"SELECT * FROM {quoted(found[0])}.{quoted(found[1])}"
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -99,20 +84,5 @@ class DuckDBSource:
                 connection.execute("SET TimeZone = 'UTC'")
                 yield connection
         except duckdb.Error as error:
-            raise self._explained(error) from error
-
-    def _explained(self, error: duckdb.Error) -> Exception:
-        text = str(error)
-        if holder := _HOLDER.search(text):
-            return DataError(
-                f"{self._path.name} is open in {holder['program']} (process {holder['number']}): close it there."
-            )
-        if isinstance(error, duckdb.ConnectionException):
-            return DataError(f"{self._path.name} is open for writing in this program: close that connection first.")
-        if isinstance(error, duckdb.DataError):
-            return DataError(f"{self.label}: a value does not fit a type that the query asks for.")  # it stays unsaid
-        return DataError(f"{self.label}: {text.splitlines()[0].partition(': ')[2]}")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+            misfit = "a value does not fit a type that the query asks for"
+            raise DataError(explained(error, self._path, self.label, misfit)) from error

@@ -7,44 +7,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy import exc as sql_errors
-from sqlalchemy.pool import NullPool
+from sqlalchemy import make_url
 
 from connector.databases.base import Database, Session
+from connector.databases.portable.engine import open_engine, place_of, reason_of
 from connector.databases.portable.session import PortableSession
-from connector.databases.urls import split_url
-from connector.errors import TargetError, UsageError, did_you_mean
-
-_KNOWN = ("duckdb", "postgresql", "mssql", "redshift", "sqlite", "mysql", "mariadb")
-_INSTALLED_BY = {
-    "mysql": "mysql+pymysql:// with pip install pymysql",
-    "mariadb": "mariadb+pymysql:// with pip install pymysql",
-    "snowflake": "pip install snowflake-sqlalchemy",
-    "bigquery": "pip install sqlalchemy-bigquery",
-    "cockroachdb": "pip install sqlalchemy-cockroachdb",
-    "trino": "pip install 'trino[sqlalchemy]'",
-    "databricks": "pip install databricks-sqlalchemy",
-    "clickhouse": "pip install clickhouse-sqlalchemy",
-}
-_REFUSED = {
-    "oracle": "Oracle takes an empty text for a null and knows no AS before the alias of a table",
-    "access": "Access has no window functions",
-}
+from connector.errors import TargetError
 
 
 class Portable(Database):
     """A database that SQLAlchemy reaches; it is connected to while a transaction is open."""
 
     def __init__(self, url: str) -> None:
-        self._url = make_url(split_url(url)[0])
+        self._url = make_url(url)
         backend = self._url.get_backend_name()
         self._session = _session_of(backend)
-        self.label = self._session.name_of(self._url)
+        self.label = place_of(self._url)
         self.default_schema = self._session.schema_of(self._url)
-        self._engine = _engine(self._url, self._session.arguments(self._url))
+        self._engine = open_engine(self._url, self._session.arguments(self._url))
 
     def exists(self) -> bool:
         """Say whether there is such a database; a TargetError says why one cannot connect."""
@@ -77,10 +59,7 @@ class Portable(Database):
             return "a row breaks a rule of the table, such as a key that is there already. Nothing was changed."
         if isinstance(error, sql_errors.DataError):
             return "a value does not fit its column. Nothing was changed."
-        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0].rstrip(".")
-        if self._url.password:
-            reason = reason.replace(str(self._url.password), "***")
-        return f"{reason}. Nothing was changed."
+        return f"{reason_of(error, self._url).rstrip('.')}. Nothing was changed."
 
 
 def _session_of(backend: str) -> type[PortableSession]:
@@ -93,21 +72,3 @@ def _session_of(backend: str) -> type[PortableSession]:
 
         return MySQLSession
     return PortableSession
-
-
-def _engine(url: URL, arguments: dict[str, Any]) -> Engine:
-    backend = url.get_backend_name()
-    if why := _REFUSED.get(backend):
-        raise UsageError(f"Rows cannot be written to {backend}://: {why}.")
-    try:
-        return create_engine(url, poolclass=NullPool, **arguments)
-    except sql_errors.NoSuchModuleError as error:
-        install = f" Its driver is installed by {_INSTALLED_BY[backend]}." if backend in _INSTALLED_BY else ""
-        near = did_you_mean(backend, _KNOWN)
-        raise UsageError(
-            f"{url.drivername}:// is no database that rows can be written to, or its driver for SQLAlchemy is not "
-            f"installed.{install or near}"
-        ) from error
-    except ImportError as error:
-        install = f", or take {_INSTALLED_BY[backend]}" if backend in _INSTALLED_BY else ""
-        raise UsageError(f"{url.drivername}:// needs the Python library {error.name}: install it{install}.") from error

@@ -86,13 +86,13 @@ class MySQLSession(PortableSession):
 
     def lock(self, table: Table, wait_seconds: float = 60.0) -> None:
         """Take the lock of this name, which all loads of this kind take; it ends with the connection."""
-        digest = hashlib.sha256(f"{table.schema}.{table.name}".casefold().encode()).hexdigest()
+        digest = hashlib.sha256(f"{table}".casefold().encode()).hexdigest()
         name = f"connector-{digest[:40]}"
         if name in self._locked:
             return
         if self.rows("SELECT GET_LOCK(?, ?)", (name, int(wait_seconds))) != [(1,)]:
             raise TargetError(
-                f"{self._label}: another load into {table.schema}.{table.name} is running; {wait_seconds:g} seconds "
+                f"{self._label}: another load into {table} is running; {wait_seconds:g} seconds "
                 "were not enough for it to end. Nothing was changed: run again later."
             )
         self._locked.add(name)

@@ -45,12 +45,6 @@ class PortableSession(Session):
         return {}
 
     @classmethod
-    def name_of(cls, url: URL) -> str:
-        """Return what messages call the database, without user and password."""
-        host = url.host or url.query.get("host") or "localhost"
-        return f"{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
-
-    @classmethod
     def schema_of(cls, url: URL) -> str:
         """Return the schema of tables that are named without one; "" leaves it to the database."""
         return {"postgresql": "public", "cockroachdb": "public"}.get(url.get_backend_name(), "")
@@ -92,7 +86,7 @@ class PortableSession(Session):
         except sql_errors.NoSuchTableError:
             return {}
         if columns and table.name in known.get_view_names(schema):
-            raise TargetError(f"{table.schema}.{table.name} in {self._label} is a view: name the table behind it.")
+            raise TargetError(f"{table} in {self._label} is a view: name the table behind it.")
         return {column["name"]: self._spelled(column["type"]) for column in columns}
 
     def _spelled(self, kind: TypeEngine[Any]) -> str:

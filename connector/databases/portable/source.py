@@ -12,19 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import URL, Connection, CursorResult, create_engine, inspect, make_url
+from sqlalchemy import URL, Connection, CursorResult, Engine, inspect, make_url
 from sqlalchemy import exc as sql_errors
-from sqlalchemy.pool import NullPool
 
+from connector.databases.portable.engine import open_engine, place_of, reason_of
 from connector.databases.portions import BATCH_ROWS, as_batches, look_at, row_label
-from connector.databases.relation import Relation, select
-from connector.databases.urls import split_url
-from connector.errors import DataError, MissingExtra, UsageError, did_you_mean
-from connector.files.formats import ReadOptions
+from connector.databases.relation import Relation
+from connector.errors import DataError, UsageError, did_you_mean
 from connector.rows.batches import check_header
 
 _CONNECT_SECONDS = 15
-_LEAST_SECRET = 4
 _POSTGRES = {"postgres", "postgresql"}  # one driver, whichever the URL names: its values are those that are known here
 _READ_ONLY = {
     "sqlite": "PRAGMA query_only = ON",
@@ -34,28 +31,19 @@ _READ_ONLY = {
 _STREAMED = {"stream_results": True, "max_row_buffer": BATCH_ROWS}
 
 
-def open_sql(url: str, options: ReadOptions) -> SqlSource:
-    """Open what a database URL and the options name."""
-    plain, settings = split_url(url)
-    parsed = make_url(plain)
-    is_postgres = parsed.get_backend_name() in _POSTGRES
-    if is_postgres:
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    example = f"{url.partition('://')[0]}://…"
-    return SqlSource(parsed, select(options, settings.get("table"), example))
-
-
 class SqlSource:
     """The rows of a table or a SELECT."""
 
     is_text = False
 
-    def __init__(self, url: URL, selection: Relation) -> None:
-        self._where = _place(url)
-        self.label = f"{selection.label} in {self._where}"
-        self._selection = selection
-        self._password = str(url.password or "")
-        self._engine = _engine(url)
+    def __init__(self, address: str, relation: Relation) -> None:
+        self._url = make_url(address)
+        if self._url.get_backend_name() in _POSTGRES:
+            self._url = self._url.set(drivername="postgresql+psycopg")
+        self._where = place_of(self._url)
+        self.label = f"{relation.label} in {self._where}"
+        self._selection = relation
+        self._engine = _engine(self._url)
         with self._connected() as connection:
             self._sql = self._checked(connection)
             self.schema = self._fields(connection)
@@ -98,16 +86,13 @@ class SqlSource:
         if chosen.query is not None:
             return chosen.query.strip().rstrip(";")
         known = inspect(connection)
-        schema = chosen.schema or None
-        if not known.has_table(chosen.table, schema):
+        schema, table = chosen.table.schema or None, chosen.table.name
+        if not known.has_table(table, schema):
             names = [*known.get_table_names(schema), *known.get_view_names(schema)]
-            if schema and not names:
-                hint = did_you_mean(schema, known.get_schema_names())
-            else:
-                hint = did_you_mean(chosen.table, names)
+            hint = did_you_mean(table, names) if names or not schema else did_you_mean(schema, known.get_schema_names())
             raise UsageError(f"{self._where} has no {chosen.label}.{hint}")
         quote = connection.dialect.identifier_preparer.quote_identifier
-        return f"SELECT * FROM {'.'.join(quote(part) for part in (schema, chosen.table) if part)}"
+        return f"SELECT * FROM {'.'.join(quote(part) for part in (schema, table) if part)}"
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -115,7 +100,7 @@ class SqlSource:
         try:
             opened = self._engine.connect()
         except Exception as error:  # drivers have errors that SQLAlchemy does not know
-            raise DataError(f"{self._where} cannot be reached: {self._reason(error)}") from error
+            raise DataError(f"{self._where} cannot be reached: {reason_of(error, self._url)}") from error
         try:
             with opened as connection:
                 # Percent signs in a query are its own, not places for values.
@@ -130,42 +115,14 @@ class SqlSource:
         except sql_errors.DataError as error:
             raise DataError(f"{self.label}: a value does not fit a type that the query asks for.") from error
         except sql_errors.SQLAlchemyError as error:
-            raise DataError(f"{self.label}: {self._reason(error)}") from error
-
-    def _reason(self, error: Exception) -> str:
-        """Return the line of a driver's error that says something, without the password."""
-        reason = _telling_line(getattr(error, "orig", None) or error)
-        # A password of a letter or two would be a part of other words.
-        return reason.replace(self._password, "***") if len(self._password) >= _LEAST_SECRET else reason
+            raise DataError(f"{self.label}: {reason_of(error, self._url)}") from error
 
 
-def _telling_line(error: BaseException) -> str:
-    """Return the first line that tells anything; some drivers give a number and bytes."""
-    first = error.args[0] if error.args else ""
-    told = first[-1] if isinstance(first, tuple) and first else str(error)
-    text = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in lines if not line.startswith("DB-Lib error message")), type(error).__name__)
-
-
-def _engine(url: URL) -> Any:
-    backend = url.get_backend_name()
-    if backend == "sqlite":
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
         _check_file(url)
-    arguments = {}
-    if backend == "postgresql" and "connect_timeout" not in url.query:
-        arguments["connect_timeout"] = _CONNECT_SECONDS
-    try:
-        return create_engine(url, poolclass=NullPool, connect_args=arguments)
-    except sql_errors.NoSuchModuleError as error:
-        known = ["duckdb", "postgresql", "mssql", "mysql", "sqlite", "oracle"]
-        raise UsageError(
-            f"There is no {url.drivername}:// to read from: take {', '.join(known)}.{did_you_mean(backend, known)}"
-        ) from error
-    except ImportError as error:
-        if backend == "postgresql":
-            raise MissingExtra("Postgres", "postgres") from error
-        raise UsageError(f"{url.drivername}:// needs the Python library {error.name}: install it.") from error
+    is_hasty = url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query
+    return open_engine(url, {"connect_args": {"connect_timeout": _CONNECT_SECONDS} if is_hasty else {}})
 
 
 def _check_file(url: URL) -> None:
@@ -177,11 +134,3 @@ def _check_file(url: URL) -> None:
     if not name.startswith("file:") and not path.is_file():
         others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UsageError(f'There is no file "{name}".{did_you_mean(path.name, others)}')
-
-
-def _place(url: URL) -> str:
-    """Return where the database is, without user and password."""
-    if url.get_backend_name() == "sqlite":
-        return Path(url.database or "").name
-    host = url.host or url.query.get("host") or "localhost"
-    return f"{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"

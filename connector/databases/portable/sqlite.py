@@ -96,10 +96,6 @@ class SQLiteSession(PortableSession):
         return {"connect_args": {"isolation_level": None, "detect_types": sqlite3.PARSE_DECLTYPES}}
 
     @classmethod
-    def name_of(cls, url: URL) -> str:
-        return Path(url.database or "").name
-
-    @classmethod
     def schema_of(cls, url: URL) -> str:  # noqa: ARG003 - it is always the same
         return _SCHEMA
 
@@ -152,7 +148,7 @@ class SQLiteSession(PortableSession):
         name = self.dialect.quote(table.name)
         views = f"SELECT 1 FROM {_SCHEMA}.sqlite_master WHERE type = 'view' AND name = ? COLLATE NOCASE"
         if self.rows(views, (table.name,)):
-            raise TargetError(f"{table.schema}.{table.name} in {self._label} is a view: name the table behind it.")
+            raise TargetError(f"{table} in {self._label} is a view: name the table behind it.")
         found = self.rows(f"PRAGMA {_SCHEMA}.table_xinfo({name})")
         return {str(column): str(kind).upper() for _, column, kind, *_ in found}
 

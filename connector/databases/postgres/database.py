@@ -17,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from connector.databases.base import Database, Session
 from connector.databases.merge import Dialect, Table
 from connector.databases.postgres import types as postgres_types
-from connector.databases.urls import split_url
 from connector.errors import MissingExtra, TargetError
 from connector.rows.render import as_text
 
@@ -55,7 +54,7 @@ class Postgres(Database):
 
     def __init__(self, url: str) -> None:
         self.default_schema = "public"
-        read = make_url(split_url(url)[0]).set(drivername="postgresql+psycopg")
+        read = make_url(url).set(drivername="postgresql+psycopg")
         host, user = read.host or str(read.query.get("host", "localhost")), read.username
         self.label = f"{host}/{read.database or user or ''}"
         self._tried = f"host {host}, port {read.port or 5432}, user {user}, database {read.database or user}"
@@ -177,9 +176,7 @@ class _Session(Session):
         """Return name, type and whether it is computed, column by column."""
         found = cast("list[tuple[str, str, bool, str]]", self.rows(_COLUMNS, (table.schema, table.name)))
         if found and (other := _OTHER_KINDS.get(found[0][3])):
-            raise TargetError(
-                f"{table.schema}.{table.name} in {self._label} is {other}: name a table, such as the one behind it."
-            )
+            raise TargetError(f"{table} in {self._label} is {other}: name a table, such as the one behind it.")
         return [column[:3] for column in found]
 
     def create_schema(self, name: str) -> None:
@@ -190,9 +187,7 @@ class _Session(Session):
     def create_stage(self, table: Table, columns: Sequence[str], place: str) -> str:
         found = self._columns(table)
         for name in (name for name, _, is_computed in found if is_computed and name in columns):
-            raise TargetError(
-                f"{table.schema}.{table.name}: Postgres computes the column {name} by itself: leave it out."
-            )
+            raise TargetError(f"{table}: Postgres computes the column {name} by itself: leave it out.")
         self._kinds = {name: kind for name, kind, _ in found}
         self.execute(f"DROP TABLE IF EXISTS {_STAGE}")
         self.execute(self.dialect.create_stage(_STAGE, self.full(table), columns, place))
@@ -212,7 +207,7 @@ class _Session(Session):
             super().widen(table, name, kind)
         except (errors.FeatureNotSupported, errors.InsufficientPrivilege) as error:
             raise TargetError(
-                f"{table.schema}.{table.name}: the column {name} would have to be {kind}, but cannot be changed: "
+                f"{table}: the column {name} would have to be {kind}, but cannot be changed: "
                 f"{error.diag.message_detail or error.diag.message_primary}. Nothing was changed: change its type "
                 "by hand, or correct the values."
             ) from error
@@ -225,7 +220,7 @@ class _Session(Session):
             self.execute(f"SELECT pg_catalog.pg_advisory_xact_lock({number})")
         except errors.LockNotAvailable as error:
             raise TargetError(
-                f"{self._label}: another load into {table.schema}.{table.name} is running; {wait_seconds:g} seconds "
+                f"{self._label}: another load into {table} is running; {wait_seconds:g} seconds "
                 "were not enough for it to end. Nothing was changed: run again later."
             ) from error
         self.execute("SET LOCAL lock_timeout TO DEFAULT")

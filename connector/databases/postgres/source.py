@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import psycopg
@@ -30,15 +31,25 @@ def prepare(connection: Connection) -> None:
     """Let values that Python has no exact counterpart for come as text."""
     raw = connection.connection.driver_connection
     assert isinstance(raw, psycopg.Connection)
+    read_as_text(raw)
+
+
+def read_as_text(connection: psycopg.Connection[Any]) -> None:
+    """Let values that Python has no exact counterpart for come as text."""
     for name in _AS_TEXT:
-        raw.adapters.register_loader(name, TextLoader)
+        connection.adapters.register_loader(name, TextLoader)
 
 
 def described(connection: Connection, sql: str) -> list[pa.Field | None]:
     """Return the columns of a SELECT; None for a numeric that may have any number of digits."""
     with connection.exec_driver_sql(f"SELECT * FROM (\n{sql}\n) AS source LIMIT 0") as result:
         assert result.cursor is not None
-        return [_field(column) for column in result.cursor.description or ()]
+        return fields_of(result.cursor.description or ())
+
+
+def fields_of(description: Iterable[Any]) -> list[pa.Field | None]:
+    """Return the columns that a cursor describes; None for a numeric that may have any number of digits."""
+    return [_field(column) for column in description]
 
 
 def _field(column: Any) -> pa.Field | None:

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from connector.databases.base import Conflict
 from connector.databases.sqlserver.tsql import Parameter, placed, written
-from connector.databases.urls import split_url
 from connector.errors import ConnectorError, MissingExtra, TargetError, UsageError
 
 _LOGIN_SECONDS = 15
@@ -63,7 +62,7 @@ def parse_url(url: str) -> tuple[Address, bool]:
     """Return the address that a URL names, and whether rows go in by bulk copy."""
     from sqlalchemy import make_url
 
-    read = make_url(split_url(url)[0])
+    read = make_url(url)
     options = {name: value if isinstance(value, str) else value[-1] for name, value in read.query.items()}
     is_bulk = options.pop("bulk", "0").lower() in {"1", "yes", "true"}
     driver = read.drivername.partition("+")[2] or "mssqlpython"

@@ -144,7 +144,7 @@ class _Session(Session):
         ((number, kind), *_) = found
         if kind != "U":
             what = "a view" if kind == "V" else "a synonym"
-            raise TargetError(f"{table.schema}.{table.name} in {self._label} is {what}: name the table behind it.")
+            raise TargetError(f"{table} in {self._label} is {what}: name the table behind it.")
         return [types.Column(*row) for row in self.rows(_COLUMNS, (number,))]  # type: ignore[arg-type]
 
     def type_of(self, field: pa.Field, *, is_key: bool = False) -> str:
@@ -169,7 +169,7 @@ class _Session(Session):
         super().create(table, columns, keys)
 
     def _check_size(self, table: Table, columns: Mapping[str, str]) -> None:
-        name, size = f"{table.schema}.{table.name}", types.least_row_bytes(columns.values())
+        name, size = f"{table}", types.least_row_bytes(columns.values())
         if len(columns) > types.COLUMN_LIMIT:
             raise TargetError(
                 f"{name} would have {len(columns):,} columns, and a table of SQL Server has {types.COLUMN_LIMIT:,} at "
@@ -183,12 +183,12 @@ class _Session(Session):
 
     def lock(self, table: Table, wait_seconds: float = 60.0) -> None:
         """Take the lock of this name, which all loads of this kind take; it ends with the transaction."""
-        resource = literal(f"connector:{table.schema}.{table.name}".casefold()[:255])
+        resource = literal(f"connector:{table}".casefold()[:255])
         ((result,),) = self._connection.run(
             f"DECLARE @result INT; EXEC @result = sp_getapplock @Resource = {resource}, @LockMode = 'Exclusive', "
             f"@LockOwner = 'Transaction', @LockTimeout = {max(int(wait_seconds * 1_000), 1)}; SELECT @result"
         )
-        name = f"{table.schema}.{table.name} in {self._label}"
+        name = f"{table} in {self._label}"
         if result == _LOCKED:
             raise TargetError(f"Another load holds {name}, still after {wait_seconds:g} seconds: wait for it.")
         if result == _DEADLOCK:
@@ -292,8 +292,7 @@ class _Session(Session):
 
 def _unwritable(table: Table, name: str, kind: str) -> TargetError:
     return TargetError(
-        f"{table.schema}.{table.name}: the column {name} is {types.unwritable(kind)}, which SQL Server fills itself; "
-        "leave it out."
+        f"{table}: the column {name} is {types.unwritable(kind)}, which SQL Server fills itself; leave it out."
     )
 
 

@@ -14,13 +14,11 @@ from uuid import UUID
 import pyarrow as pa
 
 from connector.databases.portions import Portion, as_batches, look_at, row_label
-from connector.databases.relation import Relation, select
+from connector.databases.relation import Relation
 from connector.databases.sqlserver.connection import Address, Connection, Misfit, connect, parse_url
 from connector.databases.sqlserver.tsql import TSQL, literal
 from connector.databases.sqlserver.types import field_of
-from connector.databases.urls import split_url
 from connector.errors import DataError, TargetError, UsageError, did_you_mean
-from connector.files.formats import ReadOptions
 from connector.rows.batches import check_header
 from connector.rows.cast import plain_schema
 
@@ -32,11 +30,10 @@ _TABLES = (
 )
 
 
-def open_sqlserver(url: str, options: ReadOptions) -> SQLServerSource:
-    """Open what a database URL and the options name."""
+def open_sqlserver(url: str, relation: Relation) -> SQLServerSource:
+    """Open a table or a query of the database at a URL."""
     address, _ = parse_url(url)
-    table = split_url(url)[1].get("table")
-    return SQLServerSource(address, select(options, table, f"{url.partition('://')[0]}://…"))
+    return SQLServerSource(address, relation)
 
 
 class SQLServerSource:
@@ -70,7 +67,7 @@ class SQLServerSource:
         if chosen.query is not None:
             return chosen.query.strip().rstrip(";")
         ((default,),) = connection.run("SELECT SCHEMA_NAME()")
-        schema, table = chosen.schema or str(default or "dbo"), chosen.table
+        schema, table = chosen.table.schema or str(default or "dbo"), chosen.table.name
         # The server says which names are the same: in most databases those that differ in case alone.
         if not connection.run(f"{_TABLES} AND s.name = {literal(schema)} AND o.name = {literal(table)}"):
             known = [(str(owner), str(name)) for owner, name in connection.run(_TABLES)]

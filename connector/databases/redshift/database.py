@@ -23,7 +23,6 @@ from connector.databases.base import Conflict, Database, RefusedValue, Session
 from connector.databases.merge import Dialect, Table
 from connector.databases.portable.dialect import QUOTED_OR_MARK, spelled_out_difference, without_alias
 from connector.databases.postgres import types as postgres_types
-from connector.databases.urls import split_url
 from connector.errors import MissingExtra, TargetError, UsageError
 from connector.rows.render import as_text, is_json, is_text
 from connector.rows.types import arrow_field
@@ -59,7 +58,7 @@ class Redshift(Database):
     default_schema = "public"
 
     def __init__(self, url: str) -> None:
-        read = make_url(split_url(url)[0])
+        read = make_url(url)
         if given := [name for name in _OF_COPY if name in read.query]:
             raise UsageError(
                 f"Rows go to Redshift by INSERT; COPY by way of S3 is not built: leave {' and '.join(given)} out."
@@ -77,6 +76,13 @@ class Redshift(Database):
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a transaction; it is committed when the block ends well, taken back otherwise."""
+        with self.connected() as connection:
+            yield RedshiftSession(connection, self.label)
+            connection.commit()
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[psycopg.Connection[Any]]:
+        """Connect for as long as the block runs; what is not committed then is taken back."""
         try:
             connection = psycopg.connect(**self._arguments)
         except psycopg.Error as error:
@@ -85,8 +91,7 @@ class Redshift(Database):
             for setting in _SETTINGS:
                 connection.execute(setting.encode())
             connection.commit()
-            yield RedshiftSession(connection, self.label)
-            connection.commit()
+            yield connection
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -126,7 +131,7 @@ class RedshiftDialect(Dialect):
     def widen(self, table: Table, name: str, kind: str) -> str:
         """Refuse: no column is widened in a transaction."""
         raise TargetError(
-            f"{table.schema}.{table.name}: the column {name} would have to be {kind}, and Redshift changes no type "
+            f"{table}: the column {name} would have to be {kind}, and Redshift changes no type "
             "in a transaction. Change it yourself, or rename it, and run again."
         )
 
@@ -153,9 +158,9 @@ class RedshiftSession(Session):
         return [tuple(map(_plain, row)) for row in self._cursor.fetchall()]
 
     def column_types(self, table: Table) -> dict[str, str]:
-        found = self.rows(_COLUMNS, (table.schema, table.name))
+        found = columns_of(self._cursor, table.schema, table.name)
         if found and (other := _OTHER_KINDS.get(str(found[0][2]))):
-            raise TargetError(f"{table.schema}.{table.name} in {self._label} is {other}: name the table behind it.")
+            raise TargetError(f"{table} in {self._label} is {other}: name the table behind it.")
         return {str(name): str(kind) for name, kind, _ in found}
 
     def type_of(self, field: pa.Field, *, is_key: bool = False) -> str:
@@ -182,7 +187,7 @@ class RedshiftSession(Session):
             self._cursor.execute(f"LOCK TABLE {self.full(table)}".encode())
         except errors.QueryCanceled as error:
             raise TargetError(
-                f"{self._label}: another program holds {table.schema}.{table.name}, still after {wait_seconds:g} "
+                f"{self._label}: another program holds {table}, still after {wait_seconds:g} "
                 "seconds. Nothing was changed: run again later."
             ) from error
         self._cursor.execute(b"SET statement_timeout TO DEFAULT")
@@ -223,6 +228,12 @@ class RedshiftSession(Session):
             if isinstance(value, str) and "\x00" in value:
                 raise RefusedValue(name, place, "the text holds a null byte, which Redshift cannot store")
             yield f"JSON_PARSE({literal(value)})" if is_super and value is not None else literal(value)
+
+
+def columns_of(cursor: psycopg.Cursor[Any], schema: str, table: str) -> list[tuple[object, ...]]:
+    """Return the columns of a table or view with their types and what it is; nothing where there is none."""
+    cursor.execute(_written(_COLUMNS, (schema, table)).encode())
+    return list(cursor.fetchall())
 
 
 def literal(value: object) -> str:
