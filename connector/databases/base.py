@@ -201,7 +201,24 @@ class Session(ABC):
                 f"{table.name}: a row came without {' and '.join(without)}, by which rows are told apart."
             )
         self.lock(table)
-        return self.merge(table, self.stage(table, [rows], rows.schema.names), keys)
+        staged = self.stage(table, [rows], rows.schema.names)
+        counts = self.merge(table, staged, keys)
+        self._check_arrived(table, self._merge(table, staged, keys), staged.rows - counts.duplicates)
+        return counts
+
+    def _check_arrived(self, table: Table, merge: Merge, rows: int) -> None:
+        """Raise a TargetError where the table does not hold what was merged, whatever its counts say."""
+        pairs, there, lost = (int(str(count or 0)) for count in self.rows(merge.arrived())[0])
+        if missing := rows - there + lost:
+            raise TargetError(
+                f"{table}: {missing:,} of {rows:,} rows were not taken, as by a trigger or a rule of the table that "
+                "drops them. Nothing was changed: remove it, and run again."
+            )
+        if pairs > there:
+            raise TargetError(
+                f"{table}: {pairs - there:,} rows too many have the key of another ({', '.join(merge.keys.columns)}), "
+                "as after a restore. Nothing was changed: delete the copies, and run again."
+            )
 
     def reject_without_key(self, table: Table, staged: Staged, keys: Keys) -> tuple[int, list[int]]:
         """Take rows whose key is not whole out of the stage; return how many they are, and the places of the first."""

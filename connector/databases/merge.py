@@ -50,11 +50,17 @@ class Keys:
     quiet: tuple[str, ...] = ()
 
 
+def looked_up(keys: Sequence[str]) -> Sequence[str]:
+    """Return the columns of a key that people look rows up by: in a synced table, all but the account's."""
+    return keys[1:] if len(keys) > 1 and keys[0] == "_account_id" else ()
+
+
 class Dialect:
     """How a database says what a merge needs; this one is what DuckDB and Postgres have in common."""
 
     name_limit_bytes = 63
     place_type = "BIGINT"
+    keeps_null_bytes = True  # in texts
 
     def quote(self, name: str) -> str:
         """Return an identifier in quotes, whatever stands in it."""
@@ -211,6 +217,19 @@ class Merge:
         """Return the statement that deletes the target's rows that the stage lacks; ? stands for each scope's value."""
         among = "".join(f" AND t.{self.dialect.quote(name)} = ?" for name in scope)
         return self.dialect.delete(self.target, f"NOT EXISTS ({self._staged}){among}")
+
+    def arrived(self) -> str:
+        """Return the query for what became of a merged stage, in three counts.
+
+        They are the pairs of its rows with the target's, its rows whose key is there, and those of its rows that should
+        have been written and were not, as the quiet columns tell.
+        """
+        place, quiet = f"s.{self.dialect.quote(self.place)}", {name: self.columns[name] for name in self.keys.quiet}
+        lost = f"CASE WHEN {self._not_older} AND {self.dialect.differs(quiet)} THEN 1 ELSE 0 END"
+        return (
+            f"SELECT count(*), count(DISTINCT {place}), sum({lost}) FROM {self.stage} AS s "
+            f"INNER JOIN {self.target} AS t ON {self._same_key}"
+        )
 
     def matched(self) -> str:
         """Return the query for how many rows of the stage have their key in the target."""

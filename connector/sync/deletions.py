@@ -49,7 +49,7 @@ def mark_deleted(session: Session, table: Table, unseen: Unseen, deletion: Delet
 def _unseen(session: Session, table: Table, unseen: Unseen) -> tuple[str, list[object]]:
     """Return the condition that such rows meet, with its values."""
     quote = session.dialect.quote
-    where = [f"{quote('_account_id')} = ?", f"{quote('_synced_at')} < ?"]
+    where = [f"{quote('_account_id')} = ?", f"({quote('_synced_at')} IS NULL OR {quote('_synced_at')} < ?)"]
     values: list[object] = [unseen.account, unseen.began_at]
     for column, sign, value in unseen.bounds:
         where.append(f"{quote(column)} {sign} ?")
@@ -62,7 +62,7 @@ def _unseen(session: Session, table: Table, unseen: Unseen) -> tuple[str, list[o
         where.append(
             f"NOT EXISTS (SELECT 1 FROM {session.full(above)} AS p WHERE p.{quote('_account_id')} = ? AND "
             f"p.{quote('id')} = {session.full(table)}.{quote(column)} AND "
-            f"p.{quote('_synced_at')} < ? AND p.{quote('_deleted_at')} IS NULL)"
+            f"(p.{quote('_synced_at')} IS NULL OR p.{quote('_synced_at')} < ?) AND p.{quote('_deleted_at')} IS NULL)"
         )
         values += [unseen.account, unseen.began_at]
     return " AND ".join(where), values

@@ -160,6 +160,8 @@ class Family:
     def _merge(self, session: Session, reading: Reading) -> Counts:
         if not reading.waiting:
             return Counts()
+        if not session.dialect.keeps_null_bytes:
+            reading.replace_null_bytes()
         rows = written_at(reading.waiting, self._now())
         return session.upsert(self._target.table(reading.task.name), rows, reading.task.keys)
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from connector.api.records import Page, only
 from connector.databases.base import Counts
 from connector.errors import ConnectorError, StripeError
+from connector.rows.characters import without_null_bytes
 from connector.rows.flatten import Flattener
 from connector.sync.journal import Run
 from connector.sync.plan import Task
@@ -35,6 +36,7 @@ class Reading:
     oldest: int | None = None
     clock: int = 0
     first_clock: int | None = None
+    null_bytes: int = 0
     error: ConnectorError | None = None
 
     def add(self, page: Page, account: str) -> Page:
@@ -51,6 +53,12 @@ class Reading:
         if batch.num_rows == page.count or "id" not in batch.schema.names:
             return page
         return only(page, set(batch.column("id").to_pylist()))
+
+    def replace_null_bytes(self) -> None:
+        """Put U+FFFD in the place of null bytes in the rows that wait, for a database that cannot hold them."""
+        for place, batch in enumerate(self.waiting):
+            self.waiting[place], count = without_null_bytes(batch)
+            self.null_bytes += count
 
     def reached(self, stretch: tuple[int, int]) -> int:
         """Return how far back a stretch has been read; where it is read once per value, nothing counts before all."""
@@ -86,11 +94,22 @@ class Reading:
         self.run = replace(self.run, status=status, error=said, seconds=seconds)
 
 
+def _null_byte_notes(reading: Reading) -> list[str]:
+    if not reading.null_bytes:
+        return []
+    values = count_of(reading.null_bytes, "value")
+    return [f"{reading.task.name}: {values} with a null byte, which this database cannot hold; U+FFFD stands for it"]
+
+
 def drift_notes(reading: Reading) -> list[str]:
     """Return, in sentences, what an endpoint had that its definition does not know, or knows otherwise."""
     drift, name = reading.flattener.drift, reading.task.name
     new = [f"{name}: {path} is new to this connector; it is in _extra" for path, n in drift.undeclared.items() if n]
-    return new + [
-        f"{name}: {path} has {count_of(n, 'value')} of another type, kept in _extra"
-        for path, n in drift.misfits.items()
-    ]
+    return (
+        new
+        + [
+            f"{name}: {path} has {count_of(n, 'value')} of another type, kept in _extra"
+            for path, n in drift.misfits.items()
+        ]
+        + _null_byte_notes(reading)
+    )

@@ -23,6 +23,7 @@ from sqlalchemy import exc as sql_errors
 
 from connector.databases.base import Counts, MergeOptions, Staged
 from connector.databases.merge import Keys, Table
+from connector.databases.portable.dialect import PortableDialect
 from connector.databases.portable.session import PortableSession, stage_name
 from connector.errors import TargetError, UsageError
 from connector.files.target import find_place
@@ -31,6 +32,7 @@ from connector.rows.types import arrow_field
 
 _SCHEMA = "main"
 _WAIT_SECONDS = 60.0
+_DEPTH = 50  # SQLite takes expressions that are nested 1,000 deep, and each OR is a level
 _EXACT_DIGITS = 15  # of a column that SQLite keeps as floats
 _SIZES = re.compile(r"\((?P<digits>\d+)(?:\s*,\s*(?P<scale>\d+))?\)")
 _TYPES = {
@@ -82,6 +84,16 @@ sqlite3.register_converter("DATE_TEXT", _read(date.fromisoformat))
 sqlite3.register_converter("TIMESTAMP_TEXT", _read(lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC)))
 
 
+class SQLiteDialect(PortableDialect):
+    """SQLite's own: a comparison in which a null is a value, and conditions that are not nested too deep for it."""
+
+    def differs(self, columns: Mapping[str, str]) -> str:
+        """Return the condition that one of these columns has changed."""
+        pairs = [f"t.{self.quote(name)} IS NOT s.{self.quote(name)}" for name in columns]
+        groups = [" OR ".join(pairs[first : first + _DEPTH]) for first in range(0, len(pairs), _DEPTH)]
+        return f"({' OR '.join(f'({group})' for group in groups)})" if pairs else "1 = 0"
+
+
 class SQLiteSession(PortableSession):
     """One transaction on a SQLite file, which begins with its first statement and keeps other writers out."""
 
@@ -94,6 +106,9 @@ class SQLiteSession(PortableSession):
         _place(url)
         # Left alone, Python's driver would commit before it creates a table.
         return {"connect_args": {"isolation_level": None, "detect_types": sqlite3.PARSE_DECLTYPES}}
+
+    def make_dialect(self) -> PortableDialect:
+        return SQLiteDialect(self._engine)
 
     @classmethod
     def schema_of(cls, url: URL) -> str:  # noqa: ARG003 - it is always the same

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.databases.base import Database, Session
-from connector.databases.merge import Dialect, Table
+from connector.databases.merge import Dialect, Table, looked_up
 from connector.databases.postgres import types as postgres_types
 from connector.errors import MissingExtra, TargetError
 from connector.rows.render import as_text
@@ -113,6 +113,8 @@ class Postgres(Database):
 
 
 class _Dialect(Dialect):
+    keeps_null_bytes = False
+
     def compared(self, expression: str, kind: str) -> Sequence[str]:
         return (postgres_types.compared(expression, kind),)
 
@@ -124,7 +126,9 @@ class _Dialect(Dialect):
         ]
         if keys:
             described.append(f"PRIMARY KEY ({', '.join(map(self.quote, keys))})")
-        return (f"CREATE TABLE {self.full(table)} ({', '.join(described)})",)
+        create = f"CREATE TABLE {self.full(table)} ({', '.join(described)})"
+        by_itself = ", ".join(map(self.quote, looked_up(keys)))
+        return (create, f"CREATE INDEX ON {self.full(table)} ({by_itself})") if by_itself else (create,)
 
     def create_stage(self, name: str, target: str, columns: Sequence[str], place: str) -> str:
         made = super().create_stage(name, target, columns, place)

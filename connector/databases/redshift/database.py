@@ -109,6 +109,7 @@ class RedshiftDialect(Dialect):
     """Redshift's own: no alias for the table that is deleted from, no IS DISTINCT FROM, no index."""
 
     name_limit_bytes = 127
+    keeps_null_bytes = False
 
     def compared(self, expression: str, kind: str) -> Sequence[str]:
         """Return what is compared to tell whether a value of this type has changed: of JSON, its text."""

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from connector.databases.merge import Dialect, Table
+from connector.databases.merge import Dialect, Table, looked_up
 from connector.databases.sqlserver.types import COLLATION, indexable_bytes, is_exact, is_text
 
 ROWS_PER_STATEMENT = 1_000
@@ -90,16 +90,25 @@ class TSQL(Dialect):
         """Return the statements that create a table, and an index on as much of its key as an index takes."""
         described = ", ".join(f"{self.quote(name)} {kind} NULL" for name, kind in columns.items())
         create = f"CREATE TABLE {self.full(table)} ({described})"
+        indexed, size = self._indexed(columns, keys)
+        if not indexed:
+            return (create,)
+        kind = "CLUSTERED" if size <= _CLUSTERED_BYTES else "NONCLUSTERED"
+        index = f"CREATE {kind} INDEX {self.quote('_key')} ON {self.full(table)} ({indexed})"
+        by_itself, _ = self._indexed(columns, looked_up(keys))
+        if not by_itself:
+            return (create, index)
+        return (create, index, f"CREATE NONCLUSTERED INDEX {self.quote('_id')} ON {self.full(table)} ({by_itself})")
+
+    def _indexed(self, columns: Mapping[str, str], keys: Sequence[str]) -> tuple[str, int]:
+        """Return as much of a key as an index takes, and how many bytes that has."""
         indexed, total = [], 0
         for name in keys[:_INDEX_COLUMNS]:
             size = indexable_bytes(columns[name])
             if size is not None and total + size <= _INDEX_BYTES:
                 indexed.append(self.quote(name))
                 total += size
-        if not indexed:
-            return (create,)
-        clustered = "CLUSTERED" if total <= _CLUSTERED_BYTES else "NONCLUSTERED"
-        return (create, f"CREATE {clustered} INDEX {self.quote('_key')} ON {self.full(table)} ({', '.join(indexed)})")
+        return ", ".join(indexed), total
 
     def add_column(self, table: Table, name: str, kind: str) -> str:
         """Return the statement that adds a column."""
