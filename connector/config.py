@@ -107,10 +107,11 @@ class Connection:
 
 @dataclass(frozen=True)
 class _Given:
-    """A value as somebody gave it, and where, for errors."""
+    """A value as somebody gave it, where, for errors, and the folder that paths in it are seen from."""
 
     value: object
     where: str
+    folder: Path = Path()
 
 
 def connection(
@@ -143,6 +144,12 @@ def connection(
         if setting in given
     }
     return Connection(key=key, **settings)  # type: ignore[arg-type]  # each check returns its field's type
+
+
+def nearest_connections(config: Path) -> Path | None:
+    """Return the connector.toml beside a config, else that of the current folder, if there is one."""
+    places = (folder / CONFIG_NAME for folder in (config.parent, Path()))
+    return next((path for path in places if path.is_file()), None)
 
 
 def definition_folders(folder: Path | None = None, config: Path | None = None) -> list[Path]:
@@ -214,15 +221,17 @@ def _from_table(name: str, path: Path, environ: Mapping[str, str]) -> dict[str, 
     place = f"{path}: [connections.{name}]"
     if not path.is_file():
         raise ConfigError(f'{path}: there is no such file. So there is no connection "{name}".')
-    table = _table(name, path)
+    table = connection_table(name, path)
     check_names(table, SETTINGS, place)
     wheres = {setting: f"{place} {setting}" for setting in table}
     return {
-        setting: _Given(expand(value, wheres[setting], environ), wheres[setting]) for setting, value in table.items()
+        setting: _Given(expand(value, wheres[setting], environ), wheres[setting], path.parent)
+        for setting, value in table.items()
     }
 
 
-def _table(name: str, path: Path) -> dict[str, object]:
+def connection_table(name: str, path: Path) -> dict[str, object]:
+    """Return what the config at `path` says of a connection, as it stands there."""
     tables = read_toml(path).get("connections", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: connections must be tables, as in [connections.{name}].")
@@ -251,7 +260,7 @@ def _find_key(layers: list[dict[str, _Given]]) -> tuple[Key, dict[str, _Given]]:
 
 
 def _key_from_file(given: _Given) -> Key:
-    path = Path(_text(given.value, given.where)).expanduser()
+    path = given.folder / Path(_text(given.value, given.where)).expanduser()
     try:
         content = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -45,7 +45,8 @@ def _folders(definitions: str | Path | Iterable[str | Path], config: str | Path 
     for folder in given:
         if not folder.is_dir():
             raise ConfigError(f"There is no folder {folder} with definitions.")
-    return [*given, *definition_folders(config=Path(config) if config else None)]
+    folders = [*given, *definition_folders(config=Path(config) if config else None)]
+    return list({folder.resolve(): folder for folder in reversed(folders)}.values())[::-1]
 
 
 class Stripe:
@@ -93,6 +94,8 @@ class Stripe:
         self.connection: Connection = connection(name, config=self._config, overrides=settings)
         self.endpoints = find_endpoints(definitions, config)
         self.actions = find_actions(definitions, config)
+        self._settings = settings
+        self._definitions = [*definitions]
         self._week_start = week_start
         self._client: Client | None = None
 
@@ -285,22 +288,30 @@ class Stripe:
         """Merge endpoints into a database, and mark what is gone; the report says what became of each.
 
         `sync(["customers", "invoices"], to="duckdb:///stripe.duckdb")`, `sync("all", to=…)`, or the path of a config.
+        Arguments win over the config. A config that names a connection is synced by that one; settings given to this
+        object hold where the connection says nothing, but key and account.
         """
         from connector.sync.config import run_of
 
-        return self.sync_by(run_of(endpoints, to, since, schema), watch)
+        run = run_of(endpoints, to, since, schema)
+        if run.connection is None:
+            return self.sync_by(run, watch)
+        said = {"key", "key_file", "account", *run.connection_settings()}
+        others = {name: value for name, value in self._settings.items() if name not in said}
+        with Stripe(run.connection, config=run.connection_file, definitions=self._definitions, **others) as named:
+            return named.sync_by(run, watch)
 
     def sync_by(self, run: RunFile, watch: SyncWatch | None = None) -> SyncReport:
-        """Sync what a config says, which `connector.sync.config` has read."""
+        """Sync what a config says, which `connector.sync.config` has read, by this account."""
         from connector.sync.run import sync
 
-        return sync(self._api(run.time_zone, run.week_start), run, watch)
+        return sync(self._api_of(run), run, watch)
 
     def forecast(self, run: RunFile) -> tuple[list[Forecast], list[str]]:
         """Return how much a sync would read, and notes on what it leaves out; moves no data."""
         from connector.sync.forecast import forecast
 
-        return forecast(self._api(run.time_zone, run.week_start), run)
+        return forecast(self._api_of(run), run)
 
     @staticmethod
     def state(config: str | Path) -> list[Run]:
@@ -379,6 +390,15 @@ class Stripe:
         from connector.api.limits import account_rps
 
         return (self._client.statistics.requests if self._client else 0), account_rps(self.connection)
+
+    def _api_of(self, run: RunFile) -> Api:
+        """Return the account with what a config says of it: definitions of its own, the calendar."""
+        from dataclasses import replace
+
+        api = self._api(run.time_zone, run.week_start)
+        if run.definitions:
+            api = replace(api, endpoints=find_endpoints([*self._definitions, *run.definitions]))
+        return api
 
     def _api(self, time_zone: str | None = None, week_start: str | None = None) -> Api:
         from connector.api.account import Api

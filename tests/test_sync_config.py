@@ -46,7 +46,7 @@ def test_a_config_says_where_to_what_and_how(tmp_path: Path) -> None:
         """,
         {"FOLDER": "files"},
     )
-    assert (run.to, run.since, run.lock_wait_seconds) == ("duckdb:///files/a.duckdb", "2024-01-01", 2.5)
+    assert (run.to, run.since, run.lock_wait_seconds) == (f"duckdb:///{tmp_path}/files/a.duckdb", "2024-01-01", 2.5)
     assert run.endpoints == ("customers", "invoices", "charges")
     assert run.table("customers") == TableRun(since="2024-01-01")
     assert run.table("invoices").where == {"created": {"gte": "2024-06-01"}}

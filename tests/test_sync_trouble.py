@@ -162,7 +162,7 @@ def test_a_run_that_is_interrupted_does_not_count_as_running(sandbox: Sandbox, f
 
 def test_a_notebook_shows_counts_seconds_and_notes_as_people_read_them() -> None:
     run = Run("r", "invoices", "failed", 0.0, seconds=1.2345, rows_read=12345, error="<no>")
-    html = SyncReport([run], ["a & b"])._repr_html_()
+    html = SyncReport("s.duckdb", [run], ["a & b"])._repr_html_()
     cells = ("<td>12,345</td>", "<td>0</td>", "<td>1.2</td>", "<td>&lt;no&gt;</td>", "<li>a &amp; b</li>")
     assert all(cell in html for cell in cells)
 

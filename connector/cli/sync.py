@@ -32,9 +32,8 @@ def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_form
     from connector.sync.config import read_runfile
     from connector.sync.history import forget
 
-    run = read_runfile(Path(config)).only(only)
-    name = given.pop("connection") or run.connection
-    with Stripe(name, config=config if run.has_connections or name is None else None, **given) as stripe:
+    run = read_runfile(Path(config)).only(only).by(given.pop("connection"))
+    with Stripe(run.connection, config=run.connection_file, **given) as stripe:
         if dry_run:
             forecasts, notes = stripe.forecast(run)
             show_forecasts(forecasts)
@@ -47,7 +46,7 @@ def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_form
             watch.note(report.notes)
     if log_format == "text":
         show_sync(report.runs)
-        say(report.notes)
+        say([f"written to {report.target}", *report.notes])
     return 1 if report.failed else 0
 
 

@@ -12,16 +12,20 @@ exclude   = ["customer_email"]
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+from urllib.parse import quote, unquote
 
-from connector.config import check_names, expand, read_toml
+from connector.config import check_names, connection_table, definition_folders, expand, nearest_connections, read_toml
 from connector.errors import ConfigError, did_you_mean
 
 ALL = "all"
 DELETIONS = ("mark", "remove")
+_FILE_NAME = re.compile(r"(?!.*://).*\.duckdb", re.IGNORECASE)
+_FILE_URL = re.compile(r"(?P<scheme>(?:duckdb|sqlite)(?:\+\w+)?):///(?P<path>[^?]*)(?P<query>.*)", re.IGNORECASE)
 _TOP = ("to", "schema", "since", "time_zone", "week_start", "endpoints", "connection", "connections", "definitions",
         "sync", "lock_wait", "major")  # fmt: skip
 _TABLE = ("where", "exclude", "deletions", "prune", "since")
@@ -55,7 +59,9 @@ class RunFile:
     everything: bool = False
     tables: Mapping[str, TableRun] = field(default_factory=dict)
     lock_wait_seconds: float = 0.0
-    has_connections: bool = False
+    definitions: tuple[Path, ...] = ()
+    connection_file: Path | None = None
+    notes: tuple[str, ...] = ()
     path: Path | None = None
     major: bool = False
 
@@ -68,6 +74,19 @@ class RunFile:
             else TableRun(said.where, said.exclude, said.deletions, said.prune, self.since)
         )
 
+    def by(self, connection: str | None) -> RunFile:
+        """Return the same for another connection; for its own where that is None."""
+        if connection is None or self.path is None:
+            return self
+        own = read_toml(self.path).get("connections", {})
+        return replace(self, connection=connection, connection_file=_connection_file(self.path, connection, own))
+
+    def connection_settings(self) -> Collection[str]:
+        """Return the names of what is said of its connection, where it has one."""
+        if self.connection is None or self.connection_file is None:
+            return ()
+        return connection_table(self.connection, self.connection_file)
+
     def only(self, names: Collection[str]) -> RunFile:
         """Return the same for these endpoints alone, for all of them when none is named."""
         for name in names if not self.everything else ():
@@ -79,9 +98,13 @@ class RunFile:
 def run_of(
     endpoints: str | Path | Sequence[str], to: str | None, since: str | None = None, schema: str | None = None
 ) -> RunFile:
-    """Return what to sync, given in Python: the path of a config, names of endpoints, or "all"."""
+    """Return what to sync, given in Python: the path of a config, names of endpoints, or "all".
+
+    The other arguments win over what a config says.
+    """
     if isinstance(endpoints, (str, Path)) and endpoints != ALL:
-        return read_runfile(Path(endpoints))
+        run = read_runfile(Path(endpoints))
+        return replace(run, to=to or run.to, since=since or run.since, schema=schema or run.schema)
     if to is None:
         raise ConfigError('Say where to: sync([…], to="duckdb:///stripe.duckdb").')
     names = () if isinstance(endpoints, (str, Path)) else tuple(endpoints)
@@ -93,12 +116,44 @@ def read_runfile(path: Path, environ: Mapping[str, str] | None = None) -> RunFil
     return _Reader(path, os.environ if environ is None else environ).runfile()
 
 
+def file_of(to: str) -> str | None:
+    """Return the path in the name of a target that is a file; None for a server, and for what is in memory."""
+    url = _FILE_URL.fullmatch(to)
+    path = unquote(url["path"]) if url else to if _FILE_NAME.fullmatch(to) else ""
+    return None if not path or path.startswith((":memory:", "file:")) else path
+
+
+def located(to: str, folder: Path) -> str:
+    """Return a target as it is seen from a folder: a file that is not given by its whole path stands there."""
+    path, url = file_of(to), _FILE_URL.fullmatch(to)
+    if path is None or PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute():
+        return to
+    place = folder.absolute() / path
+    return f"{url['scheme']}:///{quote(place.as_posix(), safe='/:')}{url['query']}" if url else str(place)
+
+
+def _left_behind(to: str, folder: Path) -> tuple[str, ...]:
+    """Return a note where the current folder has the file that earlier versions wrote and the config's has none."""
+    before, now = file_of(to), file_of(located(to, folder))
+    if before is None or now is None or Path(now).exists() or not Path(before).is_file():
+        return ()
+    return (f"{to} is meant from the config's folder now: {Path(before).absolute()} stays as it is; move it to go on",)
+
+
+def _connection_file(config: Path, name: str | None, own: object) -> Path | None:
+    """Return the file where a connection stands: the config itself, else the nearest connector.toml."""
+    if name is None:
+        return None
+    is_own = isinstance(own, dict) and name in own
+    return config if is_own else nearest_connections(config) or (config if own else None)
+
+
 class _Reader:
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
         self.path = path
         content = read_toml(path)
         # Connections are read where they are used, so that an unset variable breaks only the one that names it.
-        self.has_connections = content.pop("connections", None) is not None
+        self.connections = content.pop("connections", {})
         self.content = expand(content, str(path), environ)
 
     def fail(self, message: str) -> ConfigError:
@@ -116,18 +171,23 @@ class _Reader:
         names = [] if everything else self._texts("endpoints", named)
         if not everything and not names and not tables:
             raise self.fail('endpoints is missing: name some, as in endpoints = ["customers"], or "all".')
+        to = self._required("to")
+        connection, connections = self._text("connection"), nearest_connections(self.path)
+        folders = definition_folders(config=self.path) + (definition_folders(config=connections) if connections else [])
         return RunFile(
-            to=self._required("to"),
+            to=located(to, self.path.parent),
+            notes=_left_behind(to, self.path.parent),
             schema=self._text("schema"),
             since=self._text("since"),
             time_zone=self._text("time_zone"),
             week_start=self._text("week_start") or "monday",
-            connection=self._text("connection"),
+            connection=connection,
+            connection_file=_connection_file(self.path, connection, self.connections),
+            definitions=tuple(dict.fromkeys(folders)),
             endpoints=tuple(dict.fromkeys([*names, *tables])),
             everything=everything,
             tables={name: self._table(name, said) for name, said in tables.items()},
             lock_wait_seconds=self._seconds("lock_wait"),
-            has_connections=self.has_connections,
             path=self.path,
             major=self._flag("major", content),
         )

@@ -16,8 +16,9 @@ _COLUMNS = ("endpoint", "status", "rows_read", "inserted", "updated", "unchanged
 
 @dataclass(repr=False)
 class SyncReport:
-    """What a sync did: a run per endpoint, and everything worth telling."""
+    """What a sync did, into which file or server: a run per endpoint, and everything worth telling."""
 
+    target: str = ""
     runs: list[Run] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -38,7 +39,9 @@ class SyncReport:
             for run in self.runs
         )
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
-        return f"<table><tr>{head}</tr>{rows}</table>" + (f"<ul>{notes}</ul>" if notes else "")
+        return f"<p>{escape(self.target)}</p><table><tr>{head}</tr>{rows}</table>" + (
+            f"<ul>{notes}</ul>" if notes else ""
+        )
 
 
 def _shown(value: object) -> str:

@@ -16,7 +16,7 @@ from connector.api.records import RecordKey, keys_of
 from connector.databases.base import Database, Session
 from connector.errors import ConnectorError
 from connector.places import open_database
-from connector.sync.config import RunFile
+from connector.sync.config import RunFile, file_of
 from connector.sync.family import Family
 from connector.sync.journal import EVENTS, Journal, State
 from connector.sync.leased import LeasedTarget
@@ -46,7 +46,7 @@ class _Sync:
         self._watch = watch
 
     def run(self, tasks: Sequence[Task], notes: Sequence[str]) -> SyncReport:
-        report = SyncReport(notes=list(notes))
+        report = SyncReport(file_of(self._run.to) or self._database.label, notes=[*self._run.notes, *notes])
         schema = self._run.schema or self._database.default_schema
         target = LeasedTarget(self._database, schema, identify(self._api.client))
         before = target.take(self._run.lock_wait_seconds)
