@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote
 
 from connector.config import check_names, connection_table, definition_folders, expand, nearest_connections, read_toml
 from connector.errors import ConfigError, did_you_mean
+from connector.sync.columns import EVERY_COLUMN
 
 ALL = "all"
 DELETIONS = ("mark", "remove")
@@ -28,14 +29,18 @@ _FILE_NAME = re.compile(r"(?!.*://).*\.duckdb", re.IGNORECASE)
 _FILE_URL = re.compile(r"(?P<scheme>(?:duckdb|sqlite)(?:\+\w+)?):///(?P<path>[^?]*)(?P<query>.*)", re.IGNORECASE)
 _TOP = ("to", "schema", "since", "time_zone", "week_start", "endpoints", "connection", "connections", "definitions",
         "sync", "lock_wait", "major")  # fmt: skip
-_TABLE = ("where", "exclude", "deletions", "prune", "since")
+_TABLE = ("where", "columns", "exclude", "deletions", "prune", "since")
 
 
 @dataclass(frozen=True)
 class TableRun:
-    """What is said of one endpoint: conditions, columns left out, what becomes of deleted rows, how far back."""
+    """What is said of one endpoint: conditions, columns, what becomes of deleted rows, how far back.
+
+    `columns` are the only ones to write, EVERY_COLUMN also those that an earlier run was told to leave out.
+    """
 
     where: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] | str | None = None
     exclude: tuple[str, ...] = ()
     deletions: str = "mark"
     prune: bool = False
@@ -68,11 +73,7 @@ class RunFile:
     def table(self, name: str) -> TableRun:
         """Return what is said of one endpoint; the config's own `since` holds where it says nothing."""
         said = self.tables.get(name, TableRun())
-        return (
-            said
-            if said.since is not None
-            else TableRun(said.where, said.exclude, said.deletions, said.prune, self.since)
-        )
+        return said if said.since is not None else replace(said, since=self.since)
 
     def by(self, connection: str | None) -> RunFile:
         """Return the same for another connection; for its own where that is None."""
@@ -207,6 +208,7 @@ class _Reader:
         since = said.get("since")
         return TableRun(
             where=where,
+            columns=self._columns(f"sync.{name}.columns", said.get("columns")),
             exclude=tuple(self._texts(f"sync.{name}.exclude", said.get("exclude", []))),
             deletions=deletions,
             prune=self._flag("prune", said, place),
@@ -218,6 +220,14 @@ class _Reader:
         if not isinstance(value, bool):
             raise ConfigError(f"{place or self.path}: {key} must be true or false.")
         return value
+
+    def _columns(self, key: str, value: Any) -> tuple[str, ...] | str | None:
+        if value is None or value == EVERY_COLUMN:
+            return value  # type: ignore[no-any-return]
+        names = self._texts(key, value)
+        if not names:
+            raise self.fail(f'{key} names none: name some, or write "all".')
+        return tuple(names)
 
     def _required(self, key: str) -> str:
         value = self._text(key)

@@ -17,6 +17,7 @@ from connector.api.records import Page, only
 from connector.api.spans import Spans
 from connector.databases.base import Counts, Session
 from connector.errors import ConnectorError, DataError, NoResponse, StripeError, TargetError
+from connector.sync.columns import choice_notes
 from connector.sync.deletions import Deletion, Unseen, mark_deleted
 from connector.sync.journal import Journal, Run, State
 from connector.sync.leased import LeasedTarget, TakenOverError
@@ -35,7 +36,7 @@ class Family:
 
     def __init__(self, tasks: Sequence[Task], reader: PageReader, target: LeasedTarget, watch: SyncWatch) -> None:
         new = Run(target.run_id, "", "running", time.time())
-        self.readings = [Reading(task, task.flattener(), replace(new, endpoint=task.name)) for task in tasks]
+        self.readings = [Reading(task, replace(new, endpoint=task.name)) for task in tasks]
         self.changes: list[str] = []
         self._parent, *self._children = self.readings
         self._reader = reader
@@ -72,6 +73,7 @@ class Family:
         self._save_runs(session, journal)
         for reading in self.readings:
             try:
+                self._choose_columns(journal, reading)
                 self._prepare_table(session, reading)
             except TargetError as error:
                 if reading is self._parent:
@@ -80,6 +82,14 @@ class Family:
         for reading in self._children:
             reading.clock = self._parent.clock
         return state
+
+    def _choose_columns(self, journal: Journal, reading: Reading) -> None:
+        """Leave out what the config excludes, and what an earlier one did."""
+        task, earlier = reading.task, journal.columns(reading.task.name)
+        reading.choose(task.wish.after(earlier))
+        self.changes += choice_notes(task.name, task.endpoint, earlier, task.wish)
+        if reading.task.choice != earlier:
+            journal.save_columns(task.name, reading.task.choice)
 
     def _prepare_table(self, session: Session, reading: Reading) -> None:
         table = self._target.table(reading.task.name)

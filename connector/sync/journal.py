@@ -2,6 +2,7 @@
 
 _sync_progress    per endpoint: the spans of an unfinished pass, when the last whole one ended, live or test
 _sync_runs        a row per run and endpoint: status, counts, requests, seconds, error
+_sync_columns     per table: which columns are written, and which are left out for good
 _sync_lease       which run may write now
 """
 
@@ -13,12 +14,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from msgspec.json import decode, encode
 
 from connector.api.spans import Spans
 from connector.databases.base import Session
 from connector.databases.merge import Keys, Table
 from connector.errors import TargetError
 from connector.rows.types import arrow_field
+from connector.sync.columns import ColumnChoice
 from connector.sync.lease import Lease, is_stale
 
 EVENTS = "_events"
@@ -29,8 +32,10 @@ _RUNS = {"run_id": "text", "_account_id": "text", "endpoint": "text", "status": 
          "unchanged": "integer", "deleted": "integer", "requests": "integer", "retries": "integer",
          "error": "text"}  # fmt: skip
 _LEASE = {"name": "text", "run_id": "text", "host": "text", "pid": "integer", "heartbeat_at": "timestamp"}
+_COLUMNS = {"endpoint": "text", "written": "json", "excluded": "json"}
 _PROGRESS_KEYS = Keys(("_account_id", "endpoint"))
 _RUNS_KEYS = Keys(("run_id", "_account_id", "endpoint"))
+_COLUMNS_KEYS = Keys(("endpoint",))
 _LEASE_KEYS = Keys(("name",))
 _LEASE_NAME = "sync"
 
@@ -79,6 +84,7 @@ class Journal:
         self._session = session
         self._progress = Table(schema, "_sync_progress")
         self._runs = Table(schema, "_sync_runs")
+        self._columns = Table(schema, "_sync_columns")
         self._lease = Table(schema, "_sync_lease")
 
     def prepare(self) -> None:
@@ -87,6 +93,7 @@ class Journal:
         for table, columns, keys in (
             (self._progress, _PROGRESS, _PROGRESS_KEYS),
             (self._runs, _RUNS, _RUNS_KEYS),
+            (self._columns, _COLUMNS, _COLUMNS_KEYS),
             (self._lease, _LEASE, _LEASE_KEYS),
         ):
             self._session.prepare(table, _schema(columns), keys.columns)
@@ -136,6 +143,20 @@ class Journal:
         """Forget how far these endpoints have come; their rows stay."""
         for endpoint in endpoints:
             self._session.execute(f"DELETE FROM {self._name(self._progress)} WHERE endpoint = ?", (endpoint,))
+
+    def columns(self, endpoint: str) -> ColumnChoice:
+        """Return which columns of a table earlier runs were told to write, and which to leave out."""
+        query = f"SELECT written, excluded FROM {self._name(self._columns)} WHERE endpoint = ?"
+        for written, excluded in self._session.rows(query, (endpoint,)):
+            names = None if written is None else tuple(decode(str(written)))
+            return ColumnChoice(names, tuple(decode(str(excluded))))
+        return ColumnChoice()
+
+    def save_columns(self, endpoint: str, choice: ColumnChoice) -> None:
+        """Remember which columns of a table are written, until a config says otherwise."""
+        written = None if choice.columns is None else encode(choice.columns).decode()
+        row = {"endpoint": endpoint, "written": written, "excluded": encode(choice.exclude).decode()}
+        self._session.upsert(self._columns, _rows(_COLUMNS, [row]), _COLUMNS_KEYS)
 
     def save_run(self, account: str, run: Run) -> None:
         """Keep what became of one endpoint in one run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from connector.api.account import Api
@@ -15,6 +15,7 @@ from connector.definitions.endpoint import Endpoint
 from connector.errors import ConditionError, ConfigError, DateError, did_you_mean
 from connector.extract.conditions import Condition, Plan, from_mapping, plan
 from connector.rows.flatten import EXTRA, Flattener
+from connector.sync.columns import ColumnChoice, ColumnWish, needed
 from connector.sync.config import RunFile, TableRun
 
 _BEGINNING, _END = 0, 2**40  # unix seconds before and after all of Stripe's
@@ -37,6 +38,12 @@ class Task:
     compared: Interval
     conditions: tuple[Condition, ...] = ()
     major: bool = False
+    choice: ColumnChoice = field(default_factory=ColumnChoice)
+
+    @property
+    def wish(self) -> ColumnWish:
+        """What the config says of its columns."""
+        return ColumnWish(self.said.columns, self.said.exclude)
 
     @property
     def name(self) -> str:
@@ -86,8 +93,8 @@ class Task:
 
     def flattener(self) -> Flattener:
         """Return what makes its rows: the columns that are not left out, and those that conditions need."""
-        kept = {column.name for column in self.endpoint.columns} - set(self.said.exclude)
-        return Flattener(self.endpoint, {*kept, *self.planned.columns, EXTRA})
+        written = {column.name for column in self.endpoint.columns} - set(self.choice.left_out(self.endpoint))
+        return Flattener(self.endpoint, {*written, *self.planned.columns, EXTRA})
 
 
 def tasks_of(api: Api, run: RunFile) -> tuple[list[Task], list[str]]:
@@ -156,7 +163,7 @@ def _task(api: Api, run: RunFile, name: str) -> Task:
     listed = not run.everything or name in run.tables
     task = Task(endpoint, said, planned, listed, read, since if said.prune else read, tuple(conditions), run.major)
     _check(task, conditions)
-    return task
+    return replace(task, choice=task.wish.after(ColumnChoice()))
 
 
 def _since(token: str, api: Api) -> Interval:
@@ -170,15 +177,22 @@ def _bounded_by(endpoint: Endpoint) -> str:
     return f"; since of {endpoint.parents[0].table} bounds it, too" if endpoint.parents else ""
 
 
+def _check_columns(task: Task) -> None:
+    names = [column.name for column in task.endpoint.columns]
+    wanted = () if isinstance(task.said.columns, str) else task.said.columns or ()
+    for word, name in [*(("columns", name) for name in wanted), *(("exclude", name) for name in task.said.exclude)]:
+        where = f"[sync.{task.name}] {word}"
+        if name not in names:
+            raise ConfigError(f'{where}: there is no column "{name}".{did_you_mean(name, names)}')
+        if word == "exclude" and name in needed(task.endpoint):
+            raise ConfigError(f"{where}: {name} tells rows apart or orders them and must stay.")
+        if word == "exclude" and name in wanted:
+            raise ConfigError(f"{where}: {name} stands in columns, too.")
+
+
 def _check(task: Task, conditions: Sequence[Condition]) -> None:
     """Refuse conditions under which rows would go stale, and columns left out that there are not or must not be."""
-    names = [column.name for column in task.endpoint.columns]
-    for name in task.said.exclude:
-        if name not in names:
-            raise ConfigError(f'[sync.{task.name}] exclude: there is no column "{name}".{did_you_mean(name, names)}')
-        above = [parent.column for parent in task.endpoint.parents]
-        if name in (*task.endpoint.primary_key, task.endpoint.order, *above):
-            raise ConfigError(f"[sync.{task.name}] exclude: {name} tells rows apart or orders them and must stay.")
+    _check_columns(task)
     if task.planned.selection.ids is not None:
         raise ConditionError(f"[sync.{task.name}] A sync is not about single ids; `connector extract` reads those.")
     window = task.endpoint.window.column if task.endpoint.window else None

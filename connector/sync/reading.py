@@ -13,6 +13,7 @@ from connector.databases.base import Counts
 from connector.errors import ConnectorError, StripeError
 from connector.rows.characters import without_null_bytes
 from connector.rows.flatten import Flattener
+from connector.sync.columns import ColumnChoice
 from connector.sync.journal import Run
 from connector.sync.plan import Task
 from connector.sync.provenance import with_provenance
@@ -30,14 +31,22 @@ class Reading:
     """
 
     task: Task
-    flattener: Flattener
     run: Run
+    flattener: Flattener = field(init=False)
     waiting: list[pa.RecordBatch] = field(default_factory=list)
     oldest: int | None = None
     clock: int = 0
     first_clock: int | None = None
     null_bytes: int = 0
     error: ConnectorError | None = None
+
+    def __post_init__(self) -> None:
+        self.flattener = self.task.flattener()
+
+    def choose(self, choice: ColumnChoice) -> None:
+        """Read these columns from now on."""
+        self.task = replace(self.task, choice=choice)
+        self.flattener = self.task.flattener()
 
     def add(self, page: Page, account: str) -> Page:
         """Flatten a page, keep what its conditions keep, with where and when it came from; return it cut to that."""
@@ -68,7 +77,8 @@ class Reading:
 
     def without_excluded(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Drop the columns that only conditions needed."""
-        return batch.drop_columns([name for name in self.task.said.exclude if name in batch.schema.names])
+        left_out = self.task.choice.left_out(self.task.endpoint)
+        return batch.drop_columns([name for name in left_out if name in batch.schema.names])
 
     def schema(self) -> pa.Schema:
         """Return the schema of its table."""
