@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector.config import Connection, Key, connection, definition_folders
 from connector.dates import Calendar, Meaning, describe
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from connector.sync.config import RunFile
     from connector.sync.forecast import Forecast
     from connector.sync.journal import Run
+    from connector.sync.lease import Lease
     from connector.sync.report import SyncReport, SyncWatch
 
 
@@ -46,7 +48,7 @@ def _folders(definitions: str | Path | Iterable[str | Path], config: str | Path 
         if not folder.is_dir():
             raise ConfigError(f"There is no folder {folder} with definitions.")
     folders = [*given, *definition_folders(config=Path(config) if config else None)]
-    return list({folder.resolve(): folder for folder in reversed(folders)}.values())[::-1]
+    return list({folder.resolve(): folder for folder in folders}.values())
 
 
 class Stripe:
@@ -76,7 +78,7 @@ class Stripe:
         read_seconds: float | None = None,
         total_seconds: float | None = None,
     ) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             "key": key,
             "key_file": key_file,
             "account": account,
@@ -95,7 +97,7 @@ class Stripe:
         self.endpoints = find_endpoints(definitions, config)
         self.actions = find_actions(definitions, config)
         self._settings = settings
-        self._definitions = [*definitions]
+        self._definitions = [definitions] if isinstance(definitions, str | Path) else [*definitions]
         self._week_start = week_start
         self._client: Client | None = None
 
@@ -266,40 +268,67 @@ class Stripe:
         plan.ledger = str(where)
         return Planned(self._api(), Ledger(where), plan)
 
-    def check(self, only: str | Collection[str] = ()) -> Iterable[Check]:
-        """Try the key: yield what it is, whose account it opens, and whether each endpoint can be read."""
-        from connector.api.check import check
+    def check(self, only: str | Collection[str] = (), config: str | Path | None = None) -> Iterable[Check]:
+        """Try the key: yield what it is, whose account it opens, and whether each endpoint can be read.
 
-        return check(self._api(), list_of(only))
+        With the config of a sync: whether that would run, with its connection, target and endpoints.
+        """
+        from connector.api.check import check
+        from connector.sync.config import read_runfile
+
+        if config is None:
+            yield from check(self._api(), list_of(only))
+            return
+        run = read_runfile(Path(config)).only(list_of(only))
+        with self._account_of(run) as account:
+            yield from account.check_by(run)
 
     def dates(self, token: str) -> list[Meaning]:
         """Return what a date token means now, for each comparison; in the connection's time zone and in UTC."""
         return describe(token, Calendar.system(self.connection.time_zone, self._week_start))
 
-    def sync(
+    def check_by(self, run: RunFile) -> Iterable[Check]:
+        """Try what the sync of a config needs: its target and time zone, this key, its account, each endpoint."""
+        from connector.sync.check import check_run
+
+        return check_run(self._api_of(run), run)
+
+    def sync(  # noqa: PLR0913 - what people may ask for, by name
         self,
         endpoints: str | Path | Sequence[str] = "all",
         to: str | None = None,
         *,
         since: str | None = None,
         schema: str | None = None,
+        only: str | Collection[str] = (),
+        full: bool = False,
         watch: SyncWatch | None = None,
     ) -> SyncReport:
         """Merge endpoints into a database, and mark what is gone; the report says what became of each.
 
         `sync(["customers", "invoices"], to="duckdb:///stripe.duckdb")`, `sync("all", to=…)`, or the path of a config.
-        Arguments win over the config. A config that names a connection is synced by that one; settings given to this
-        object hold where the connection says nothing, but key and account.
+        `only` takes some of its endpoints; `full` begins anew where a run was stopped. Arguments win over the config. A
+        config that names a connection is synced by that one; settings given to this object hold where the connection
+        says nothing, but key and account.
         """
+        from dataclasses import replace
+
         from connector.sync.config import run_of
 
-        run = run_of(endpoints, to, since, schema)
+        run = replace(run_of(endpoints, to, since, schema).only(list_of(only)), full=full)
+        with self._account_of(run) as account:
+            return account.sync_by(run, watch)
+
+    @contextmanager
+    def _account_of(self, run: RunFile) -> Iterator[Stripe]:
+        """Open the account that a config names; this one, where it names none."""
         if run.connection is None:
-            return self.sync_by(run, watch)
+            yield self
+            return
         said = {"key", "key_file", "account", *run.connection_settings()}
         others = {name: value for name, value in self._settings.items() if name not in said}
         with Stripe(run.connection, config=run.connection_file, definitions=self._definitions, **others) as named:
-            return named.sync_by(run, watch)
+            yield named
 
     def sync_by(self, run: RunFile, watch: SyncWatch | None = None) -> SyncReport:
         """Sync what a config says, which `connector.sync.config` has read, by this account."""
@@ -328,6 +357,14 @@ class Stripe:
         from connector.sync.history import forget
 
         forget(read_runfile(Path(config)), list_of(endpoints))
+
+    @staticmethod
+    def release(config: str | Path) -> Lease | None:
+        """Take the lease from a run that is gone for sure, so that none waits for it; return whose it was."""
+        from connector.sync.config import read_runfile
+        from connector.sync.history import release
+
+        return release(read_runfile(Path(config)))
 
     @staticmethod
     def load(  # noqa: PLR0913 - what people may ask for, by name

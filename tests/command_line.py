@@ -24,7 +24,7 @@ def connector(
     """Run the command line in an empty folder, with the sandbox's key, and return its code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
-        if name.startswith(("STRIPE_", "CONNECTOR_")):
+        if name.startswith(("STRIPE_", "CONNECTOR_")) and name != "STRIPE_SPEC_DIR":
             monkeypatch.delenv(name)
     monkeypatch.setenv("CONNECTOR_LEDGER", str(tmp_path / "ledger.sqlite"))
     monkeypatch.setenv("STRIPE_API_KEY", shared_sandbox.key)

@@ -48,7 +48,7 @@ def at_the_sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_sandb
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "sample_configs", tmp_path / "sample_configs")  # a sync writes beside its config
     for name in list(os.environ):
-        if name.startswith("STRIPE_"):
+        if name.startswith("STRIPE_") and name != "STRIPE_SPEC_DIR":
             monkeypatch.delenv(name)
     monkeypatch.setenv("STRIPE_API_KEY", shared_sandbox.key)
     monkeypatch.setenv("STRIPE_API_BASE", shared_sandbox.url)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,15 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.api.spans import Spans
-from connector.databases.base import Database
+from connector.databases.base import Database, Session
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import TargetError
 from connector.sync.journal import Journal, Run, State
-from connector.sync.lease import STALE_SECONDS, Lease
+from connector.sync.lease import STALE_SECONDS, Lease, new_lease
+from tests import databases
 
 PARTS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6)
-HERE = Lease("mine", "here", os.getpid(), 1_000_000.0)
-ELSEWHERE = Lease("theirs", "elsewhere", 1, 1_000_000.0)
+HERE = replace(new_lease(), run_id="mine")
+ELSEWHERE = Lease("theirs", "elsewhere", 1)
 
 
 def seconds(spans: Spans) -> set[int]:
@@ -46,6 +47,9 @@ def test_spans_are_in_order_apart_and_stored_without_change(parts: list[tuple[in
     assert ends == sorted(set(ends))
     assert Spans.from_json(spans.to_json()) == spans
     assert Spans.from_json(None) == Spans()
+
+
+every_database = databases.database
 
 
 @pytest.fixture
@@ -94,26 +98,46 @@ def test_the_history_shows_the_newest_run_of_each_endpoint_and_closes_what_was_s
     assert (customers.run_id, customers.status, customers.error) == ("two", "failed", "It was stopped in the middle.")
 
 
+def holder(held: Lease | None) -> str | None:
+    return None if held is None else held.run_id
+
+
+def age(session: Session, seconds: float) -> None:
+    """Let the lease be so many seconds older; younger where they are below zero."""
+    session.execute("UPDATE main._sync_lease SET heartbeat_at = heartbeat_at - to_seconds(?)", [seconds])
+
+
 def test_a_lease_is_held_by_one_and_given_back_only_by_its_holder(database: Database) -> None:
     with database.transaction() as session:
         memory = Journal(session, "main")
         assert memory.take_lease(ELSEWHERE) is None
-        assert memory.take_lease(HERE) == ELSEWHERE
+        assert holder(memory.take_lease(HERE)) == "theirs"
         memory.release(HERE.run_id)
-        assert memory.lease() == ELSEWHERE
-        assert memory.take_lease(replace(ELSEWHERE, heartbeat_at=1_000_050.0)) is None
-        assert memory.take_lease(replace(HERE, heartbeat_at=1_000_100.0)) is not None, "it said that it is alive"
+        assert holder(memory.lease()) == "theirs"
+        age(session, STALE_SECONDS + 1)
+        assert memory.take_lease(ELSEWHERE) is None
+        assert holder(memory.take_lease(HERE)) == "theirs", "it said that it is alive"
         memory.release(ELSEWHERE.run_id)
         assert memory.take_lease(HERE) is None
 
 
 def test_a_lease_whose_holder_was_silent_for_long_is_taken_over(database: Database) -> None:
-    late = replace(HERE, heartbeat_at=ELSEWHERE.heartbeat_at + STALE_SECONDS + 1)
     with database.transaction() as session:
         memory = Journal(session, "main")
         memory.take_lease(ELSEWHERE)
-        assert memory.take_lease(late) is None
-        assert memory.lease() == late
+        age(session, STALE_SECONDS + 1)
+        assert memory.take_lease(HERE) is None
+        assert holder(memory.lease()) == "mine"
+
+
+def test_a_lease_is_judged_by_the_clock_of_the_database_not_of_the_machine(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.transaction() as session:
+        memory = Journal(session, "main")
+        memory.take_lease(ELSEWHERE)
+        monkeypatch.setattr("time.time", lambda: 2e9)
+        assert holder(memory.take_lease(HERE)) == "theirs"
 
 
 def test_a_lease_of_a_process_that_ended_on_this_machine_is_taken_over_at_once(database: Database) -> None:
@@ -121,15 +145,31 @@ def test_a_lease_of_a_process_that_ended_on_this_machine_is_taken_over_at_once(d
     ended.wait()
     with database.transaction() as session:
         memory = Journal(session, "main")
-        memory.take_lease(Lease("gone", HERE.host, ended.pid, HERE.heartbeat_at))
+        memory.take_lease(replace(HERE, run_id="gone", pid=ended.pid))
         assert memory.take_lease(HERE) is None
+
+
+@pytest.mark.parametrize("machine", ["another container", None])
+def test_a_process_of_another_container_of_the_same_host_name_is_not_looked_for_here(
+    machine: str | None, database: Database
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with database.transaction() as session:
+        memory = Journal(session, "main")
+        memory.take_lease(replace(HERE, run_id="theirs", pid=ended.pid, machine=machine))
+        assert holder(memory.take_lease(HERE)) == "theirs"
 
 
 def test_a_lease_of_a_process_that_runs_is_respected(database: Database) -> None:
     running = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with database.transaction() as session:
         memory = Journal(session, "main")
-        theirs = Lease("running", HERE.host, running.pid, HERE.heartbeat_at)
-        memory.take_lease(theirs)
-        assert memory.take_lease(HERE) == theirs
+        memory.take_lease(replace(HERE, run_id="theirs", pid=running.pid))
+        assert holder(memory.take_lease(HERE)) == "theirs"
     running.communicate(b"\n")
+
+
+def test_the_clock_of_every_database_tells_the_time(every_database: Database) -> None:
+    with every_database.transaction() as session:
+        assert abs(session.now() - datetime.now(UTC)) < timedelta(minutes=5)

@@ -75,7 +75,7 @@ def test_after_a_run_every_table_equals_stripe_and_the_next_changes_nothing(
         assert counts(second, name) == (0, 0, of(first, name).inserted, 0)
     accounts = {row["_account_id"] for row in query(file, "select distinct _account_id from customers")}
     assert accounts == {shared_sandbox.account}
-    history = query(file, "select status, count(*) as n from _sync_runs group by 1")
+    history = query(file, "select status, count(*) as n from _sync_runs where endpoint <> '_run' group by 1")
     assert history == [{"status": "succeeded", "n": 2 * len(ONE_EACH)}]
 
 
@@ -304,15 +304,18 @@ def test_a_column_that_an_older_table_lacks_is_added_filled_and_announced(shared
 
 
 def hold(file: Path, lease: Lease) -> None:
+    """Let another run hold the lease; its heartbeat counts from now."""
     with DuckDB(str(file)).transaction() as session:
         memory = Journal(session, "main")
         memory.prepare()
         memory.release(lease.run_id)
         assert memory.take_lease(lease) is None
+        later = "UPDATE main._sync_lease SET heartbeat_at = heartbeat_at + to_seconds(?)"
+        session.execute(later, [lease.heartbeat_at])
 
 
 def test_a_second_run_says_which_run_holds_the_target_and_leaves(sandbox: Sandbox, file: Path) -> None:
-    hold(file, Lease("theirs", "elsewhere", 4711, time.time()))
+    hold(file, Lease("theirs", "elsewhere", 4711))
     with pytest.raises(TargetError, match=r"run theirs \(process 4711 on elsewhere\) is syncing into .*lock_wait"):
         run(sandbox, file, "products")
 
@@ -320,7 +323,7 @@ def test_a_second_run_says_which_run_holds_the_target_and_leaves(sandbox: Sandbo
 def test_a_second_run_waits_as_long_as_it_was_told(
     sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold(file, Lease("theirs", "elsewhere", 4711, time.time()))
+    hold(file, Lease("theirs", "elsewhere", 4711))
 
     def ended(_seconds: float) -> None:
         with DuckDB(str(file)).transaction() as session:
@@ -331,11 +334,57 @@ def test_a_second_run_waits_as_long_as_it_was_told(
 
 
 def test_a_lease_of_a_run_that_is_gone_is_taken_over_and_told(sandbox: Sandbox, file: Path) -> None:
-    hold(file, Lease("theirs", "elsewhere", 4711, time.time() - 1000))
+    hold(file, Lease("theirs", "elsewhere", 4711, -1000.0))
     report = run(sandbox, file, "products")
     assert any("run theirs" in note and "goes on from there" in note for note in report.notes)
     with DuckDB(str(file)).transaction() as session:
         assert Journal(session, "main").lease() is None
+
+
+@pytest.mark.parametrize("renewed", [True, False])
+def test_a_lease_from_the_future_is_watched_and_taken_only_if_nobody_renews_it(
+    renewed: bool, sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(file, Lease("theirs", "elsewhere", 4711, 864_000.0))
+    passed = [0.0]
+
+    def sleep(_seconds: float) -> None:
+        passed[0] += 30.0
+        if renewed:
+            with DuckDB(str(file)).transaction() as session:
+                session.execute("UPDATE main._sync_lease SET heartbeat_at = heartbeat_at + to_seconds(30)")
+
+    monkeypatch.setattr("connector.sync.leased.time.sleep", sleep)
+    monkeypatch.setattr("connector.sync.lease.time.monotonic", lambda: passed[0])
+    if renewed:
+        with pytest.raises(TargetError, match=r"run theirs .* is syncing"):
+            run(sandbox, file, "products")
+    else:
+        assert any("run theirs" in note for note in run(sandbox, file, "products").notes)
+    assert 60 <= passed[0] <= 200
+
+
+def test_a_run_that_waits_for_long_is_not_pushed_aside(
+    sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.sync.leased.RENEW_SECONDS", 0.01)
+    waited: list[object] = []
+
+    def heartbeat() -> object:
+        with DuckDB(str(file)).transaction() as session:
+            return session.rows("SELECT heartbeat_at FROM main._sync_lease")
+
+    def wait_for_a_heartbeat(name: str, run: Run) -> None:
+        if name == "products" and run.status == "running" and not waited:
+            first = heartbeat()
+            until = time.monotonic() + 30
+            while heartbeat() == first and time.monotonic() < until:
+                continue
+            waited.append(heartbeat() != first)
+
+    with account(sandbox) as stripe:
+        assert not stripe.sync(["products"], to=str(file), watch=wait_for_a_heartbeat).failed
+    assert waited == [True]
 
 
 def test_a_run_whose_lease_was_taken_over_stops_writing(sandbox: Sandbox, file: Path) -> None:

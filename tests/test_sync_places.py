@@ -59,8 +59,7 @@ def accounts(file: Path, name: str = "coupons") -> set[str]:
 
 
 def account_of(sandbox: Sandbox) -> str:
-    (own,) = sandbox.truth("account")
-    return str(own["id"])
+    return str(sandbox.account)
 
 
 def test_a_config_is_synced_by_the_connection_that_it_names_not_by_the_key_at_hand(

@@ -102,7 +102,8 @@ def test_a_key_of_the_other_mode_is_refused_but_in_another_schema(
 def test_the_state_is_kept_in_tables_that_people_can_query(shared_sandbox: Sandbox, postgres_database: str) -> None:
     run(shared_sandbox, postgres_database, "products", "prices")
     history = query(postgres_database, "select endpoint, status, error from _sync_runs order by endpoint")
-    assert history == [{"endpoint": name, "status": "succeeded", "error": None} for name in ("prices", "products")]
+    names = ("_run", "prices", "products")
+    assert history == [{"endpoint": name, "status": "succeeded", "error": None} for name in names]
     progress = query(postgres_database, "select endpoint, livemode, covered from _sync_progress order by endpoint")
     assert [(row["endpoint"], row["livemode"]) for row in progress][:2] == [("_events", False), ("prices", False)]
     assert not query(postgres_database, "select * from _sync_lease")

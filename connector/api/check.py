@@ -47,7 +47,8 @@ def _account(api: Api) -> Iterator[Check]:
     except StripeError as error:
         named = connection.account
         hint = f"the connection says {named}" if named else "name it: `account` of the connection, or STRIPE_ACCOUNT"
-        yield Check("account", good=named is not None, found=f"{error.reason or error} ({hint})")
+        opens = isinstance(error, PermissionDenied) and error.code != "account_invalid"
+        yield Check("account", good=named is not None and opens, found=f"{error.reason or error} ({hint})")
         return
     yield Check("account", good=True, found=" ".join(filter(None, [account.id, account.display_name])))
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -18,6 +19,7 @@ from connector.words import count_of
 
 if TYPE_CHECKING:
     from connector.result import Result
+    from connector.sync.config import RunFile
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror", "create")
@@ -46,11 +48,20 @@ def connection_options(command: Command) -> Command:
     ) -> Any:
         from connector.stripe import Stripe
 
+        if options.get("run"):
+            options["run"] = _read_run(options["run"], connection)
+            connection, config = options["run"].connection, config or options["run"].connection_file
         settings = {name: options.pop(name) for name in ("account", "api_base", "time_zone")}
         with Stripe(connection, config=config, definitions=definitions, week_start=week_start, **settings) as stripe:
             return command(stripe=stripe, **options)
 
     return with_stripe  # type: ignore[return-value]
+
+
+def _read_run(config: str, connection: str | None) -> RunFile:
+    from connector.sync.config import read_runfile
+
+    return read_runfile(Path(config)).by(connection)
 
 
 def output_options(command: Command) -> Command:

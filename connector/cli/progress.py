@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -98,28 +99,46 @@ class WriteProgress(_Line):
 
 class _JsonNote(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return masked(json.dumps({"note": record.getMessage()}))
+        return masked(json.dumps({"time": _iso(record.created), "note": record.getMessage()}))
+
+
+def json_error(error: Exception) -> None:
+    """Say what ended a run as a line of JSON."""
+    line = {"time": _iso(time.time()), "error": masked(str(error)), "kind": type(error).__name__}
+    print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201 - where people look
+
+
+def show_failures(runs: Iterable[Run]) -> None:
+    """Say what failed and what was skipped, each whole and once."""
+    for run in runs:
+        if run.error:
+            print(masked(f"{run.endpoint}: {run.error}"), file=sys.stderr)  # noqa: T201 - where people look
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 class SyncProgress:
     """Shows the endpoints of a sync on stderr, to be called with an endpoint's name and its run as it grows.
 
-    `form` is "text" (a bar per endpoint on a terminal, a line per finished one elsewhere) or "json" (a line of JSON
-    per finished endpoint, and one per note).
+    `form` is "text" (a bar per endpoint on a terminal; elsewhere a line now and then, and one per finished endpoint),
+    "json" (a line of JSON per finished endpoint, and one per note) or "quiet" (nothing).
     """
 
     def __init__(self, stripe: Stripe, form: str = "text") -> None:
         self._stripe = stripe
         self._is_json = form == "json"
-        self._began = time.monotonic()
+        self._is_quiet = form == "quiet"
+        self._began = self._told = time.monotonic()
         self._bars: Any = None
         self._tasks: dict[str, Any] = {}
         self._handler: logging.Handler | None = None
 
     def __enter__(self) -> SyncProgress:
-        if self._is_json:
+        if self._is_json or self._is_quiet:
             self._open_log()
-        elif sys.stderr.isatty():
+        elif sys.stderr.isatty() and not self._is_quiet:
             self._open_bars()
         return self
 
@@ -136,17 +155,21 @@ class SyncProgress:
         finished = run.status != "running"
         if self._bars is not None:
             self._show(name, run, finished=finished)
-        elif finished:
-            self._say(json.dumps(asdict(run)) if self._is_json else f"{name}: {run_in_words(run)}")
+        elif self._is_json:
+            if finished:
+                self._say(json.dumps({**asdict(run), "started_at": _iso(run.started_at)}))
+        elif not self._is_quiet and (finished or time.monotonic() - self._told >= _PLAIN_EVERY_SECONDS):
+            self._told = time.monotonic()
+            self._say(f"{name}: {run_in_words(run) if finished else self._so_far(run)}")
 
     def note(self, notes: Iterable[str]) -> None:
         """Say what is worth telling, where a machine reads."""
         for each in notes if self._is_json else ():
-            self._say(json.dumps({"note": each}))
+            self._say(json.dumps({"time": _iso(time.time()), "note": each}))
 
     def _open_log(self) -> None:
-        """Make lines of JSON of what is logged meanwhile, too, as that a request was sent again."""
-        self._handler = logging.StreamHandler(sys.stderr)
+        """Make lines of JSON of what is logged meanwhile, too, as that a request was sent again; none where quiet."""
+        self._handler = logging.StreamHandler(sys.stderr) if self._is_json else logging.NullHandler()
         self._handler.setLevel(logging.WARNING)
         self._handler.setFormatter(_JsonNote())
         logging.getLogger("connector").addHandler(self._handler)
@@ -157,8 +180,11 @@ class SyncProgress:
     def _show(self, name: str, run: Run, *, finished: bool) -> None:
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=None, said="")
-        said = run_in_words(run) if finished else f"{count_of(run.rows_read, 'row')}  {self._pace()}"
+        said = run_in_words(run) if finished else self._so_far(run)
         self._bars.update(self._tasks[name], said=said, total=1 if finished else None, completed=int(finished))
+
+    def _so_far(self, run: Run) -> str:
+        return f"{count_of(run.rows_read, 'row')}  {self._pace()}"
 
     def _pace(self) -> str:
         """Return how many requests there have been a second, and how much of the account's limit that is."""
@@ -180,9 +206,9 @@ class SyncProgress:
 
 
 def run_in_words(run: Run) -> str:
-    """Return what became of one endpoint, in a line."""
+    """Return what became of one endpoint, in a line; why it failed is said once, at the end."""
     if run.error is not None:
-        return f"{run.status}: {run.error}"
+        return run.status
     parts = {"new": run.inserted, "changed": run.updated, "unchanged": run.unchanged, "deleted": run.deleted}
     counts = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count)
     return f"{count_of(run.rows_read, 'row')} read: {counts or 'nothing'} ({run.seconds:.1f} s)"

@@ -188,12 +188,14 @@ def show_sync(runs: Sequence[Run], *, when: bool = False) -> None:
 
     Where runs are of several accounts, the endpoint's name is followed by the account's.
     """
-    several = len({run.account for run in runs}) > 1
+    from connector.sync.report import name_of
+
+    several = len({run.account for run in runs if run.account}) > 1
     counts = ("rows_read", "inserted", "updated", "unchanged", "deleted")
     headers = ["endpoint", "read", "new", "changed", "unchanged", "deleted", "began" if when else "s"]
     rows = [
         [
-            f"{run.endpoint} of {run.account}" if several else run.endpoint,
+            f"{name_of(run)} of {run.account}" if several and run.account else name_of(run),
             *(f"{getattr(run, name):,}" for name in counts),
             _ago(time.time() - run.started_at) if when else f"{run.seconds:.1f}",
             "" if run.status == "succeeded" else run.status,
@@ -204,9 +206,6 @@ def show_sync(runs: Sequence[Run], *, when: bool = False) -> None:
     if any(run.status != "succeeded" for run in runs):
         headers.append("")
     table(headers, [row[: len(headers)] for row in rows], numbers)
-    for run in runs:
-        if run.error:
-            console(sys.stderr).print(masked(f"{run.endpoint}: {run.error}"), soft_wrap=True)
 
 
 def _ago(seconds: float) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from connector.cli.options import say
+
+if TYPE_CHECKING:
+    from connector.stripe import Stripe
+    from connector.sync.config import RunFile
 
 
 @click.command(short_help="Keep a database equal to Stripe.")
@@ -15,10 +20,11 @@ from connector.cli.options import say
 @click.option("--only", multiple=True, metavar="ENDPOINT", help="Sync this one; again for more.")
 @click.option("--full", is_flag=True, help="Begin anew, also where the last run was stopped in the middle.")
 @click.option("--dry-run", is_flag=True, help="Say what would be read; move no data.")
+@click.option("--quiet", is_flag=True, help="Say nothing but what failed, as for cron.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="JSON for machines. [text]")
 @click.option("--connection", metavar="NAME", help="Another connection than the config names.")
 @click.option("--api-base", metavar="URL", help="Another host: https, or loopback (a sandbox).")
-def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_format: str, **given: Any) -> int:
+def sync(config: str, dry_run: bool, log_format: str, **options: Any) -> int:
     """Keep a database equal to Stripe: merge what has changed, mark what is gone.
 
     \b
@@ -26,52 +32,84 @@ def sync(config: str, only: tuple[str, ...], full: bool, dry_run: bool, log_form
     connector sync stripe.toml --only customers --only invoices
     connector sync stripe.toml --dry-run
     """
-    from connector.cli.progress import SyncProgress
-    from connector.cli.show import show_forecasts, show_sync
-    from connector.stripe import Stripe
-    from connector.sync.config import read_runfile
-    from connector.sync.history import forget
+    from connector.cli.progress import json_error
+    from connector.errors import ConnectorError
 
-    run = read_runfile(Path(config)).only(only).by(given.pop("connection"))
-    with Stripe(run.connection, config=run.connection_file, **given) as stripe:
-        if dry_run:
-            forecasts, notes = stripe.forecast(run)
-            show_forecasts(forecasts)
-            say(notes)
-            return 0
-        if full:
-            forget(run, run.endpoints or list(stripe.endpoints))
-        with SyncProgress(stripe, log_format) as watch:
-            report = stripe.sync_by(run, watch)
-            watch.note(report.notes)
-    if log_format == "text":
+    try:
+        return _forecast(config, **options) if dry_run else _sync(config, log_format, **options)
+    except ConnectorError as error:
+        if log_format == "text":
+            raise
+        json_error(error)
+        return error.exit_code
+
+
+def _forecast(config: str, only: tuple[str, ...], connection: str | None, api_base: str | None, **_others: bool) -> int:
+    from connector.cli.show import show_forecasts
+
+    run, stripe = _open(config, only, connection, api_base)
+    with stripe:
+        forecasts, notes = stripe.forecast(run)
+    show_forecasts(forecasts)
+    say(notes)
+    return 0
+
+
+def _sync(config: str, log_format: str, *, full: bool, quiet: bool, **options: Any) -> int:
+    from connector.cli.progress import SyncProgress, show_failures
+    from connector.cli.show import show_sync
+
+    run, stripe = _open(config, **options)
+    with stripe, SyncProgress(stripe, "quiet" if quiet else log_format) as watch:
+        report = stripe.sync_by(replace(run, full=full), watch)
+        watch.note([*report.notes, f"written to {report.target}"])
+    if log_format == "text" and not quiet:
         show_sync(report.runs)
         say([f"written to {report.target}", *report.notes])
+    if log_format == "text":
+        show_failures(report.runs)
     return 1 if report.failed else 0
+
+
+def _open(config: str, only: tuple[str, ...], connection: str | None, api_base: str | None) -> tuple[RunFile, Stripe]:
+    """Return what a config says, and the account that it is about."""
+    from connector.stripe import Stripe
+    from connector.sync.config import read_runfile
+
+    run = read_runfile(Path(config)).only(only).by(connection)
+    return run, Stripe(run.connection, config=run.connection_file, api_base=api_base)
 
 
 @click.command(short_help="Show how the last runs of a sync went.")
 @click.argument("config", type=click.Path())
+@click.option("--older-than", metavar="TIME", help="Fail also when a last run began longer ago, as 26h.")
 @click.option("--reset", multiple=True, metavar="ENDPOINT", help="Forget how far this one has come; its rows stay.")
-def state(config: str, reset: tuple[str, ...]) -> None:
+@click.option("--release", is_flag=True, help="Take the lease from a run that is gone for sure.")
+def state(config: str, older_than: str | None, reset: tuple[str, ...], release: bool) -> int:
     """Show the last run of each endpoint that a config syncs.
+
+    The exit code is 1 when one of them failed, the whole run did, or is older than --older-than.
 
     \b
     connector state stripe.toml
+    connector state stripe.toml --older-than 26h
     connector state stripe.toml --reset invoices
     """
     from connector.cli.show import show_sync
     from connector.errors import UsageError
+    from connector.sync import history
     from connector.sync.config import read_runfile
-    from connector.sync.history import forget, last_runs
 
     run = read_runfile(Path(config))
-    runs = last_runs(run)
+    runs = history.last_runs(run)
+    problems = history.problems(runs, run, older_than)
     for name in reset:
         if name not in [each.endpoint for each in runs]:
             raise UsageError(f"{name} has never been synced by {config}.")
-    forget(run, reset)
+    history.forget(run, reset)
+    if release and (held := history.release(run)):
+        say([f"{held} has lost its lease: if it still runs, it stops at its next commit"])
     if runs:
         show_sync(runs, when=True)
-    else:
-        say([f"Nothing has been synced by {config} yet."])
+    say(problems or ([] if runs else [f"Nothing has been synced by {config} yet."]))
+    return 1 if problems else 0

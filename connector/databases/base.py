@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, replace
+
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -106,6 +108,12 @@ class Session(ABC):
     @abstractmethod
     def lock(self, table: Table, wait_seconds: float = 60.0) -> None:
         """Keep other writers of this kind from a table until the transaction ends; a TargetError when one stays."""
+
+    def now(self) -> datetime:
+        """Return the time by the database's clock, in UTC."""
+        ((value,),) = self.rows(f"SELECT {self.dialect.now}")
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
     def full(self, table: Table) -> str:
         """Return the whole name of a table, quoted."""

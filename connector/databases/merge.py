@@ -61,6 +61,7 @@ class Dialect:
     name_limit_bytes = 63
     place_type = "BIGINT"
     keeps_null_bytes = True  # in texts
+    now = "CURRENT_TIMESTAMP"
 
     def quote(self, name: str) -> str:
         """Return an identifier in quotes, whatever stands in it."""

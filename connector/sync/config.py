@@ -52,6 +52,7 @@ class RunFile:
     """A sync's config: where to, which endpoints, how far back, and what is said of single ones.
 
     `major` asks for a view beside each table that has amounts, with these in major units.
+    `full` begins anew, also where the last run was stopped in the middle.
     """
 
     to: str
@@ -64,6 +65,7 @@ class RunFile:
     everything: bool = False
     tables: Mapping[str, TableRun] = field(default_factory=dict)
     lock_wait_seconds: float = 0.0
+    full: bool = False
     definitions: tuple[Path, ...] = ()
     connection_file: Path | None = None
     notes: tuple[str, ...] = ()

@@ -35,7 +35,7 @@ class Family:
     """An endpoint and its children while they are synced; `readings` says how far each has come, the parent's first."""
 
     def __init__(self, tasks: Sequence[Task], reader: PageReader, target: LeasedTarget, watch: SyncWatch) -> None:
-        new = Run(target.run_id, "", "running", time.time())
+        new = Run(target.run_id, "", "running", time.time(), account=target.account)
         self.readings = [Reading(task, replace(new, endpoint=task.name)) for task in tasks]
         self.changes: list[str] = []
         self._parent, *self._children = self.readings

@@ -1,7 +1,7 @@
 """What a sync keeps in its target beside the rows: progress, history and the lease, in tables that people can query.
 
 _sync_progress    per endpoint: the spans of an unfinished pass, when the last whole one ended, live or test
-_sync_runs        a row per run and endpoint: status, counts, requests, seconds, error
+_sync_runs        a row per run and endpoint, and one per run: status, counts, requests, seconds, error
 _sync_columns     per table: which columns are written, and which are left out for good
 _sync_lease       which run may write now
 """
@@ -22,16 +22,19 @@ from connector.databases.merge import Keys, Table
 from connector.errors import TargetError
 from connector.rows.types import arrow_field
 from connector.sync.columns import ColumnChoice
-from connector.sync.lease import Lease, is_stale
+from connector.sync.lease import Judge, Lease, new_lease
 
 EVENTS = "_events"
+WHOLE_RUN = "_run"
+STOPPED = "It was stopped in the middle."
 _PROGRESS = {"_account_id": "text", "endpoint": "text", "livemode": "boolean", "covered": "json",
              "finished_at": "timestamp", "position": "text"}  # fmt: skip
 _RUNS = {"run_id": "text", "_account_id": "text", "endpoint": "text", "status": "text", "started_at": "timestamp",
          "seconds": "number", "rows_read": "integer", "inserted": "integer", "updated": "integer",
          "unchanged": "integer", "deleted": "integer", "requests": "integer", "retries": "integer",
          "error": "text"}  # fmt: skip
-_LEASE = {"name": "text", "run_id": "text", "host": "text", "pid": "integer", "heartbeat_at": "timestamp"}
+_LEASE = {"name": "text", "run_id": "text", "host": "text", "pid": "integer", "heartbeat_at": "timestamp",
+          "machine": "text"}  # fmt: skip
 _COLUMNS = {"endpoint": "text", "written": "json", "excluded": "json"}
 _PROGRESS_KEYS = Keys(("_account_id", "endpoint"))
 _RUNS_KEYS = Keys(("run_id", "_account_id", "endpoint"))
@@ -56,7 +59,10 @@ class State:
 
 @dataclass(frozen=True)
 class Run:
-    """One reading of one endpoint, as history keeps it; times in unix seconds, `status` one of STATUSES."""
+    """One reading of one endpoint, or of all (WHOLE_RUN), as history keeps it; times in unix seconds.
+
+    `status` is one of STATUSES. `account` is "" where a run ended before it was known.
+    """
 
     run_id: str
     endpoint: str
@@ -178,26 +184,35 @@ class Journal:
         """Say of the runs that still count as running that they are not: only who holds the lease may ask for this."""
         self._session.execute(
             f"UPDATE {self._name(self._runs)} SET status = 'failed', error = ? WHERE status = 'running'",
-            ("It was stopped in the middle.",),
+            (STOPPED,),
         )
 
-    def take_lease(self, mine: Lease) -> Lease | None:
-        """Take the lease if nobody holds it; return who does, or None when it is ours now."""
+    def take_lease(self, mine: Lease, judge: Judge | None = None) -> Lease | None:
+        """Take the lease if nobody holds it, or who does is gone; return who has it, or None when it is ours now."""
         self._session.lock(self._lease)
-        held = self.lease()
-        if held is not None and held.run_id != mine.run_id and not is_stale(held, mine):
+        judge, now, held = judge or Judge(mine.machine), self._session.now(), self.lease()
+        if held is not None and held.run_id != mine.run_id and not judge.is_gone(held, now.timestamp()):
             return held
-        row = {**asdict(mine), "name": _LEASE_NAME, "heartbeat_at": _instant(mine.heartbeat_at)}
+        row = {**asdict(mine), "name": _LEASE_NAME, "heartbeat_at": now}
         self._session.upsert(self._lease, _rows(_LEASE, [row]), _LEASE_KEYS)
         return None
 
     def lease(self) -> Lease | None:
         """Return who holds the lease, if anybody."""
-        found = self._session.rows(f"SELECT run_id, host, pid, heartbeat_at FROM {self._name(self._lease)}")
+        there = self._session.column_types(self._lease)  # an earlier version had fewer
+        names = [name for name in _LEASE if name != "name" and name in there]
+        found = self._session.rows(f"SELECT {', '.join(names)} FROM {self._name(self._lease)}")
         if not found:
             return None
-        run_id, host, pid, at = found[0]
-        return Lease(str(run_id), str(host), int(str(pid)), at.timestamp() if isinstance(at, datetime) else 0.0)
+        row: dict[str, Any] = dict(zip(names, found[0], strict=True))
+        at = row["heartbeat_at"]
+        return Lease(**{**row, "heartbeat_at": at.timestamp() if isinstance(at, datetime) else 0.0})
+
+    def live_run(self) -> str | None:
+        """Return the run that writes now, if there is one that is not gone."""
+        held = self.lease()
+        is_gone = held is None or Judge(new_lease().machine).is_gone(held, self._session.now().timestamp())
+        return None if held is None or is_gone else held.run_id
 
     def release(self, run_id: str) -> None:
         """Give the lease back, if it is still ours."""

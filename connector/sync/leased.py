@@ -1,10 +1,15 @@
-"""A target that one run alone may write into: every transaction renews its lease, or finds that another has it."""
+"""A target that one run alone may write into: every transaction renews its lease, or finds that another has it.
+
+Between transactions a thread renews it by the clock, so that a request that is tried for long does not look like the
+end of the run.
+"""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from connector.api.identity import Identity
@@ -12,9 +17,10 @@ from connector.databases.base import Database, Session
 from connector.databases.merge import Table
 from connector.errors import TargetError
 from connector.sync.journal import Journal
-from connector.sync.lease import Lease, new_lease
+from connector.sync.lease import RENEW_SECONDS, WATCHED_SECONDS, Judge, Lease
 
 _POLL_SECONDS = 1.0
+_log = logging.getLogger(__name__)
 Outcome = TypeVar("Outcome")
 
 
@@ -25,12 +31,16 @@ class TakenOverError(TargetError):
 class LeasedTarget:
     """A schema of a database while one run may write into it."""
 
-    def __init__(self, database: Database, schema: str, identity: Identity) -> None:
+    def __init__(self, database: Database, schema: str, identity: Identity, lease: Lease) -> None:
         self.identity = identity
         self.label = database.label
         self._database = database
         self._schema = schema
-        self._lease = new_lease()
+        self._lease = lease
+        self._judge = Judge(self._lease.machine)
+        self._transaction = threading.Lock()  # of this thread or the one that renews: they share a connection
+        self._ended = threading.Event()
+        self._renewing = threading.Thread(target=self._renew_by_clock, name="lease", daemon=True)
 
     @property
     def run_id(self) -> str:
@@ -47,31 +57,40 @@ class LeasedTarget:
         return Table(self._schema, name)
 
     def take(self, wait_seconds: float) -> Lease | None:
-        """Take the lease, waiting for another run as long as allowed; return that of a run that is gone, if any."""
-        until = time.monotonic() + wait_seconds
+        """Take the lease, waiting for another run as long as allowed; return that of a run that is gone, if any.
+
+        A lease from the future is always watched for a while, to see whether it is still renewed.
+        """
+        began = time.monotonic()
         while True:
             with self._database.transaction() as session:
-                before, held = self._try(Journal(session, self._schema))
+                before, held, is_ahead = self._try(session)
             if held is None:
+                self._renewing.start()
                 return before
-            if time.monotonic() >= until:
-                raise TargetError(f"{held} is syncing into {self.label}; wait for it, or set lock_wait.")
+            allowed_seconds = max(wait_seconds, 2 * WATCHED_SECONDS if is_ahead else 0.0)
+            if time.monotonic() - began >= allowed_seconds:
+                raise TargetError(
+                    f"{held} is syncing into {self.label}; wait for it, or set lock_wait. If it is gone for sure: "
+                    "connector state CONFIG --release."
+                )
             time.sleep(_POLL_SECONDS)
 
-    def _try(self, journal: Journal) -> tuple[Lease | None, Lease | None]:
-        """Take the lease if it is free; return who had it before, and who has it now if that is another."""
+    def _try(self, session: Session) -> tuple[Lease | None, Lease | None, bool]:
+        """Take the lease if it is free; return who had it, who has it now if that is another, and if it is ahead."""
+        journal = Journal(session, self._schema)
         journal.prepare()
         journal.check_mode(livemode=self.identity.livemode)
         before = journal.lease()
-        self._lease = replace(self._lease, heartbeat_at=time.time())
-        held = journal.take_lease(self._lease)
+        held = journal.take_lease(self._lease, self._judge)
         if held is None:
             journal.close_runs()
-        return before, held
+        return before, held, held is not None and self._judge.is_ahead(held, session.now().timestamp())
 
     def release(self) -> None:
         """Give the lease back, if it is still ours; what was interrupted is running no more."""
-        with self._database.transaction() as session:
+        self._ended.set()
+        with self._transaction, self._database.transaction() as session:
             journal = Journal(session, self._schema)
             held = journal.lease()
             if held is not None and held.run_id == self.run_id:
@@ -80,7 +99,8 @@ class LeasedTarget:
 
     def write(self, work: Callable[[Session, Journal], Outcome]) -> Outcome:
         """Do work in one transaction while the lease is ours, once more where another writer was in its way."""
-        return self._database.repeated(lambda session: work(session, self._renewed(session)))
+        with self._transaction:
+            return self._database.repeated(lambda session: work(session, self._renewed(session)))
 
     def _renewed(self, session: Session) -> Journal:
         """Say that this run is alive; one whose lease was taken over must not write any more."""
@@ -88,6 +108,14 @@ class LeasedTarget:
         held = journal.lease()
         if held is None or held.run_id != self.run_id:
             raise TakenOverError(f"This run was silent for too long and {held or 'another'} took over; it stops here.")
-        self._lease = replace(self._lease, heartbeat_at=time.time())
-        journal.take_lease(self._lease)
+        journal.take_lease(self._lease, self._judge)
         return journal
+
+    def _renew_by_clock(self) -> None:
+        while not self._ended.wait(RENEW_SECONDS):
+            try:
+                with self._transaction:
+                    if not self._ended.is_set():
+                        self._database.repeated(self._renewed)
+            except Exception as error:
+                _log.debug("the lease was not renewed: %s", error)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 
-from connector.sync.journal import Run
+from connector.sync.journal import WHOLE_RUN, Run
 from connector.words import count_of
 
 SyncWatch = Callable[[str, Run], None]  # called with an endpoint's name and its run, as it grows
@@ -42,6 +43,28 @@ class SyncReport:
         return f"<p>{escape(self.target)}</p><table><tr>{head}</tr>{rows}</table>" + (
             f"<ul>{notes}</ul>" if notes else ""
         )
+
+
+def name_of(run: Run) -> str:
+    """Return what a run is called before people: its endpoint, or the whole."""
+    return "the whole run" if run.endpoint == WHOLE_RUN else run.endpoint
+
+
+_TOTALS = ("rows_read", "inserted", "updated", "unchanged", "deleted", "requests", "retries")
+
+
+def whole_run(run: Run, report: SyncReport) -> Run:
+    """Return the run of all endpoints as it ended: what they add up to, and which failed."""
+    totals = {name: sum(getattr(each, name) for each in report.runs) for name in _TOTALS}
+    failed = [each.endpoint for each in report.failed]
+    error = f"{count_of(len(failed), 'endpoint')} failed: {', '.join(failed)}" if failed else None
+    ended = replace(run, status="failed" if failed else "succeeded", error=error, **totals)
+    return replace(ended, seconds=time.time() - run.started_at)
+
+
+def failed_run(run: Run, error: str) -> Run:
+    """Return a run that ended by an error."""
+    return replace(run, status="failed", error=error, seconds=time.time() - run.started_at)
 
 
 def _shown(value: object) -> str:

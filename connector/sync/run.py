@@ -5,6 +5,7 @@ A run reads each endpoint again in full; one that was stopped is taken up by the
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,15 +15,16 @@ from connector.api.identity import identify
 from connector.api.pages import Listing, PageReader
 from connector.api.records import RecordKey, keys_of
 from connector.databases.base import Database, Session
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, UsageError
 from connector.places import open_database
 from connector.sync.config import RunFile, file_of
 from connector.sync.family import Family
-from connector.sync.journal import EVENTS, Journal, State
+from connector.sync.journal import EVENTS, STOPPED, WHOLE_RUN, Journal, Run, State
+from connector.sync.lease import new_lease
 from connector.sync.leased import LeasedTarget
 from connector.sync.plan import Task, families, tasks_of
 from connector.sync.reading import drift_notes
-from connector.sync.report import SyncReport, SyncWatch
+from connector.sync.report import SyncReport, SyncWatch, failed_run, whole_run
 
 
 def sync(api: Api, run: RunFile, watch: SyncWatch | None = None) -> SyncReport:
@@ -44,21 +46,53 @@ class _Sync:
         self._database = database
         self._run = run
         self._watch = watch
+        self._schema = run.schema or database.default_schema
+        self._lease = new_lease()
+        self._whole = Run(self._lease.run_id, WHOLE_RUN, "running", time.time(), account="")
 
     def run(self, tasks: Sequence[Task], notes: Sequence[str]) -> SyncReport:
-        report = SyncReport(file_of(self._run.to) or self._database.label, notes=[*self._run.notes, *notes])
-        schema = self._run.schema or self._database.default_schema
-        target = LeasedTarget(self._database, schema, identify(self._api.client))
+        """Sync all tasks; a run that ends before its first table leaves a row, too."""
+        try:
+            return self._sync(tasks, notes)
+        except BaseException as error:  # also one that is stopped by hand
+            self._record(error)
+            raise
+
+    def _sync(self, tasks: Sequence[Task], notes: Sequence[str]) -> SyncReport:
+        target_name = file_of(self._run.to) or self._database.label
+        report = SyncReport(target_name, notes=[*self._run.notes, *notes])
+        identity = identify(self._api.client)
+        self._whole = replace(self._whole, account=identity.account)
+        target = LeasedTarget(self._database, self._schema, identity, self._lease)
         before = target.take(self._run.lock_wait_seconds)
         if before is not None:
             report.notes.append(f"{before} ended without giving its lease back; this run goes on from there")
         try:
+            self._save(target)
+            if self._run.full:
+                target.write(lambda _, journal: journal.forget(task.name for task in tasks))
             self._fix_position(target, report)
             for family in families(tasks):
                 self._sync_family(family, target, report)
+            self._whole = whole_run(self._whole, report)
+            self._save(target)
         finally:
             target.release()
         return report
+
+    def _save(self, target: LeasedTarget) -> None:
+        target.write(lambda _, journal: journal.save_run(target.account, self._whole))
+
+    def _record(self, error: BaseException) -> None:
+        """Keep in history that this run failed, where that can be; a config that is wrong makes no new file."""
+        failed = failed_run(self._whole, str(error) if isinstance(error, Exception) else STOPPED)
+        with contextlib.suppress(ConnectorError):
+            if isinstance(error, UsageError) and not self._database.exists():
+                return
+            with self._database.transaction() as session:
+                journal = Journal(session, self._schema)
+                journal.prepare()
+                journal.save_run(self._whole.account or "", failed)
 
     def _fix_position(self, target: LeasedTarget, report: SyncReport) -> None:
         """Remember, before anything is read for the first time, up to which event nothing can have been missed."""

@@ -34,6 +34,8 @@ _TEXTS = ("VARCHAR", "CHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "ENUM
 class MySQLDialect(PortableDialect):
     """MySQL's own: texts are compared byte by byte, whatever their collation says."""
 
+    now = "UTC_TIMESTAMP(6)"
+
     def compared(self, expression: str, kind: str) -> Sequence[str]:
         """Return what is compared to tell whether a value of this type has changed."""
         return (f"CAST({expression} AS BINARY)",) if kind.startswith(_TEXTS) else (expression,)

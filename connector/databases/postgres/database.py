@@ -114,6 +114,7 @@ class Postgres(Database):
 
 class _Dialect(Dialect):
     keeps_null_bytes = False
+    now = "clock_timestamp()"  # the other stands still in a transaction, also while it waits for a lock
 
     def compared(self, expression: str, kind: str) -> Sequence[str]:
         return (postgres_types.compared(expression, kind),)

@@ -110,6 +110,7 @@ class RedshiftDialect(Dialect):
 
     name_limit_bytes = 127
     keeps_null_bytes = False
+    now = "GETDATE()"
 
     def compared(self, expression: str, kind: str) -> Sequence[str]:
         """Return what is compared to tell whether a value of this type has changed: of JSON, its text."""

@@ -34,6 +34,7 @@ class TSQL(Dialect):
     """T-SQL: names in double quotes, joins in UPDATE and DELETE, exact comparison of texts."""
 
     name_limit_bytes = 128
+    now = "SYSUTCDATETIME()"
 
     def same(self, column: str, kind: str) -> str:
         """Return the condition that a key column of the target equals the stage's, as the target has it."""
