@@ -76,6 +76,7 @@ class Client:
         self._http = _open(transport)
         self._statistics = Statistics()
         self._counting = threading.Lock()
+        self.last_request_id: str | None = None  # of the newest response, for errors found in it later
 
     def __enter__(self) -> Client:
         return self
@@ -112,6 +113,7 @@ class Client:
         while True:
             outcome = self._attempt(request, progress)
             if isinstance(outcome, Response) and httpx.codes.is_success(outcome.status):
+                self.last_request_id = outcome.request_id
                 return outcome
             wait_seconds = self._wait_before_next(request, progress, outcome)
             if wait_seconds is None:

@@ -6,40 +6,46 @@ at a time; what the whole pass has not seen is gone.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from connector.api.account import Api
 from connector.api.pages import PageReader
 from connector.api.records import Page, only
 from connector.api.spans import Spans
 from connector.databases.base import Counts, Session
-from connector.errors import ConnectorError, DataError, NoResponse, StripeError, TargetError
+from connector.errors import ConnectorError, DataError, TargetError
 from connector.sync.columns import choice_notes
 from connector.sync.deletions import Deletion, Unseen, mark_deleted
 from connector.sync.journal import Journal, Run, State
 from connector.sync.leased import LeasedTarget, TakenOverError
 from connector.sync.plan import Task
 from connector.sync.provenance import latest, refuse_other_rows, written_at
-from connector.sync.reading import Reading
+from connector.sync.reading import Reading, drift_notes
 from connector.sync.report import SyncWatch
 from connector.sync.views import make_view
 
 COMMIT_ROWS = 5_000
 COMMIT_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 
 
 class Family:
     """An endpoint and its children while they are synced; `readings` says how far each has come, the parent's first."""
 
-    def __init__(self, tasks: Sequence[Task], reader: PageReader, target: LeasedTarget, watch: SyncWatch) -> None:
+    def __init__(self, tasks: Sequence[Task], api: Api, target: LeasedTarget, watch: SyncWatch) -> None:
         new = Run(target.run_id, "", "running", time.time(), account=target.account)
         self.readings = [Reading(task, replace(new, endpoint=task.name)) for task in tasks]
         self.changes: list[str] = []
         self._parent, *self._children = self.readings
-        self._reader = reader
+        self._client = api.client
+        self._reader = PageReader(api.client, api.endpoints)
         self._target = target
         self._watch = watch
         self._began_at = datetime.now(UTC)
@@ -51,9 +57,30 @@ class Family:
             self._read(self._target.write(self._prepare))
         except TakenOverError:
             raise
-        except ConnectorError as failure:
+        except Exception as failure:
+            error = self._explained(failure)
             for reading in self.readings:
-                reading.error = reading.error or failure
+                reading.error = reading.error or error
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth telling: of the tables, of what was read, of what their definitions do not know."""
+        return [*self.changes, *(note for each in self.readings for note in drift_notes(each)), *self._reader.notes]
+
+    def _explained(self, error: Exception) -> ConnectorError:
+        """Return an error for people; of one that nobody foresaw only its kind and place, for its text may hold values.
+
+        The cause is logged for who looks for it.
+        """
+        if isinstance(error, ConnectorError):
+            return error
+        _log.debug("an error that nobody foresaw", exc_info=error)
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        request = f" in the response to request {self._client.last_request_id}" if self._client.last_request_id else ""
+        return DataError(
+            f"Something{request} could not be made into rows ({type(error).__name__} at {Path(frame.filename).name}:"
+            f"{frame.lineno}). Please report it."
+        )
 
     def save(self) -> None:
         """Keep in history what became of each."""
@@ -134,8 +161,8 @@ class Family:
             for page in self._reader.children(child.task.endpoint, within, selection):
                 child.add(page, self._target.account)
                 yield
-        except (StripeError, NoResponse, DataError) as error:
-            child.error = error
+        except Exception as error:
+            child.error = self._explained(error)
 
     # Writing
 

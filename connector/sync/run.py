@@ -17,13 +17,13 @@ from connector.api.records import RecordKey, keys_of
 from connector.databases.base import Database, Session
 from connector.errors import ConnectorError, UsageError
 from connector.places import open_database
+from connector.sync.clocks import clock_notes
 from connector.sync.config import RunFile, file_of
 from connector.sync.family import Family
 from connector.sync.journal import EVENTS, STOPPED, WHOLE_RUN, Journal, Run, State
 from connector.sync.lease import new_lease
 from connector.sync.leased import LeasedTarget
 from connector.sync.plan import Task, families, tasks_of
-from connector.sync.reading import drift_notes
 from connector.sync.report import SyncReport, SyncWatch, failed_run, whole_run
 
 
@@ -74,6 +74,7 @@ class _Sync:
             self._fix_position(target, report)
             for family in families(tasks):
                 self._sync_family(family, target, report)
+            report.notes += [] if identity.livemode else clock_notes(self._api, tasks)
             self._whole = whole_run(self._whole, report)
             self._save(target)
         finally:
@@ -123,18 +124,15 @@ class _Sync:
 
     def _sync_family(self, tasks: Sequence[Task], target: LeasedTarget, report: SyncReport) -> None:
         """Sync one endpoint and the children that are read with it, and say what became of each."""
-        reader = PageReader(self._api.client, self._api.endpoints)
         before, began = self._api.client.statistics, time.monotonic()
-        family = Family(tasks, reader, target, self._watch)
+        family = Family(tasks, self._api, target, self._watch)
         family.sync()
         now = self._api.client.statistics
         requests, retries = now.requests - before.requests, now.retries - before.retries
         family.readings[0].run = replace(family.readings[0].run, requests=requests, retries=retries)
-        report.notes += family.changes
         for reading in family.readings:
             reading.ended(time.monotonic() - began)
             report.runs.append(reading.run)
-            report.notes += drift_notes(reading)
             self._watch(reading.task.name, reading.run)
-        report.notes += reader.notes
+        report.notes += family.notes
         family.save()

@@ -1,0 +1,29 @@
+"""What Stripe's lists leave out in test mode: objects that live on a test clock, while their invoices are listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connector.api.account import Api
+from connector.api.pages import Listing, PageReader
+from connector.errors import ConnectorError
+from connector.sync.plan import Task
+
+_CLOCKS = "/v1/test_helpers/test_clocks"
+
+
+def clock_notes(api: Api, tasks: Sequence[Task]) -> list[str]:
+    """Return a note where tables lack what is on test clocks; nothing where there is no clock."""
+    names = [task.name for task in tasks if "test_clock" in task.endpoint.filters]
+    if not names:
+        return []
+    try:
+        page = next(PageReader(api.client, api.endpoints, 1).walk(Listing(_CLOCKS, _CLOCKS)))
+    except ConnectorError:
+        return []  # the key may not ask: then nobody has said that there are any
+    if not page.count:
+        return []
+    return [
+        f"{' and '.join(names)}: what is on a test clock is left out, since Stripe does not list it; its invoices, "
+        "charges and events are there"
+    ]
