@@ -59,7 +59,7 @@ def accounts(file: Path, name: str = "coupons") -> set[str]:
 
 
 def account_of(sandbox: Sandbox) -> str:
-    return str(sandbox.account)
+    return sandbox.account
 
 
 def test_a_config_is_synced_by_the_connection_that_it_names_not_by_the_key_at_hand(

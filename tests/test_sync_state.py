@@ -136,7 +136,7 @@ def test_a_quiet_sync_says_nothing_until_something_fails_and_that_once(config: P
 def test_in_json_times_are_iso_and_errors_are_json_too(shared_sandbox: Sandbox, config: Path, connector: Run) -> None:
     _, _, err = connector("sync", "sync.toml", "--log-format", "json")
     (line,) = (json.loads(line) for line in err.splitlines() if "endpoint" in json.loads(line))
-    assert line["account"] == sandbox.account
+    assert line["account"] == shared_sandbox.account
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", line["started_at"])
     code, out, err = connector("sync", "sync.toml", "--log-format", "json", STRIPE_API_KEY="sk_test_revoked")
     (line,) = map(json.loads, err.splitlines())
