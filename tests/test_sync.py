@@ -238,6 +238,16 @@ def test_a_key_that_may_not_read_its_account_names_the_setting(shared_sandbox: S
     assert not file.exists()
 
 
+def test_a_key_that_may_only_read_what_it_syncs_is_enough_where_the_account_is_named(
+    shared_sandbox: Sandbox, file: Path
+) -> None:
+    before = len(shared_sandbox.requests)
+    with with_account(shared_sandbox, "rk_test_read_customers") as stripe:
+        assert not stripe.sync(["customers"], to=str(file)).failed
+    assert "/v1/account" not in {each.path for each in shared_sandbox.requests[before:]}
+    assert_equal_to_stripe(file, shared_sandbox, ["customers"])
+
+
 # Partial failure
 
 

@@ -33,5 +33,5 @@ def _own_account(client: Client) -> str:
     except PermissionDenied as error:
         raise ConfigError(
             f"The key may not read which account it opens ({error.reason or error}). Name it: account of the "
-            "connection, or STRIPE_ACCOUNT."
+            "connection, or STRIPE_ACCOUNT; or give the key Read on Accounts."
         ) from error
