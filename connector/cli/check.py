@@ -26,7 +26,7 @@ def check(stripe: Stripe, only: tuple[str, ...], run: RunFile | None) -> int:
     \b
     connector check
     connector check --only customers --only invoices
-    connector check sample_configs/duckdb.toml
+    connector check stripe.toml
     """
     bad = 0
     for each in stripe.check_by(run.only(only)) if run else stripe.check(only):

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from connector.definitions.names import column_name
-from connector.masking import masked
 
 if TYPE_CHECKING:
     import pyarrow as pa
