@@ -183,18 +183,22 @@ def show_dates(meanings: Sequence[Meaning], time_zone: str) -> None:
 
 
 def show_sync(runs: Sequence[Run], *, when: bool = False) -> None:
-    """Print what became of each endpoint of a sync, and how long it took, or when its run began.
+    """Print what became of each endpoint of a sync, and how long it took, or when its run began; a table an account."""
+    accounts = list(dict.fromkeys(run.account for run in runs))
+    for account in accounts:
+        if len(accounts) > 1:
+            console().print(account or "account not known")
+        _show_runs([run for run in runs if run.account == account], when=when)
 
-    Where runs are of several accounts, the endpoint's name is followed by the account's.
-    """
+
+def _show_runs(runs: Sequence[Run], *, when: bool) -> None:
     from connector.sync.report import name_of
 
-    several = len({run.account for run in runs if run.account}) > 1
     counts = ("rows_read", "inserted", "updated", "unchanged", "deleted")
     headers = ["endpoint", "read", "new", "changed", "unchanged", "deleted", "began" if when else "s"]
     rows = [
         [
-            f"{name_of(run)} of {run.account}" if several and run.account else name_of(run),
+            name_of(run),
             *(f"{getattr(run, name):,}" for name in counts),
             _ago(time.time() - run.started_at) if when else f"{run.seconds:.1f}",
             "" if run.status == "succeeded" else run.status,
