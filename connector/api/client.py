@@ -76,7 +76,6 @@ class Client:
         self._http = _open(transport)
         self._statistics = Statistics()
         self._counting = threading.Lock()
-        self.last_request_id: str | None = None  # of the newest response, for errors found in it later
 
     def __enter__(self) -> Client:
         return self
@@ -113,7 +112,6 @@ class Client:
         while True:
             outcome = self._attempt(request, progress)
             if isinstance(outcome, Response) and httpx.codes.is_success(outcome.status):
-                self.last_request_id = outcome.request_id
                 return outcome
             wait_seconds = self._wait_before_next(request, progress, outcome)
             if wait_seconds is None:

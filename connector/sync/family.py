@@ -44,7 +44,7 @@ class Family:
         self.readings = [Reading(task, replace(new, endpoint=task.name)) for task in tasks]
         self.changes: list[str] = []
         self._parent, *self._children = self.readings
-        self._client = api.client
+        self._origin = "What was read"
         self._reader = PageReader(api.client, api.endpoints)
         self._target = target
         self._watch = watch
@@ -57,7 +57,7 @@ class Family:
             self._read(self._target.write(self._prepare))
         except TakenOverError:
             raise
-        except Exception as failure:
+        except Exception as failure:  # whatever it is, the other endpoints go on
             error = self._explained(failure)
             for reading in self.readings:
                 reading.error = reading.error or error
@@ -76,11 +76,8 @@ class Family:
             return error
         _log.debug("an error that nobody foresaw", exc_info=error)
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        request = f" in the response to request {self._client.last_request_id}" if self._client.last_request_id else ""
-        return DataError(
-            f"Something{request} could not be made into rows ({type(error).__name__} at {Path(frame.filename).name}:"
-            f"{frame.lineno}). Please report it."
-        )
+        place = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+        return DataError(f"{self._origin} was the last before an error that nobody foresaw: {place}. Please report it.")
 
     def save(self) -> None:
         """Keep in history what became of each."""
@@ -140,6 +137,7 @@ class Family:
         for stretch in parent.task.stretches(state.covered):
             parent.oldest = None
             for page in self._reader.read(parent.task.endpoint, parent.task.selection(stretch)):
+                self._origin = page.origin
                 matching = parent.add(page, self._target.account)
                 self._watch(parent.task.name, parent.run)
                 for child in self._children:
@@ -159,9 +157,10 @@ class Family:
         within = only(parents, wanted) if wanted else parents
         try:
             for page in self._reader.children(child.task.endpoint, within, selection):
+                self._origin = page.origin
                 child.add(page, self._target.account)
                 yield
-        except Exception as error:
+        except Exception as error:  # whatever it is, the parents go on
             child.error = self._explained(error)
 
     # Writing
