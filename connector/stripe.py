@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from connector.config import Connection, Key, connection, definition_folders
+from connector.config import Connection, Key, connection
 from connector.dates import Calendar, Meaning, describe
-from connector.definitions.actions import Actions
-from connector.definitions.endpoint import Endpoints
-from connector.errors import ConfigError
+from connector.definitions.folders import find_actions, find_endpoints
 from connector.words import list_of
 
 if TYPE_CHECKING:
@@ -28,27 +27,7 @@ if TYPE_CHECKING:
     from connector.sync.config import RunFile
     from connector.sync.forecast import Forecast
     from connector.sync.journal import Run
-    from connector.sync.lease import Lease
     from connector.sync.report import SyncReport, SyncWatch
-
-
-def find_endpoints(definitions: str | Path | Iterable[str | Path] = (), config: str | Path | None = None) -> Endpoints:
-    """Return the definitions: those of the folders given, those of the folders that the config names, ours."""
-    return Endpoints(_folders(definitions, config))
-
-
-def find_actions(definitions: str | Path | Iterable[str | Path] = (), config: str | Path | None = None) -> Actions:
-    """Return the actions: those in the folders of definitions given, in those that the config names, ours."""
-    return Actions(_folders(definitions, config))
-
-
-def _folders(definitions: str | Path | Iterable[str | Path], config: str | Path | None) -> list[Path]:
-    given = [Path(folder) for folder in ([definitions] if isinstance(definitions, str | Path) else definitions)]
-    for folder in given:
-        if not folder.is_dir():
-            raise ConfigError(f"There is no folder {folder} with definitions.")
-    folders = [*given, *definition_folders(config=Path(config) if config else None)]
-    return list({folder.resolve(): folder for folder in folders}.values())
 
 
 class Stripe:
@@ -79,19 +58,11 @@ class Stripe:
         total_seconds: float | None = None,
     ) -> None:
         settings: dict[str, Any] = {
-            "key": key,
-            "key_file": key_file,
-            "account": account,
-            "version": version,
-            "api_base": api_base,
-            "max_rps": max_rps,
-            "max_rps_per_endpoint": max_rps_per_endpoint,
-            "time_zone": time_zone,
+            "key": key, "key_file": key_file, "account": account, "version": version, "api_base": api_base,
+            "max_rps": max_rps, "max_rps_per_endpoint": max_rps_per_endpoint, "time_zone": time_zone,
             "trusted_hosts": None if trusted_hosts is None else list_of(trusted_hosts),
-            "connect_seconds": connect_seconds,
-            "read_seconds": read_seconds,
-            "total_seconds": total_seconds,
-        }
+            "connect_seconds": connect_seconds, "read_seconds": read_seconds, "total_seconds": total_seconds,
+        }  # fmt: skip
         self._config = Path(config) if config else None
         self.connection: Connection = connection(name, config=self._config, overrides=settings)
         self.endpoints = find_endpoints(definitions, config)
@@ -269,10 +240,7 @@ class Stripe:
         return Planned(self._api(), Ledger(where), plan)
 
     def check(self, only: str | Collection[str] = (), config: str | Path | None = None) -> Iterable[Check]:
-        """Try the key: yield what it is, whose account it opens, and whether each endpoint can be read.
-
-        With the config of a sync: whether that would run, with its connection, target and endpoints.
-        """
+        """Yield what the key is, whose account it opens, what it may read; with a config, if its sync would run."""
         from connector.api.check import check
         from connector.sync.config import read_runfile
 
@@ -291,7 +259,7 @@ class Stripe:
         """Try what the sync of a config needs: its target and time zone, this key, its account, each endpoint."""
         from connector.sync.check import check_run
 
-        return check_run(self._api_of(run), run)
+        return check_run(self._api(run), run)
 
     def sync(  # noqa: PLR0913 - what people may ask for, by name
         self,
@@ -311,8 +279,6 @@ class Stripe:
         config that names a connection is synced by that one; settings given to this object hold where the connection
         says nothing, but key and account.
         """
-        from dataclasses import replace
-
         from connector.sync.config import run_of
 
         run = replace(run_of(endpoints, to, since, schema).only(list_of(only)), full=full)
@@ -334,37 +300,29 @@ class Stripe:
         """Sync what a config says, which `connector.sync.config` has read, by this account."""
         from connector.sync.run import sync
 
-        return sync(self._api_of(run), run, watch)
+        return sync(self._api(run), run, watch)
 
     def forecast(self, run: RunFile) -> tuple[list[Forecast], list[str]]:
         """Return how much a sync would read, and notes on what it leaves out; moves no data."""
         from connector.sync.forecast import forecast
 
-        return forecast(self._api_of(run), run)
+        return forecast(self._api(run), run)
 
     @staticmethod
     def state(config: str | Path) -> list[Run]:
         """Return the newest run of each endpoint that a config syncs; nothing where none ever was."""
-        from connector.sync.config import read_runfile
-        from connector.sync.history import last_runs
+        from connector.sync import config as runs
+        from connector.sync import history
 
-        return last_runs(read_runfile(Path(config)))
+        return history.last_runs(runs.read_runfile(Path(config)))
 
     @staticmethod
     def reset(config: str | Path, endpoints: str | Collection[str]) -> None:
         """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew."""
-        from connector.sync.config import read_runfile
-        from connector.sync.history import forget
+        from connector.sync import config as runs
+        from connector.sync import history
 
-        forget(read_runfile(Path(config)), list_of(endpoints))
-
-    @staticmethod
-    def release(config: str | Path) -> Lease | None:
-        """Take the lease from a run that is gone for sure, so that none waits for it; return whose it was."""
-        from connector.sync.config import read_runfile
-        from connector.sync.history import release
-
-        return release(read_runfile(Path(config)))
+        history.forget(runs.read_runfile(Path(config)), list_of(endpoints))
 
     @staticmethod
     def load(  # noqa: PLR0913 - what people may ask for, by name
@@ -428,20 +386,16 @@ class Stripe:
 
         return (self._client.statistics.requests if self._client else 0), account_rps(self.connection)
 
-    def _api_of(self, run: RunFile) -> Api:
-        """Return the account with what a config says of it: definitions of its own, the calendar."""
-        from dataclasses import replace
-
-        api = self._api(run.time_zone, run.week_start)
-        if run.definitions:
-            api = replace(api, endpoints=find_endpoints([*self._definitions, *run.definitions]))
-        return api
-
-    def _api(self, time_zone: str | None = None, week_start: str | None = None) -> Api:
+    def _api(self, run: RunFile | None = None) -> Api:
+        """Return the account; with a config, what that says of it: definitions of its own, the calendar."""
         from connector.api.account import Api
         from connector.api.client import Client
 
         if self._client is None:
             self._client = Client(self.connection)
-        zone = time_zone or self.connection.time_zone
-        return Api(self._client, self.endpoints, Calendar.system(zone, week_start or self._week_start), self.actions)
+        endpoints, zone, week_start = self.endpoints, self.connection.time_zone, self._week_start
+        if run is not None:
+            zone, week_start = run.time_zone or zone, run.week_start
+            if run.definitions:
+                endpoints = find_endpoints([*self._definitions, *run.definitions])
+        return Api(self._client, endpoints, Calendar.system(zone, week_start), self.actions)

@@ -27,7 +27,7 @@ def endpoints(name: str | None, definitions: tuple[str, ...], drafts: tuple[str,
     connector endpoints --draft topups=/v1/topups --into my_tables
     """
     from connector.cli.show import show_action, show_actions, show_endpoint, show_endpoints
-    from connector.stripe import find_actions, find_endpoints
+    from connector.definitions.folders import find_actions, find_endpoints
 
     if into is not None and not drafts:
         raise click.UsageError("--into is where --draft writes.")

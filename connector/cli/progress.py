@@ -29,7 +29,7 @@ class _Line:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._began = self._told = time.monotonic()
+        self._began = self._shown_at = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
 
@@ -45,12 +45,12 @@ class _Line:
             self._bar.stop()
 
     def _tell(self, line: str) -> None:
-        said = masked(line)
+        shown = masked(line)
         if self._bar is not None:
-            self._bar.update(self._task, said=said)
-        elif time.monotonic() - self._told >= _PLAIN_EVERY_SECONDS:
-            self._told = time.monotonic()
-            print(f"{masked(self._name)}: {said}", file=sys.stderr)  # noqa: T201 - where people look
+            self._bar.update(self._task, line=shown)
+        elif time.monotonic() - self._shown_at >= _PLAIN_EVERY_SECONDS:
+            self._shown_at = time.monotonic()
+            print(f"{masked(self._name)}: {shown}", file=sys.stderr)  # noqa: T201 - where people look
 
     def _per_second(self, count: int) -> float:
         return count / max(time.monotonic() - self._began, 0.001)
@@ -64,11 +64,11 @@ class _Line:
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[line]}"),
             TimeElapsedColumn(),
         )
         self._bar = Bar(*columns, console=console(sys.stderr), transient=True)
-        self._task = self._bar.add_task(masked(self._name), total=None, said="")
+        self._task = self._bar.add_task(masked(self._name), total=None, line="")
         self._bar.start()
 
 
@@ -130,7 +130,7 @@ class SyncProgress:
         self._stripe = stripe
         self._is_json = form == "json"
         self._is_quiet = form == "quiet"
-        self._began = self._told = time.monotonic()
+        self._began = self._shown_at = time.monotonic()
         self._bars: Any = None
         self._tasks: dict[str, Any] = {}
         self._handler: logging.Handler | None = None
@@ -158,8 +158,8 @@ class SyncProgress:
         elif self._is_json:
             if finished:
                 self._say(json.dumps({**asdict(run), "started_at": _iso(run.started_at)}))
-        elif not self._is_quiet and (finished or time.monotonic() - self._told >= _PLAIN_EVERY_SECONDS):
-            self._told = time.monotonic()
+        elif not self._is_quiet and (finished or time.monotonic() - self._shown_at >= _PLAIN_EVERY_SECONDS):
+            self._shown_at = time.monotonic()
             self._say(f"{name}: {run_in_words(run) if finished else self._so_far(run)}")
 
     def note(self, notes: Iterable[str]) -> None:
@@ -179,9 +179,9 @@ class SyncProgress:
 
     def _show(self, name: str, run: Run, *, finished: bool) -> None:
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=None, said="")
-        said = run_in_words(run) if finished else self._so_far(run)
-        self._bars.update(self._tasks[name], said=said, total=1 if finished else None, completed=int(finished))
+            self._tasks[name] = self._bars.add_task(name, total=None, line="")
+        line = run_in_words(run) if finished else self._so_far(run)
+        self._bars.update(self._tasks[name], line=line, total=1 if finished else None, completed=int(finished))
 
     def _so_far(self, run: Run) -> str:
         return f"{count_of(run.rows_read, 'row')}  {self._pace()}"
@@ -200,7 +200,7 @@ class SyncProgress:
         from connector.cli.show import console
 
         name = TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=_NAME_WIDTH))
-        columns = (name, BarColumn(bar_width=12), TextColumn("{task.fields[said]}"))
+        columns = (name, BarColumn(bar_width=12), TextColumn("{task.fields[line]}"))
         self._bars = Bars(*columns, console=console(sys.stderr))
         self._bars.start()
 

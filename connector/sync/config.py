@@ -74,8 +74,8 @@ class RunFile:
 
     def table(self, name: str) -> TableRun:
         """Return what is said of one endpoint; the config's own `since` holds where it says nothing."""
-        said = self.tables.get(name, TableRun())
-        return said if said.since is not None else replace(said, since=self.since)
+        table = self.tables.get(name, TableRun())
+        return table if table.since is not None else replace(table, since=self.since)
 
     def by(self, connection: str | None) -> RunFile:
         """Return the same for another connection; for its own where that is None."""
@@ -189,31 +189,31 @@ class _Reader:
             definitions=tuple(dict.fromkeys(folders)),
             endpoints=tuple(dict.fromkeys([*names, *tables])),
             everything=everything,
-            tables={name: self._table(name, said) for name, said in tables.items()},
+            tables={name: self._table(name, table) for name, table in tables.items()},
             lock_wait_seconds=self._seconds("lock_wait"),
             path=self.path,
             major=self._flag("major", content),
         )
 
-    def _table(self, name: str, said: Any) -> TableRun:
+    def _table(self, name: str, table: Any) -> TableRun:
         place = f"{self.path}: [sync.{name}]"
-        if not isinstance(said, dict):
+        if not isinstance(table, dict):
             raise self.fail(f"sync.{name} must be a table.")
-        check_names(said, _TABLE, place)
-        where = said.get("where", {})
+        check_names(table, _TABLE, place)
+        where = table.get("where", {})
         if not isinstance(where, dict):
             raise ConfigError(f'{place}: where must be a table, as in where = {{ status = "paid" }}.')
-        deletions = said.get("deletions", "mark")
+        deletions = table.get("deletions", "mark")
         if deletions not in DELETIONS:
             near = did_you_mean(str(deletions), DELETIONS)
             raise ConfigError(f'{place}: deletions must be mark or remove, not "{deletions}".{near}')
-        since = said.get("since")
+        since = table.get("since")
         return TableRun(
             where=where,
-            columns=self._columns(f"sync.{name}.columns", said.get("columns")),
-            exclude=tuple(self._texts(f"sync.{name}.exclude", said.get("exclude", []))),
+            columns=self._columns(f"sync.{name}.columns", table.get("columns")),
+            exclude=tuple(self._texts(f"sync.{name}.exclude", table.get("exclude", []))),
             deletions=deletions,
-            prune=self._flag("prune", said, place),
+            prune=self._flag("prune", table, place),
             since=None if since is None else str(since),
         )
 

@@ -52,12 +52,12 @@ def problems(runs: Sequence[Run], run: RunFile, older_than: str | None) -> list[
 
 def _since(older_than: str) -> int:
     try:
-        found = interval(">=", f"now-{older_than.strip()}", Calendar.system()).gte
+        since = interval(">=", f"now-{older_than.strip()}", Calendar.system()).gte
     except DateError:
-        found = None
-    if found is None:
+        since = None
+    if since is None:
         raise UsageError(f'"{older_than}" is no time: write it as 26h, 90min or 2d.')
-    return found
+    return since
 
 
 def release(run: RunFile) -> Lease | None:

@@ -110,8 +110,8 @@ class Journal:
 
     def accounts(self) -> set[str]:
         """Return the accounts whose rows were synced here."""
-        found = self._session.rows(f"SELECT DISTINCT _account_id FROM {self._name(self._progress)}")
-        return {str(account) for (account,) in found}
+        rows = self._session.rows(f"SELECT DISTINCT _account_id FROM {self._name(self._progress)}")
+        return {str(account) for (account,) in rows}
 
     def check_mode(self, *, livemode: bool) -> None:
         """Refuse to mix the rows of a live key with those of a test key."""
@@ -124,13 +124,13 @@ class Journal:
 
     def progress(self, account: str) -> dict[str, State]:
         """Return how far each endpoint has come, by its name."""
-        found = self._session.rows(
+        rows = self._session.rows(
             f"SELECT endpoint, covered, finished_at, position FROM {self._name(self._progress)} WHERE _account_id = ?",
             (account,),
         )
         return {
             str(name): State(str(name), Spans.from_json(_text(spans)), _seconds(at), _text(position))
-            for name, spans, at, position in found
+            for name, spans, at, position in rows
         }
 
     def save_progress(self, account: str, progress: State, *, livemode: bool) -> None:
@@ -171,14 +171,14 @@ class Journal:
 
     def last_runs(self) -> list[Run]:
         """Return the newest run of each endpoint, for each account."""
-        found = self._session.rows(
+        rows = self._session.rows(
             f"SELECT {', '.join(_RUNS)} FROM (SELECT *, row_number() OVER (PARTITION BY endpoint, _account_id "
             f"ORDER BY started_at DESC) AS place FROM {self._name(self._runs)}) AS ranked WHERE place = 1 "
             "ORDER BY _account_id, endpoint"
         )
         names = ["account" if name == "_account_id" else name for name in _RUNS]
-        rows = (dict(zip(names, row, strict=True)) for row in found)
-        return [Run(**{**row, "started_at": _seconds(row["started_at"])}) for row in rows]  # type: ignore[arg-type]
+        records = (dict(zip(names, row, strict=True)) for row in rows)
+        return [Run(**{**row, "started_at": _seconds(row["started_at"])}) for row in records]  # type: ignore[arg-type]
 
     def close_runs(self) -> None:
         """Say of the runs that still count as running that they are not: only who holds the lease may ask for this."""
@@ -201,10 +201,10 @@ class Journal:
         """Return who holds the lease, if anybody."""
         there = self._session.column_types(self._lease)  # an earlier version had fewer
         names = [name for name in _LEASE if name != "name" and name in there]
-        found = self._session.rows(f"SELECT {', '.join(names)} FROM {self._name(self._lease)}")
-        if not found:
+        rows = self._session.rows(f"SELECT {', '.join(names)} FROM {self._name(self._lease)}")
+        if not rows:
             return None
-        row: dict[str, Any] = dict(zip(names, found[0], strict=True))
+        row: dict[str, Any] = dict(zip(names, rows[0], strict=True))
         at = row["heartbeat_at"]
         return Lease(**{**row, "heartbeat_at": at.timestamp() if isinstance(at, datetime) else 0.0})
 

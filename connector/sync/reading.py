@@ -100,8 +100,8 @@ class Reading:
         error = self.error
         refused = isinstance(error, StripeError) and error.status in _REFUSED and not self.run.rows_read
         status = "succeeded" if error is None else "skipped" if refused and not self.task.listed else "failed"
-        said = None if error is None else " ".join(str(error).split()) or type(error).__name__
-        self.run = replace(self.run, status=status, error=said, seconds=seconds)
+        reason = None if error is None else " ".join(str(error).split()) or type(error).__name__
+        self.run = replace(self.run, status=status, error=reason, seconds=seconds)
 
 
 def _null_byte_notes(reading: Reading) -> list[str]:
