@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -249,6 +250,20 @@ def test_rows_of_which_nothing_tells_are_sent_by_resend_alone(stripe: Stripe, sa
     assert report.counts == {"unknown": 1}
     assert "--resend" in repr(report)
     assert run(resend=True).counts == {"sent": 1}
+
+
+def test_ctrl_c_lets_calls_in_flight_end_and_begins_no_other(stripe: Stripe, sandbox: Sandbox) -> None:
+    rows = frame(500)
+
+    def interrupt(done: int, _total: int) -> None:
+        if done == 20:
+            _thread.interrupt_main()
+
+    report = stripe.write("customers", "create", rows).apply(watch=interrupt)
+    assert report.is_interrupted
+    assert report.counts["sent"] + report.counts["not sent"] == 500
+    assert len(made(sandbox)) == report.counts["sent"] < 500
+    assert create(stripe, rows).counts["done before"] == report.counts["sent"]
 
 
 def test_two_runs_do_not_send_the_same_rows(stripe: Stripe, ledger: Path) -> None:

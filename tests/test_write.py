@@ -82,6 +82,23 @@ def test_a_live_object_that_drifted_is_mended_by_the_next_run(stripe: Stripe, sa
     assert named(sandbox, "customer", customer["id"])["metadata"]["team"] == "blue"
 
 
+def test_the_last_of_two_rows_for_one_object_wins(stripe: Stripe, sandbox: Sandbox) -> None:
+    (customer,) = customers(sandbox, 1)
+    names = ["Other", customer["name"]]
+    report = stripe.write("customers", "update", pd.DataFrame({"id": [customer["id"]] * 2, "name": names})).apply()
+    assert report.counts == {"sent": 2}
+    assert named(sandbox, "customer", customer["id"])["name"] == customer["name"]
+
+
+def test_results_have_every_row(stripe: Stripe, sandbox: Sandbox, tmp_path: Path) -> None:
+    same, other = customers(sandbox, 2)
+    frame = pd.DataFrame({"id": [same["id"], other["id"], "cus_none"], "name": [same["name"], "Res", "x"]})
+    report = stripe.write("customers", "update", frame).apply()
+    assert [each["status"] for each in report.results.to_arrow().to_pylist()] == ["unchanged", "sent", "in error"]
+    target = f"duckdb:///{tmp_path}/r.duckdb?table=results"
+    assert report.results.to(target) == 3
+
+
 def test_an_upsert_updates_what_matches_and_creates_the_rest(stripe: Stripe, sandbox: Sandbox) -> None:
     (known,) = customers(sandbox, 1)
     frame = pd.DataFrame({"mail": [known["email"], "new@crm.example"], "full_name": ["Known", "New"]})

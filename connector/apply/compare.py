@@ -49,6 +49,16 @@ def compare(sent: Any, shown: Any, *, is_map: bool = False) -> str:
     return EQUAL if _is_same(sent, shown) else DIFFERENT
 
 
+def merged(record: Record, form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object as it looks after a form was sent: what the next row for it is compared with."""
+    after = dict(record)
+    for name, value in form.items():
+        inner = after.get(name)
+        is_inside = isinstance(value, Mapping) and isinstance(inner, Mapping)
+        after[name] = merged(inner or {}, value) if is_inside else value
+    return after
+
+
 def matches(done: Mapping[str, Any], record: Record) -> bool:
     """Whether an object looks as it does when an action is done."""
     return bool(done) and all(compare(value, record.get(name)) == EQUAL for name, value in done.items())

@@ -15,9 +15,9 @@ import msgspec
 
 from connector.api.calls import Call
 from connector.api.limits import ENDPOINT_RPS, LIVE_RPS, PACE, TEST_RPS
-from connector.apply.effects import Amounts, Change, Effect, RowError
+from connector.apply.effects import DONE_BEFORE, UNCHANGED, Amounts, Change, Effect, Outcome, RowError
 from connector.apply.gates import explained, flags
-from connector.apply.ledger import DONE, Ledger
+from connector.apply.ledger import DONE, Entry, Ledger
 from connector.config import Connection
 from connector.definitions.actions import NEEDS, Actions
 from connector.errors import DataError, TargetError
@@ -31,7 +31,7 @@ _LONGEST_VALUE = 40
 
 @dataclass
 class Plan:
-    """What is sent where nothing changes meanwhile; `done` counts rows that the ledger knows as done."""
+    """What is sent where nothing changes meanwhile; `settled` are rows that are unchanged, or were done before."""
 
     name: str
     source: str
@@ -41,8 +41,7 @@ class Plan:
     errors: list[RowError] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    unchanged: int = 0
-    done: int = 0
+    settled: list[Outcome] = field(default_factory=list)
     seconds: float = 0.0
     ledger: str = ""
     reads: int = 0
@@ -56,9 +55,19 @@ class Plan:
         return [word for word in NEEDS if word in wanted]
 
     @property
+    def unchanged(self) -> int:
+        """How many rows the live objects show already."""
+        return sum(outcome.status == UNCHANGED for outcome in self.settled)
+
+    @property
+    def done(self) -> int:
+        """How many rows the ledger knows as done."""
+        return sum(outcome.status == DONE_BEFORE for outcome in self.settled)
+
+    @property
     def rows(self) -> int:
         """How many rows the source has."""
-        return len(self.effects) + self.unchanged + self.done + len(self.errors)
+        return len(self.effects) + len(self.settled) + len(self.errors)
 
     def flags(self, key_livemode: bool | None) -> list[str]:
         """Return what has to be asked for before it is sent, as flags of the command line."""
@@ -68,11 +77,13 @@ class Plan:
         """Leave out what the ledger knows as done; a row that the live object decides is never done for good."""
         if self.is_again:
             return
-        done: set[str] = set()
+        done: dict[str, Entry] = {}
         for scope in {effect.scope for effect in self.effects}:
             ours = [each.identity for each in self.effects if each.scope == scope and not each.by_object]
-            done |= {identity for identity, entry in ledger.entries(scope, ours).items() if entry.status == DONE}
-        self.done += sum(each.identity in done for each in self.effects)
+            done |= {name: entry for name, entry in ledger.entries(scope, ours).items() if entry.status == DONE}
+        for effect in (each for each in self.effects if each.identity in done):
+            object_id = done[effect.identity].object_id
+            self.settled.append(Outcome(effect.place, effect.label, DONE_BEFORE, object_id))
         self.effects = [each for each in self.effects if each.identity not in done]
 
     def estimate(self, connection: Connection) -> None:

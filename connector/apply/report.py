@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from connector.apply.effects import BAD, DONE_BEFORE, FAILED, IN_ERROR, SENT, UNCHANGED, UNKNOWN, Outcome, RowError
+from connector.apply.effects import BAD, FAILED, IN_ERROR, SENT, UNKNOWN, Outcome, RowError
 from connector.apply.plan import private_files
 from connector.files.formats import WriteOptions
 from connector.places import open_target
@@ -27,8 +27,6 @@ class ApplyReport:
 
     name: str
     source: str
-    unchanged: int = 0
-    done: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     errors: Sequence[RowError] = ()
     seconds: float = 0.0
@@ -40,8 +38,6 @@ class ApplyReport:
     def counts(self) -> Counter[str]:
         """How many rows ended in which way."""
         counted = Counter(outcome.status for outcome in self.outcomes)
-        counted[UNCHANGED] += self.unchanged
-        counted[DONE_BEFORE] += self.done
         counted[IN_ERROR] += len(self.errors)
         return +counted
 

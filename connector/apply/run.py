@@ -36,6 +36,7 @@ KEY_SECONDS = 23 * 3600  # Stripe may forget a key after 24 hours
 WORKERS = 50
 _ALIKE = 20
 _CONFLICT = 409
+_POLL_SECONDS = 0.2
 
 ApplyWatch = Callable[[int, int], None]
 
@@ -61,7 +62,7 @@ class Run:
         self._applying = applying
         self._watch = watch or _no_watch
         self._settling = Settling(api.client, api.endpoints)
-        self._report = ApplyReport(plan.name, plan.source, plan.unchanged, plan.done, errors=plan.errors)
+        self._report = ApplyReport(plan.name, plan.source, errors=plan.errors)
         self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -73,6 +74,7 @@ class Run:
         began = time.monotonic()
         scopes = sorted({effect.scope for effect in self._plan.effects})
         self._within(scopes)
+        self._report.outcomes += self._plan.settled
         self._report.outcomes.sort(key=lambda outcome: outcome.place)
         self._report.notes += self._settling.notes
         self._report.seconds = time.monotonic() - began
@@ -170,13 +172,15 @@ class Run:
 
     def _wait_for(self, workers: Sequence[threading.Thread]) -> None:
         """Wait for the workers; Ctrl-C lets the calls in flight end, and no other begin."""
-        for worker in workers:
-            while worker.is_alive():
-                try:
-                    worker.join(0.2)
-                except KeyboardInterrupt:
-                    self._report.is_interrupted = True
-                    self._end("Stopped; calls in flight have ended, no other was begun.")
+        while True:
+            try:
+                for worker in workers:
+                    while worker.is_alive():
+                        worker.join(_POLL_SECONDS)  # without an end, Windows would not hear Ctrl-C
+                return
+            except KeyboardInterrupt:
+                self._report.is_interrupted = True
+                self._end("Stopped; calls in flight have ended, no other was begun.")
 
     def _work(self, waiting: deque[deque[Effect]]) -> None:
         while not self._stop.is_set():

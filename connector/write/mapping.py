@@ -10,7 +10,7 @@ from typing import Any
 from connector.dates import Calendar
 from connector.definitions.actions import Action, Parameter
 from connector.errors import UsageError, did_you_mean
-from connector.write.values import BadValueError, is_empty, value_of
+from connector.write.values import BadValueError, is_empty, plain_text, value_of
 from connector.write.writing import Writing
 
 ID = "id"
@@ -113,7 +113,7 @@ class Mapper:
         for name, column in self.id_columns.items():
             if is_empty(row[column]):
                 raise RowProblem(column, f"the {name} is missing.")
-            ids[name] = str(row[column]).strip()
+            ids[name] = plain_text(row[column]).strip()
         return ids
 
     # Which column is which parameter

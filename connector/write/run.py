@@ -13,16 +13,16 @@ from connector.api.account import Api
 from connector.api.calls import Call
 from connector.api.identity import identify
 from connector.api.records import path_part
-from connector.apply.compare import differing
-from connector.apply.effects import Change, Effect, RowError, content_identity
+from connector.apply.compare import differing, merged
+from connector.apply.effects import UNCHANGED, Change, Effect, Outcome, RowError, content_identity
 from connector.apply.ledger import Ledger, scope_of
 from connector.apply.plan import SHOWN_CHANGES, Plan
 from connector.definitions.actions import Action
 from connector.errors import UsageError, did_you_mean
 from connector.rows.streams import Source
 from connector.write.mapping import ID, Mapper, RowProblem, Sent
-from connector.write.matching import Matching, Record, check_match, shown_at
-from connector.write.values import is_empty
+from connector.write.matching import Matching, Record, check_match
+from connector.write.values import is_empty, plain_text
 from connector.write.writing import UPSERT, Writing
 
 
@@ -52,6 +52,7 @@ class Planning:
         self._writing = writing
         self._numbers: Counter[str] = Counter()
         self._row_keys: Counter[str] = Counter()
+        self._projected: dict[str, Record] = {}  # objects as they are after the rows so far
 
     def plan(self, object_name: str, action_name: str, source: Source | None) -> Plan:
         """Return what the rows would send; it only reads."""
@@ -148,7 +149,7 @@ class Planning:
             cell = row.cells.get(column, self._writing.constants.get(path))
             if is_empty(cell):
                 raise RowProblem(column, f"there is nothing to match {path} by.")
-            return shown_at({"value": cell}, "value") or ""
+            return plain_text(cell).strip()
         return row.sent.ids.get(ID, "")
 
     def _check_row_key(self, row: _Row) -> None:
@@ -157,7 +158,7 @@ class Planning:
                 continue
             if is_empty(row.cells[name]):
                 raise RowProblem(name, "the key of the row is missing.")
-            key = f"{name} {row.cells[name]}"
+            key = f"{name} {plain_text(row.cells[name])}"
             self._row_keys[key] += 1
             if self._row_keys[key] > 1:
                 raise RowProblem(name, "an earlier row has the same key.")
@@ -229,11 +230,14 @@ class Planning:
         is_update = row.live is not None and row.action.name == "update"
         if is_update:
             assert row.live is not None
+            name = _path(row.action, row.sent.ids)
+            row.live = self._projected.get(name, row.live)
             form = differing(form, row.live)
             if not form:
-                self._plan.unchanged += 1
+                self._plan.settled.append(Outcome(row.place, row.label, UNCHANGED, row.sent.ids.get(ID)))
                 return
             self._note_changes(row, form)
+            self._projected[name] = merged(row.live, form)
         effect = self._effect(row, form, is_update=is_update)
         self._plan.effects.append(effect)
 
@@ -246,7 +250,7 @@ class Planning:
             path,
             params=form if is_query and form else None,
             form=None if is_query else form,
-            idempotency_key=str(row.cells[key]) if key else None,
+            idempotency_key=plain_text(row.cells[key]) if key else None,
             endpoint=action.path,
         )
         plan = self._plan
@@ -266,7 +270,7 @@ class Planning:
 
     def _identity(self, row: _Row, path: str) -> str:
         if self._writing.row_key is not None:
-            return f"key {row.cells[self._writing.row_key]}"
+            return f"key {plain_text(row.cells[self._writing.row_key])}"
         first = content_identity([path, row.sent.known_by], 0)
         self._numbers[first] += 1
         return content_identity([path, row.sent.known_by], self._numbers[first])

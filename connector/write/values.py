@@ -68,7 +68,7 @@ def _timestamp(cell: object, calendar: Calendar) -> Value:
         instant = cell if cell.tzinfo else cell.replace(tzinfo=datetime.UTC)
         seconds = (instant - _EPOCH) // datetime.timedelta(seconds=1)
         return Value(seconds, seconds)
-    token = cell.isoformat() if isinstance(cell, datetime.date) else _plain(cell)
+    token = cell.isoformat() if isinstance(cell, datetime.date) else plain_text(cell)
     try:
         seconds = resolve(token, calendar).first
     except DateError:
@@ -76,7 +76,7 @@ def _timestamp(cell: object, calendar: Calendar) -> Value:
     return Value(seconds, token.strip().lower() if _RELATIVE.match(token) else seconds)
 
 
-def _plain(cell: object) -> str:
+def plain_text(cell: object) -> str:
     """Return a cell as text: a whole number without a fraction, as pandas makes one in a column with a gap."""
     if isinstance(cell, bool):
         return str(cell).lower()
@@ -94,7 +94,7 @@ def _plain(cell: object) -> str:
 def _boolean(cell: object) -> bool:
     if isinstance(cell, bool):
         return cell
-    found = _WORDS.get(_plain(cell).strip().lower())
+    found = _WORDS.get(plain_text(cell).strip().lower())
     if found is None:
         raise BadValueError("this is neither true nor false.")
     return found
@@ -102,7 +102,7 @@ def _boolean(cell: object) -> bool:
 
 def _decimal(cell: object) -> Decimal:
     with contextlib.suppress(InvalidOperation):
-        number = Decimal(_plain(cell).strip())
+        number = Decimal(plain_text(cell).strip())
         if number.is_finite():
             return number
     raise BadValueError("this is no number; numbers are written as digits and a point.")
@@ -121,7 +121,7 @@ def _map(cell: object) -> dict[str, Any]:
 
 
 def _text(cell: object) -> str:
-    return _plain(cell)
+    return plain_text(cell)
 
 
 def _object(cell: object) -> dict[str, Any]:
