@@ -232,7 +232,7 @@ def test_it_stops_at_max_errors(stripe: Stripe, sandbox: Sandbox) -> None:
     drafts = [each["id"] for each in sandbox.truth("invoice") if each["status"] == "paid"][:5]
     ids = [f"in_{number}" if number % 2 else drafts[0] for number in range(300)]
     report = stripe.write("invoices", "void", pd.DataFrame({"id": ids})).apply(allow=["delete"], max_errors=3)
-    assert report.stopped.endswith("rows failed.")
+    assert report.stopped.endswith("failed.")
     assert report.counts["not sent"] > 100
 
 

@@ -112,7 +112,7 @@ class Plan:
     def _about(self) -> Iterator[str]:
         """Yield how long it takes, and what of it moves money or destroys."""
         if self.effects:
-            yield f"{len(self.effects):,} calls, about {_duration(self.seconds)}"
+            yield f"{count_of(len(self.effects), 'call')}, about {_duration(self.seconds)}"
         amounts, deleting = Amounts(), 0
         for effect in self.effects:
             deleting += "delete" in effect.needs
