@@ -21,6 +21,7 @@ import click
 from connector.cli.app import commands
 from connector.databases.families import FAMILIES, Family
 from connector.definitions.endpoint import Endpoint, Endpoints, Parent
+from connector.definitions.readings import READINGS, reading_of
 from connector.files.formats import FORMATS
 
 FOLDER = Path(__file__).parent
@@ -112,23 +113,39 @@ def _commands() -> str:
 def _endpoints() -> str:
     endpoints = Endpoints()
     every = [endpoints[name] for name in endpoints]
-    text = _MADE + "# Endpoints\n\nThe tables that come with the connector; `connector endpoints NAME` shows one.\n\n"
-    text += "| table | what it holds | columns | key | Stripe narrows by |\n|---|---|---:|---|---|\n"
-    for each in every:
-        filters = ", ".join(f"`{name}`" for name in each.filters) or "–"
-        key = ", ".join(f"`{name}`" for name in each.primary_key)
-        text += f"| [{each.name}](#{each.name}) | {each.description} | {len(each.columns)} | {key} | {filters} |\n"
+    text = (
+        _MADE + "# Endpoints\n\nThe tables that come with the connector: every list of Stripe's API, and the objects "
+    )
+    text += "that it only gives one at a time. `connector endpoints NAME` shows one, `connector endpoints WORD` those "
+    text += "about something.\n\n| read | what that means |\n|---|---|\n"
+    text += "".join(f"| {word} | {meaning} |\n" for word, meaning in READINGS.items())
+    for group in sorted({each.group for each in every}):
+        text += (
+            f"\n**{group.replace('_', ' ')}**\n\n| table | what it holds | read | columns | key | Stripe narrows by |\n"
+        )
+        text += "|---|---|---|---:|---|---|\n"
+        text += "".join(_row(each) for each in every if each.group == group)
     return text + "".join("".join(_endpoint(each)) for each in every)
+
+
+def _row(endpoint: Endpoint) -> str:
+    filters = ", ".join(f"`{name}`" for name in endpoint.filters) or "–"
+    key = ", ".join(f"`{name}`" for name in endpoint.primary_key)
+    name = f"[{endpoint.name}](#{endpoint.name})"
+    cells = (name, endpoint.description, reading_of(endpoint), str(len(endpoint.columns)), key, filters)
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _endpoint(endpoint: Endpoint) -> Iterator[str]:
     yield f"\n## {endpoint.name}\n\n{endpoint.description} [Stripe's page]({endpoint.docs})\n\n"
-    yield f"Read from `{endpoint.path}`"
+    yield f"Read from `{endpoint.path or endpoint.retrieve}`"
     if endpoint.parents:
         parents = " and ".join(map(_parent, endpoint.parents))
         how = ", whose records hold its beginning" if endpoint.embedded else ""
         yield f", once for each of {parents}{how}"
     yield ".\n"
+    if endpoint.by_name:
+        yield f"\nA sync of everything leaves it out, since it takes {endpoint.by_name}: name it.\n"
     if endpoint.window:
         yield f"\nNeeds a time window: `{endpoint.window.column}` bounded at both ends.\n"
     example = f"connector extract {endpoint.name} {_conditions(endpoint)}--to {endpoint.name}.csv"
@@ -145,8 +162,13 @@ def _conditions(endpoint: Endpoint) -> str:
     if endpoint.window:
         column = endpoint.window.column
         return f"--where '{column}>=monthstart-1m' --where '{column}<monthstart' "
-    given = next((each for each in endpoint.filters.values() if each.kind == "range"), None)
-    return f"--where '{given.name}>=monthstart-1m' " if given else ""
+    if not endpoint.path:
+        return "--where id=ID "
+    asked = next((each for each in endpoint.filters.values() if each.required), None)
+    if asked:
+        return f"--where {asked.name}={asked.values[0] if asked.values else 'ID'} "
+    order = endpoint.filter_for(endpoint.order) if endpoint.order else None
+    return f"--where '{order.name}>=monthstart-1m' " if order and order.kind == "range" else ""
 
 
 if __name__ == "__main__":

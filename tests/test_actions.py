@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from connector.definitions.actions import Action, Actions, Parameter, read_actions
-from connector.definitions.generate import Specification
 from connector.definitions.generate_actions import actions_text, calls_by_object, object_name
+from connector.definitions.specification import Specification
 from connector.errors import DefinitionError, UsageError
 from tests.command_line import Run
 from tests.stripe_documents import FOLDER, needs_documents, newest

@@ -13,6 +13,8 @@ import pytest
 
 from connector.definitions import generate
 from connector.definitions.endpoint import Column, Endpoint, Endpoints, Filter, Parent, Window, shipped_folder
+from connector.definitions.lists import table_name
+from connector.definitions.specification import Specification
 from connector.sandbox.document import api
 from tests.stripe_documents import newest
 
@@ -24,10 +26,14 @@ NOT_VALUES = {("subscriptions", "status"): {"all", "ended"}}
 SCALARS = {"text": "string", "integer": "integer", "number": "number", "boolean": "boolean", "timestamp": "integer"}
 
 
+_KNOWN_EVERYWHERE = {("object",), ("deleted",)}
+
+
 def departures(endpoint: Endpoint) -> list[str]:
-    operation = api.operation("GET", endpoint.path)
-    if operation is None or operation.path != endpoint.path:
-        return [f"GET {endpoint.path} is not a call of the API"]
+    path = endpoint.path or endpoint.retrieve or ""
+    operation = api.operation("GET", path)
+    if operation is None or (operation.path != path and endpoint.path):
+        return [f"GET {path} is not a call of the API"]
     return [
         *_objects(endpoint, operation),
         *_calls(endpoint),
@@ -43,8 +49,16 @@ def _objects(endpoint: Endpoint, operation: api.Operation) -> Iterator[str]:
     if endpoint.rows:
         if operation.retrieves is None:
             yield f"{endpoint.path} does not return one object"
-    elif (operation.lists,) != endpoint.object:
-        yield f"{endpoint.path} lists {operation.lists}, not {endpoint.object}"
+    elif set(_returned(endpoint, operation)) != set(endpoint.object):
+        yield f"{operation.path} gives {_returned(endpoint, operation)}, not {endpoint.object}"
+
+
+def _returned(endpoint: Endpoint, operation: api.Operation) -> tuple[str, ...]:
+    """Return the kinds of objects that a call gives: in its list, or as its one object."""
+    shape = operation.returns
+    if shape is None or endpoint.paging == "one" or not endpoint.path:
+        return shape.resources if shape else ()
+    return shape.elements.resources if shape.elements else ()
 
 
 def _calls(endpoint: Endpoint) -> Iterator[str]:
@@ -59,7 +73,7 @@ def _calls(endpoint: Endpoint) -> Iterator[str]:
 def _record(endpoint: Endpoint) -> list[api.Shape]:
     """Return the shapes that a record has: one, or one for each place where rows stand, and the object around."""
     if not endpoint.rows:
-        return [api.schema(endpoint.object[0])]
+        return [api.schema(kind) for kind in endpoint.object]
     around = api.schema("balance")
     return [*(shape for row in endpoint.rows if (shape := around.at(row))), around]
 
@@ -72,7 +86,7 @@ def _column(endpoint: Endpoint, column: Column) -> Iterator[str]:
     if shape is None:
         if not _inside_open_json(endpoint, column):
             yield f"the API has no {path}"
-    elif column.type != _type(shape) and column.type != "json":
+    elif column.type != _type(shape) and column.type != "json" and len(endpoint.object) < len(("several", "kinds")):
         yield f"{path} is {_type(shape)}, not {column.type}"
     elif column.type == "json" and not shape.resources and shape.types <= {*SCALARS.values()}:
         yield f"{path} is a single value, not JSON"
@@ -105,7 +119,7 @@ def _undeclared(endpoint: Endpoint) -> Iterator[str]:
     def walk(shape: api.Shape, path: tuple[str, ...]) -> Iterator[str]:
         for name, field in shape.fields.items():
             here = (*path, name)
-            if here in whole | roots or here in (("object",), ("deleted",)):
+            if here in whole | roots | _KNOWN_EVERYWHERE or here[:1] in whole:
                 continue
             if any(column[: len(here)] == here for column in known - {here}):
                 yield from walk(field, here)
@@ -127,12 +141,14 @@ def _query(operation: api.Operation, parameter: str) -> api.Shape | None:
 
 def _filter(endpoint: Endpoint, given: Filter, operation: api.Operation) -> Iterator[str]:
     shape = _query(operation, given.parameter)
+    if given.name in {parent.column for parent in endpoint.parents}:
+        return  # which parent is meant
     if shape is None:
         yield f"{endpoint.path} takes no {given.parameter}"
         return
     if (given.kind == "range") != ({"gt", "gte", "lt", "lte"} <= set(shape.fields)):
         yield f"{given.parameter} is not a {given.kind}"
-    choices = {str(each) for each in shape.choices} - NOT_VALUES.get((endpoint.name, given.name), set())
+    choices = {str(each) for each in shape.choices if each != ""} - NOT_VALUES.get((endpoint.name, given.name), set())
     if "boolean" in shape.types and given.values:
         choices = {"true", "false"}
     if set(given.values) != choices:
@@ -146,17 +162,18 @@ def _parameters(endpoint: Endpoint, operation: api.Operation) -> Iterator[str]:
     if endpoint.window:
         filled |= {endpoint.window.start, endpoint.window.end}
     taken = set(operation.query) | set(operation.path_parameters)
-    for name in {*filled, *endpoint.always, *endpoint.each} - taken:
+    always = {name.partition("[")[0] for name in endpoint.always}
+    for name in {*filled, *always, *endpoint.each} - taken:
         yield f"{endpoint.path} takes no {name}"
-    sent = filled | set(endpoint.always) | set(endpoint.each)
+    sent = filled | always | set(endpoint.each) | ({*operation.path_parameters} if not endpoint.path else set())
     needed = (set(operation.required) | set(operation.path_parameters)) - sent
-    for name in needed - {given.parameter for given in endpoint.filters.values() if given.required}:
+    for name in needed - {given.parameter.partition("[")[0] for given in endpoint.filters.values() if given.required}:
         yield f"{endpoint.path} needs {name}"
     for name, value in endpoint.always.items():
         shape = operation.query.get(name)
         if shape and shape.choices and value not in shape.choices:
             yield f"{name} is never {value}"
-    if (endpoint.paging == "cursor") != ("starting_after" in operation.query):
+    if endpoint.path and (endpoint.paging == "cursor") != ("starting_after" in operation.query):
         yield f"{endpoint.path} is not paged by {endpoint.paging}"
 
 
@@ -172,6 +189,48 @@ def _embedded(endpoint: Endpoint) -> Iterator[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_definition_says_what_the_api_says(name: str) -> None:
     assert departures(ENDPOINTS[name]) == []
+
+
+def test_every_list_of_the_api_is_a_table_of_the_name_that_the_rule_gives() -> None:
+    lists = [each.path for each in api.operations() if each.method == "GET" and each.returns and each.returns.is_list]
+    tables = {
+        endpoint.path: name for name in NAMES if (endpoint := ENDPOINTS[name]).path and name != "payout_transactions"
+    }
+    assert {path: tables.get(path) for path in lists} == {path: table_name(path) for path in lists}
+
+
+def test_every_object_that_is_only_retrieved_is_a_table() -> None:
+    listed = {kind for name in NAMES for kind in ENDPOINTS[name].object if ENDPOINTS[name].path}
+    computed = {
+        "/v1/credit_notes/preview",
+        "/v1/apps/secrets/find",
+        "/v1/tax/associations/find",
+        "/v1/treasury/financial_accounts/{financial_account}/features",
+    }  # request does them
+    for operation in api.operations():
+        if operation.method != "GET" or operation.retrieves is None or operation.path in computed:
+            continue
+        by_id = {kind for name in NAMES for kind in ENDPOINTS[name].object if ENDPOINTS[name].retrieve}
+        assert operation.retrieves in listed | by_id | {"balance"}, operation.path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_is_described_has_a_group_a_link_and_no_more_columns_than_people_look_through(name: str) -> None:
+    endpoint = ENDPOINTS[name]
+    assert endpoint.description.endswith((".", "…"))
+    assert endpoint.group
+    assert endpoint.docs.startswith("https://docs.stripe.com/")
+    assert len(endpoint.columns) <= 150
+
+
+SECRET = re.compile(r"(^|\.)(client_secret|cvc|secret|payload|number|id_number)$")
+NO_SECRETS = {("quotes", "number"), ("invoices", "number"), ("credit_notes", "number")}  # numbers of documents
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_table_holds_a_secret(name: str) -> None:
+    paths = {".".join(column.path) for column in ENDPOINTS[name].columns if column.type == "text"}
+    assert not {path for path in paths if SECRET.search(path) and (name, path) not in NO_SECRETS}
 
 
 def test_definitions_are_written_for_the_pinned_version() -> None:
@@ -228,33 +287,33 @@ def test_each_kind_of_mistake_in_a_definition_is_found(mistake: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def document() -> generate.Specification:
+def document() -> Specification:
     file = newest()
     if file is None:
         pytest.skip("STRIPE_SPEC_DIR is not set: the OpenAPI document is not here")
-    return generate.Specification.read(file)
+    return Specification.read(file)
 
 
-def test_generating_again_changes_nothing(document: generate.Specification) -> None:
+def test_generating_again_changes_nothing(document: Specification) -> None:
     for name in NAMES:
         text = (shipped_folder() / f"{name}.toml").read_text(encoding="utf-8")
         assert generate.definition_text(document, text) == text, name
 
 
-def test_a_new_table_is_drafted_from_its_path_alone(document: generate.Specification) -> None:
+def test_a_new_table_is_drafted_from_its_path_alone(document: Specification) -> None:
     text = generate.definition_text(document, 'path = "/v1/topups"\n')
     assert 'object      = "topup"' in text
     assert 'created = "range"' in text.replace("  ", " ").replace("  ", " ")
 
 
-def test_a_table_whose_rows_stand_at_a_path_is_drafted_from_there(document: generate.Specification) -> None:
+def test_a_table_whose_rows_stand_at_a_path_is_drafted_from_there(document: Specification) -> None:
     text = generate.definition_text(document, 'path = "/v1/invoices/{invoice}"\nrows = "lines.data"\n')
     assert 'object      = "line_item"' in text
     assert '"pricing.price_details.price"' in text
 
 
 def test_generating_adds_what_is_new_drops_what_is_gone_and_keeps_what_a_person_said(
-    document: generate.Specification,
+    document: Specification,
 ) -> None:
     text = (shipped_folder() / "customers.toml").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("email ")]

@@ -17,15 +17,17 @@ from tests.stripe_documents import FOLDER, needs_documents
 
 DATA = Path(__file__).parent / "data"
 PACKAGE = Path(api.__file__).parents[2]
+ROOM = Path(api.__file__).parent
 SAMPLES: dict[str, dict[str, Any]] = json.loads((DATA / "fixtures.json").read_text(encoding="utf-8"))["resources"]
 
 
 @needs_documents
 def test_building_again_gives_what_is_committed(tmp_path: Path) -> None:
-    written = build(FOLDER, Places(package=tmp_path, samples=tmp_path))
-    assert sorted(path.name for path in written) == ["fixtures.json", "invoice_2023.json", "stripe_api.json.gz"]
+    written = build(FOLDER, Places(package=tmp_path, document=tmp_path, samples=tmp_path))
+    places = {"fixtures.json": DATA, "invoice_2023.json": DATA, "samples.json.gz": ROOM, "stripe_api.json.gz": PACKAGE}
+    assert {path.name for path in written} == places.keys()
     for path in written:
-        committed = (PACKAGE if path.suffix == ".gz" else DATA) / path.name
+        committed = places[path.name] / path.name
         assert _content(path) == _content(committed), path.name
 
 

@@ -159,12 +159,15 @@ def test_a_file_is_uploaded_with_a_link(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["transfers", "quotes", "topups", "reviews", "subscription_schedules"])
-def test_a_list_that_nothing_is_in_is_empty(client: httpx.Client, name: str) -> None:
-    assert got(client, f"/v1/{name}") == {"object": "list", "data": [], "has_more": False, "url": f"/v1/{name}"}
+def test_what_the_business_has_none_of_is_there_as_samples(client: httpx.Client, name: str) -> None:
+    samples = got(client, f"/v1/{name}")["data"]
+    assert len(samples) == len({sample["id"] for sample in samples}) == 3
+    for sample in samples:
+        assert got(client, f"/v1/{name}/{sample['id']}") == sample
 
 
-def test_a_list_below_an_object_that_has_none_is_empty(sandbox: Sandbox, client: httpx.Client) -> None:
-    customer = next(iter(sandbox.truth("customer")))["id"]
-    assert got(client, f"/v1/customers/{customer}/sources")["data"] == []
-    assert got(client, f"/v1/accounts/{sandbox.accounts[0]}/persons")["data"] == []
+def test_of_three_parents_one_has_many_sampled_children_one_has_one_and_one_has_none(client: httpx.Client) -> None:
+    parents = [each["id"] for each in client.get("/v1/customers?limit=3").json()["data"]]
+    counts = [len(client.get(f"/v1/customers/{each}/sources?limit=100").json()["data"]) for each in parents]
+    assert counts == [12, 1, 0]
     assert client.get("/v1/customers/cus_nobody/sources").status_code == 404

@@ -122,7 +122,7 @@ def test_no_columns_at_all_is_an_error_and_not_a_crash(stripe: Stripe) -> None:
 
 def test_a_repr_says_what_a_thing_is(stripe: Stripe, tmp_path: object) -> None:
     assert repr(stripe.endpoints["coupons"]) == "<endpoint coupons: 15 columns, from /v1/coupons>"
-    assert repr(stripe.endpoints).startswith(f"<{len(list(stripe.endpoints))} endpoints: balance, ")
+    assert repr(stripe.endpoints).startswith(f"<{len(list(stripe.endpoints))} endpoints: account, ")
     coupons = stripe.extract("coupons", columns="id", limit=1)
     assert repr(coupons) == "<coupons: 1 column, not read yet>"
     report = stripe.load(coupons, f"duckdb:///{tmp_path}/c.duckdb", "coupons", key="id")

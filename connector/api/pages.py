@@ -85,7 +85,7 @@ class PageReader:
             return self._retrieve(endpoint, selection.ids)
         if endpoint.rows or endpoint.rows_at:
             return self._rows_inside(endpoint, selection)
-        if endpoint.parents:
+        if endpoint.parents or endpoint.paging == "one":
             return self._children(endpoint, selection)
         return self._lists(endpoint, selection)
 
@@ -109,6 +109,11 @@ class PageReader:
         parameters = {**endpoint.always, **selection.parameters}
         response = self._client.get(endpoint.path, parameters, endpoint=endpoint.path)
         yield rows_by_kind(response, endpoint.rows) if endpoint.rows else rows_at(response, endpoint.rows_at)
+
+    def _single(self, endpoint: Endpoint, path: str, parameters: Parameters) -> Iterator[Page]:
+        """Yield the one object at a path."""
+        response = self._client.get(path, {**endpoint.always, **parameters}, endpoint=endpoint.path)
+        yield Page(b"[" + clean_content(response) + b"]", 1, response.sent_at)
 
     def _retrieve(self, endpoint: Endpoint, ids: Sequence[str]) -> Iterator[Page]:
         path = endpoint.retrieve or ""
@@ -156,16 +161,11 @@ class PageReader:
         self, endpoint: Endpoint, selection: Selection, ids: Sequence[str], cursor: str | None = None
     ) -> Iterator[Page]:
         """Yield the pages of one parent's list (one combination of parents'), behind `cursor` if given."""
-        filled = {parent.fills: parent_id for parent, parent_id in zip(endpoint.parents, ids, strict=True)}
-        path, query = endpoint.path, dict(selection.parameters)
-        for name, value in filled.items():
-            if f"{{{name}}}" in path:
-                path = path.replace(f"{{{name}}}", path_part(value))
-            else:
-                query[name] = value
+        path, query = _filled(endpoint, selection.parameters, ids)
         listing = replace(_listing(endpoint, {**endpoint.always, **query}), path=path, cursor=cursor)
+        pages = self._single(endpoint, path, query) if endpoint.paging == "one" else self.walk(listing)
         try:
-            for page in self.walk(listing):
+            for page in pages:
                 columns = zip(endpoint.parents, ids, strict=True)
                 yield replace(page, fills={parent.column: [parent_id] * page.count for parent, parent_id in columns})
         except ObjectMissing as error:
@@ -322,6 +322,17 @@ def _combinations(ids: Sequence[_Replayed]) -> Iterator[list[str]]:
     for one in ids[0]:
         for rest in _combinations(ids[1:]):
             yield [one, *rest]
+
+
+def _filled(endpoint: Endpoint, parameters: Parameters, ids: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the path and the query of a child list, filled with the ids of its parents."""
+    path, query = endpoint.path, dict(parameters)
+    for parent, value in zip(endpoint.parents, ids, strict=True):
+        if f"{{{parent.fills}}}" in path:
+            path = path.replace(f"{{{parent.fills}}}", path_part(value))
+        else:
+            query[parent.fills] = value
+    return path, query
 
 
 def _listing(endpoint: Endpoint, parameters: Parameters) -> Listing:

@@ -20,14 +20,18 @@ from connector.words import count_of
 def endpoints(name: str | None, definitions: tuple[str, ...], drafts: tuple[str, ...], into: str | None) -> None:
     """List the tables that can be read, or one table's columns, filters and actions, or one action's parameters.
 
+    A word that is no table lists those that have it in their name, description, group or columns.
+
     \b
     connector endpoints
+    connector endpoints tax
     connector endpoints invoices
     connector endpoints invoices.pay
     connector endpoints --draft topups=/v1/topups --into my_tables
     """
-    from connector.cli.show import show_action, show_actions, show_endpoint, show_endpoints
+    from connector.cli.show import show_action, show_actions, show_endpoint, show_endpoints, show_written_only
     from connector.definitions.folders import find_actions, find_endpoints
+    from connector.definitions.readings import about
 
     if into is not None and not drafts:
         raise click.UsageError("--into is where --draft writes.")
@@ -36,7 +40,11 @@ def endpoints(name: str | None, definitions: tuple[str, ...], drafts: tuple[str,
         return
     known, actions = find_endpoints(definitions), find_actions(definitions)
     if name is None:
-        show_endpoints(known, actions)
+        show_endpoints(map(known.__getitem__, known))
+        show_written_only(actions, known)
+        return
+    if name not in known and (found := about(known, name)):
+        show_endpoints(found)
         return
     table, _, action = name.partition(".")
     if action:

@@ -112,9 +112,20 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"
 
 
-def show_endpoints(endpoints: Endpoints, actions: Actions) -> None:
-    """Print every table and what it is, and what can be written though it has no table."""
-    table(["endpoint", ""], [(each.name, each.description) for each in map(endpoints.__getitem__, endpoints)])
+def show_endpoints(endpoints: Iterable[Endpoint]) -> None:
+    """Print tables by group: what each is, and how it is read."""
+    from connector.definitions.readings import reading_of
+
+    groups: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        groups.setdefault(endpoint.group or "your own", []).append(endpoint)
+    for group, members in sorted(groups.items()):
+        console().print(f"\n{group.replace('_', ' ')}", style="bold")
+        table(["endpoint", "read", ""], [(each.name, reading_of(each), each.description) for each in members])
+
+
+def show_written_only(actions: Actions, endpoints: Endpoints) -> None:
+    """Print what can be written though it has no table."""
     others = [name for name in actions if name not in endpoints]
     console().print("\nCan be written, not read: " + ", ".join(others))
 

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from connector.definitions.endpoint import Endpoint, Endpoints, read_definition
-from connector.definitions.generate import Specification, definition_text
+from connector.definitions.generate import definition_text
 from connector.definitions.names import column_name, valid_table_name
+from connector.definitions.specification import Specification
 from connector.definitions.toml import toml_value
 from connector.errors import DefinitionError, UsageError, did_you_mean
 
@@ -57,8 +58,6 @@ def _record(specification: Specification, path: str) -> set[str]:
     if path.endswith("/search"):
         raise DefinitionError(f"{path} searches: draft the list {path.removesuffix('/search')} instead.")
     record = specification.record(path, [])
-    if "properties" not in record:
-        raise DefinitionError(f"GET {path} lists objects of several kinds, which fit no one table.")
     return set(record["properties"])
 
 

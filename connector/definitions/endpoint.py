@@ -25,7 +25,7 @@ KNOWN_NOT_COLUMNS = ("child", "omit")
 FILTER_KINDS = ("range", "equals")
 UPDATES = ("events", "partial", "none")
 DELETES = ("event", "compare", "never")
-PAGING = ("cursor", "page", "url", "none")
+PAGING = ("cursor", "page", "url", "none", "one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,9 @@ class Window:
 class Endpoint:
     """A table of Stripe's: where its records come from, how they are narrowed, which columns they fill.
 
-    `rows` are kinds of rows inside one object, `rows_at` the path to the one list that holds the records.
+    `rows` are kinds of rows inside one object, `rows_at` the path to the one list that holds the records. A `path` of
+    "" is a table that Stripe does not list: its rows are read by id. `by_name` says why a sync of everything leaves the
+    table out unless it is named.
     """
 
     name: str
@@ -103,6 +105,8 @@ class Endpoint:
     path: str
     primary_key: tuple[str, ...]
     columns: tuple[Column, ...]
+    group: str = ""
+    by_name: str = ""
     object: tuple[str, ...] = ()
     retrieve: str | None = None
     search: str | None = None
@@ -122,7 +126,7 @@ class Endpoint:
     ignored: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"<endpoint {self.name}: {count_of(len(self.columns), 'column')}, from {self.path}>"
+        return f"<endpoint {self.name}: {count_of(len(self.columns), 'column')}, from {self.path or self.retrieve}>"
 
     def column(self, name: str) -> Column | None:
         """Return the column called `name`, case aside, or None."""
@@ -251,7 +255,9 @@ class _Reader(Content):
             filters=self._filters(declared | {column.name for column in filled}),
             window=self._window(),
             embedded=tuple(self.text("embedded").split(".")) if "embedded" in self.content else (),
-            path=self.required("path"),
+            path=self.text("path") if self.text("retrieve") else self.required("path"),
+            group=self.text("group"),
+            by_name=self.text("by_name"),
             description=self.required("description"),
             docs=self.text("docs"),
             object=self.texts("object"),
@@ -388,6 +394,6 @@ class _Reader(Content):
 
 
 KEYS = (
-    "description", "docs", "path", "object", "retrieve", "search", "primary_key", "order", "updates", "deletes",
-    "paging", "parent", "embedded", "always", "each", "rows", "range", "reread", "extends",
+    "description", "group", "docs", "path", "object", "retrieve", "search", "primary_key", "order", "updates",
+    "deletes", "paging", "parent", "embedded", "by_name", "always", "each", "rows", "range", "reread", "extends",
 )  # fmt: skip

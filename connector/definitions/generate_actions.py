@@ -18,7 +18,7 @@ from typing import Any
 
 from connector.definitions.actions import FOLDER, UNDECIDED
 from connector.definitions.endpoint import shipped_folder
-from connector.definitions.generate import Schema, Specification
+from connector.definitions.specification import Schema, Specification
 from connector.definitions.toml import toml_key, toml_value
 
 # Names that people would guess, where the path's words do not give them; tables are called the same.

@@ -32,6 +32,7 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 _MICROSECONDS = 1_000_000
 _MOST_VALUES_SENT = 20  # what Stripe takes in one list parameter such as types[]
 _MINUTE_SECONDS = 60
+_BOUNDS = {"=": ("gte", "lte"), "<": ("lt",), "<=": ("lte",), ">": ("gt",), ">=": ("gte",)}
 
 
 @dataclass(frozen=True)
@@ -160,17 +161,30 @@ class _Planner:
         if given is None:
             return False
         self._check_values(condition, given)
-        sent = (
-            self._send_range(condition, given.parameter)
-            if given.kind == "range"
-            else self._send_equals(condition, given)
-        )
+        sent = self._narrow(condition, given)
         if not sent and given.column is None:
             raise ConditionError(
                 f'"{condition}": only Stripe can decide {given.name}, since its records do not show it, '
                 "and it takes one value at a time."
             )
         return sent
+
+    def _narrow(self, condition: Condition, given: Filter) -> bool:
+        if given.kind != "range":
+            return self._send_equals(condition, given)
+        column = self.endpoint.column(given.column) if given.column else None
+        if column is not None and column.type == "integer":
+            return self._send_bound(condition, given.parameter, column)
+        return self._send_range(condition, given.parameter)
+
+    def _send_bound(self, condition: Condition, parameter: str, column: Column) -> bool:
+        """Narrow to the numbers on one side of a value; a second bound on the same side is decided here."""
+        bounds: dict[str, int] = self.parameters.setdefault(parameter, {})
+        words = _BOUNDS.get(condition.operator, ())
+        if not words or len(condition.values) != 1 or condition.values[0] is None or bounds.keys() & set(words):
+            return False
+        bounds |= dict.fromkeys(words, _scalar(column, condition, condition.values[0]).as_py())
+        return True
 
     def _sent_as_ids(self, condition: Condition, column: Column) -> bool:
         if condition.operator != "=" or None in condition.values:
@@ -218,7 +232,7 @@ class _Planner:
             column = self.endpoint.column(given.column) if given.column else None
             boolean = column is not None and column.type == "boolean"
             value = _scalar(column, condition, values[0] or "").as_py() if column and boolean else values[0]
-            self.parameters[given.parameter] = value
+            self.parameters[given.parameter] = [value] if given.many == given.parameter else value
             return True
         if given.many and len(values) <= _MOST_VALUES_SENT and not any("*" in (value or "") for value in values):
             self.parameters[given.many] = list(values)
@@ -236,6 +250,8 @@ class _Planner:
 
     def _check_required(self) -> None:
         window, name = self.endpoint.window, self.endpoint.name
+        if not self.endpoint.path and self.ids is None:
+            raise ConditionError(f"Stripe does not list {name}; it gives them by id: --where id=ID, or id=ID,ID …")
         if window:
             stretch = self.ranges.get(window.column, Interval(None, None))
             if stretch.gte is None or stretch.lt is None:
@@ -246,7 +262,7 @@ class _Planner:
             if stretch.gte % _MINUTE_SECONDS or stretch.lt % _MINUTE_SECONDS:
                 raise ConditionError(f"{name}: both ends of {window.column} must be whole minutes.")
         for given in self.endpoint.filters.values():
-            if given.required and given.parameter not in self.parameters:
+            if given.required and given.parameter not in self.parameters and given.name not in self.parents:
                 raise ConditionError(f"{name} needs a condition on {given.name}: Stripe does not list it without one.")
 
     def _decided(self) -> list[tuple[Column, Condition]]:

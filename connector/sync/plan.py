@@ -12,6 +12,7 @@ from connector.api.spans import Spans
 from connector.databases.merge import Keys
 from connector.dates import Interval, interval
 from connector.definitions.endpoint import Endpoint
+from connector.definitions.readings import reading_of
 from connector.errors import ConditionError, ConfigError, DateError, did_you_mean
 from connector.extract.conditions import Condition, Plan, from_mapping, plan
 from connector.rows.flatten import EXTRA, Flattener
@@ -105,8 +106,9 @@ def tasks_of(api: Api, run: RunFile) -> tuple[list[Task], list[str]]:
         api.endpoints[name]  # an unknown one is an error, also where all are wanted
     if run.everything:
         for name in api.endpoints:
-            if api.endpoints[name].window and name not in run.tables:
-                notes.append(f"{name}: left out, since it needs a time window; name it in [sync.{name}] with one")
+            why = None if name in run.tables else _left_out(api.endpoints[name])
+            if why is not None:
+                notes.append(f"{name}: left out, since {why}")
             elif name not in names:
                 names.append(name)
     tasks = [_task(api, run, name) for name in names]
@@ -117,6 +119,18 @@ def tasks_of(api: Api, run: RunFile) -> tuple[list[Task], list[str]]:
     notes += [_without_key(task) for task in tasks if not task.endpoint.primary_key]
     keyed = [task for task in tasks if task.endpoint.primary_key]
     return sorted(keyed, key=lambda task: bool(task.endpoint.parents)), notes
+
+
+def _left_out(endpoint: Endpoint) -> str | None:
+    """Return why a sync of everything leaves a table out; None where it does not."""
+    if endpoint.window:
+        return f"it needs a time window; name it in [sync.{endpoint.name}] with one"
+    if not endpoint.path:
+        return "Stripe does not list it"
+    if reading_of(endpoint) == "asked":
+        (asked, *_) = (each.name for each in endpoint.filters.values() if each.required)
+        return f"it needs a condition on {asked}; name it in [sync.{endpoint.name}] with one"
+    return f"it takes {endpoint.by_name}; [sync.{endpoint.name}] adds it" if endpoint.by_name else None
 
 
 def _without_key(task: Task) -> str:

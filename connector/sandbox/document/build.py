@@ -1,8 +1,9 @@
 """Cuts Stripe's API document down to what the sandbox needs: `python -m connector.sandbox.document.build SPEC_DIR`.
 
 Run once per API version by whoever has the documents. It writes `connector/stripe_api.json.gz` (every path
-with its parameters and bodies, every schema, no prose; lengths and former parameters from the published document)
-and the samples that tests read, under `tests/data`. Nothing else imports it.
+with its parameters and bodies, every schema, no prose; lengths and former parameters from the published document),
+`samples.json.gz` beside this file (Stripe's published sample of each object) and the samples that tests read, under
+`tests/data`. Nothing else imports it.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ SAMPLES = (
 
 @dataclass(frozen=True)
 class Places:
-    """Where `build` writes: the package, and the folder of the test samples."""
+    """Where `build` writes: the package, this room, and the folder of the test samples."""
 
     package: Path = Path(__file__).parents[2]
+    document: Path = Path(__file__).parent
     samples: Path = Path(__file__).parents[3] / "tests" / "data"
 
 
@@ -45,12 +47,19 @@ def build(spec_dir: Path, places: Places) -> list[Path]:
     places.samples.mkdir(parents=True, exist_ok=True)
     written = {
         places.package / "stripe_api.json.gz": _zip(cut(document)),
+        places.document / "samples.json.gz": _zip(_published(spec_dir / "fixtures3.json")),
         places.samples / "fixtures.json": pick((spec_dir / "fixtures3.json").read_bytes(), SAMPLES),
         places.samples / "invoice_2023.json": (spec_dir / "invoice_2023.json").read_bytes(),
     }
     for path, content in written.items():
         path.write_bytes(content)
     return list(written)
+
+
+def _published(file: Path) -> dict[str, Any]:
+    """Return all of Stripe's samples, by kind, without what is expanded in them."""
+    samples: dict[str, Any] = json.loads(file.read_bytes())["resources"]
+    return {kind: sample for kind, sample in samples.items() if isinstance(sample, dict) and "object" in sample}
 
 
 def _newest(spec_dir: Path, pattern: str) -> dict[str, Any]:

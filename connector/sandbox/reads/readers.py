@@ -12,9 +12,10 @@ from typing import Any
 from connector.sandbox.document import api
 from connector.sandbox.document.api import Operation
 from connector.sandbox.document.refusals import Refusal, refusal
-from connector.sandbox.document.rules import Record
+from connector.sandbox.document.rules import Record, matches
 from connector.sandbox.history.meters import summaries
-from connector.sandbox.reads.lists import Page, page, part
+from connector.sandbox.reads.lists import PAGING, Page, page, part
+from connector.sandbox.reads.samples import children, is_sampled, parent_kind, sample, samples, single
 from connector.sandbox.reads.search import count, search
 from connector.sandbox.world.expansion import GATHERED, show, stub, tree_of
 from connector.sandbox.world.store import Store
@@ -27,12 +28,6 @@ _BY_QUERY = {"/v1/subscription_items": ("subscription", "items")}
 
 _INSIDE = {"subscription_item": ("subscription", "items")}
 """Objects that are retrieved by their own id but live in a parent."""
-
-NOT_ENABLED = tuple(
-    f"/v1/{name}/"
-    for name in ("apps", "climate", "financial_connections", "forwarding", "identity", "issuing", "sigma", "treasury")
-)
-"""Products that an account has only when they are switched on; the lists of all others can be empty."""
 
 PARAM_OF = {"customer": "id", "subscription_exposed_id": "id"}
 """Path parameters that errors call by another name [known]."""
@@ -50,10 +45,17 @@ def reader(store: Store, operation: Operation) -> Reader | None:
     if operation.searches:
         return _search if operation.searches in store.kinds else None
     if operation.lists:
-        return _list_reader(store, operation)
+        return _list_reader(store, operation) or _sampled_list
     if operation.retrieves in store.kinds | _INSIDE.keys() and operation.path.endswith("}"):
         return _retrieve
-    return None
+    return _sampled_reader(store, operation)
+
+
+def _sampled_reader(store: Store, operation: Operation) -> Reader | None:
+    """Return what serves samples of objects that the sandbox holds no history of."""
+    if not is_sampled(store, operation.retrieves or ""):
+        return None
+    return _sample if operation.path.endswith("}") else _single
 
 
 def _list_reader(store: Store, operation: Operation) -> Reader | None:
@@ -62,29 +64,14 @@ def _list_reader(store: Store, operation: Operation) -> Reader | None:
     if operation.lists == "billing.meter_event_summary":
         return _summaries
     if not operation.path_parameters:
-        return _list if operation.lists in store.kinds else _nothing(operation)
+        return _list if operation.lists in store.kinds else None
     parent, field = _parent(operation)
     if parent not in store.kinds:
         return None
     shape = api.schema(parent).fields.get(field)
     if shape is not None and shape.is_list and (parent, field) not in GATHERED:
         return _children
-    return _list_of_parent if operation.lists in store.kinds else _empty_list_of_parent
-
-
-def _nothing(operation: Operation) -> Reader | None:
-    """Return what serves a list that nothing is in; None where Stripe would say that the product is not switched on."""
-    return None if operation.path.startswith(NOT_ENABLED) else _empty_list
-
-
-def _empty_list(_store: Store, _operation: Operation, path: str, _parameters: Parameters) -> Record:
-    return {"object": "list", "data": [], "has_more": False, "url": path}
-
-
-def _empty_list_of_parent(store: Store, operation: Operation, path: str, parameters: Parameters) -> Record:
-    parent, _ = _parent(operation)
-    _above(store, operation, path, parent)
-    return _empty_list(store, operation, path, parameters)
+    return _list_of_parent if operation.lists in store.kinds else None
 
 
 def _parent(operation: Operation) -> tuple[str, str]:
@@ -116,7 +103,7 @@ def _children(store: Store, operation: Operation, path: str, parameters: Paramet
     parent, field = _parent(operation)
     record = _above(store, operation, path, parent)
     if not record.get(field):
-        return _empty_list(store, operation, path, parameters)
+        return _sampled_list(store, operation, path, parameters)
     found = part(record[field]["data"], operation.lists or "", parameters)
     return _answer(store, operation, path, found, parameters)
 
@@ -171,6 +158,51 @@ def _retrieve(store: Store, operation: Operation, path: str, parameters: Paramet
     if kind in SHOWN_DELETED and store.was_deleted(kind, id_) and not above:
         return stub(kind, id_)
     raise _missing(kind, id_, name)
+
+
+def _sampled_list(store: Store, operation: Operation, path: str, parameters: Parameters) -> Record:
+    """Serve a list of samples, narrowed by what the call asks for; of children, those of the parent."""
+    kind = operation.lists or ""
+    filters = {name: value for name, value in parameters.items() if name not in PAGING}
+    filled = operation.path_values(path) | {
+        name: filters.pop(name)
+        for name in operation.required & filters.keys()
+        if operation.path_parameters or parent_kind(name, operation)
+    }
+    if filled:
+        _check_parent(store, operation, filled)
+    held = children(store, operation, filled) if filled else samples(store, kind)
+    kept = [record for record in held if all(_passes(record, name, value) for name, value in filters.items())]
+    found = part(kept, kind, parameters) if "limit" in operation.query else Page(kept, has_more=False)
+    return _answer(store, operation, path, found, parameters)
+
+
+def _passes(record: Record, name: str, value: Any) -> bool:
+    """Say whether a sample passes a filter; one that it does not show passes."""
+    return name not in record or matches(record[name], value)
+
+
+def _check_parent(store: Store, operation: Operation, filled: Parameters) -> None:
+    """Refuse a parent that neither the sandbox nor its samples hold."""
+    name, id_ = next(iter(filled.items()))
+    kind = parent_kind(name, operation)
+    if kind and store.get(kind, id_) is None if kind in store.kinds else sample(store, kind, id_) is None:
+        raise _missing(kind, id_, name)
+
+
+def _sample(store: Store, operation: Operation, path: str, parameters: Parameters) -> Record:
+    kind = operation.retrieves or ""
+    *_, (name, id_) = operation.path_values(path).items()
+    record = sample(store, kind, id_)
+    if record is None:
+        raise _missing(kind, id_, name)
+    return show(record, kind, tree_of(parameters.get("expand", []), operation), store)
+
+
+def _single(store: Store, operation: Operation, path: str, parameters: Parameters) -> Record:
+    filled = operation.path_values(path) | {name: parameters[name] for name in operation.required & parameters.keys()}
+    record = single(store, operation, {name: value for name, value in filled.items() if isinstance(value, str)})
+    return show(record, operation.retrieves or "", tree_of(parameters.get("expand", []), operation), store)
 
 
 def _missing(kind: str, id_: str, name: str) -> Refusal:
