@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -45,10 +46,19 @@ def test_an_automatic_payout_cannot_be_canceled(caller: Caller) -> None:
     assert "Automatic" in caller.refused(f"/v1/payouts/{payout['id']}/cancel")["message"]
 
 
-def test_what_becomes_available_is_paid_out_every_midnight(caller: Caller) -> None:
+def to_payout_day(caller: Caller) -> None:
+    """Let time pass to the next midnight of a day on which the account is paid out."""
+    days = caller.get("/v1/account")["settings"]["payouts"]["schedule"]["monthly_payout_days"]
+    midnight = (caller.sandbox.clock.now() // DAY + 1) * DAY
+    while datetime.fromtimestamp(midnight, UTC).day not in days:
+        midnight += DAY
+    caller.sandbox.advance(midnight - caller.sandbox.clock.now())
+
+
+def test_what_becomes_available_is_paid_out_when_the_account_says(caller: Caller) -> None:
     caller.pay("pm_card_bypassPending", amount="5000")
     there = amounts(caller.get("/v1/balance"))
-    caller.sandbox.advance(DAY)
+    to_payout_day(caller)
     payouts = [payout for payout in caller.get("/v1/payouts")["data"] if payout["created"] > NOW]
     assert {payout["currency"] for payout in payouts} == {"usd", "eur"}
     for payout in payouts:
@@ -72,7 +82,7 @@ def test_an_automatic_payout_is_its_transactions_with_its_own(caller: Caller) ->
     intent = caller.pay("pm_card_bypassPending", amount="5000")
     charge = caller.get(f"/v1/charges/{intent['latest_charge']}")
     by_hand = caller.post("/v1/payouts", {"amount": "700", "currency": "usd"})
-    caller.sandbox.advance(DAY)
+    to_payout_day(caller)
     payout = next(payout for payout in caller.get("/v1/payouts")["data"] if payout["currency"] == "usd")
     first = caller.get("/v1/balance_transactions", payout=payout["id"], limit=2)
     assert (first["data"][0]["id"], first["has_more"]) == (payout["balance_transaction"], True)
@@ -88,14 +98,14 @@ def test_an_automatic_payout_is_its_transactions_with_its_own(caller: Caller) ->
 
 
 def test_a_balance_below_zero_is_fetched_from_the_bank(caller: Caller) -> None:
-    caller.sandbox.advance(8 * DAY)
-    refunded = caller.pay("pm_card_bypassPending", amount="9000", currency="eur")
-    caller.sandbox.advance(DAY)
+    refunded = caller.pay("pm_card_bypassPending", amount="9000000", currency="eur")
+    to_payout_day(caller)
     caller.post("/v1/refunds", {"payment_intent": refunded["id"]})
-    assert amounts(caller.get("/v1/balance"))["available", "eur"] == -9000
-    caller.sandbox.advance(DAY)
-    payout = caller.get("/v1/payouts")["data"][0]
-    assert (payout["automatic"], payout["amount"], payout["currency"]) == (True, -9000, "eur")
+    assert amounts(caller.get("/v1/balance"))["available", "eur"] == -9_000_000
+    to_payout_day(caller)
+    payout = next(payout for payout in caller.get("/v1/payouts")["data"] if payout["currency"] == "eur")
+    assert payout["automatic"]
+    assert -9_000_000 < payout["amount"] < 0, "what came in meanwhile has made it less"
     assert amounts(caller.get("/v1/balance"))["available", "eur"] == 0
 
 

@@ -25,7 +25,8 @@ DIFFERENCES = (
     "A payer consents by confirming the intent once more. A bank debit takes a day, its refund three; bills paid by "
     "bank debit are paid at once.",
     "A payment has its balance transaction at once, also with `capture_method` automatic_async.",
-    "Automatic payouts are made every midnight (UTC), whatever day it is, and arrive two days later. They take along "
+    "Automatic payouts are made at midnight (UTC) of the days that the account's schedule names (1, 8, 15, 22; with "
+    "`--size 1m` every day), and arrive two days later. They take along "
     "whatever has become available, transactions of payouts by hand included; below zero, the bank is debited. Money "
     "of objects on a test clock is paid out by the sandbox's own time.",
     "The transactions of an automatic payout (`payout=`) include the payout's own, so that their net is zero [third].",
@@ -50,6 +51,8 @@ DIFFERENCES = (
     "A refusal's `param` is the name in Stripe's paths (`invoice`, `intent`), `id` for customers and subscriptions.",
     "An update that changes nothing makes no event.",
     "Events tell of what has happened: none announces a bill (`invoice.upcoming`, `invoice.will_be_due`).",
+    "Of the renewals charged by themselves to cards of the seeded business one in sixteen is declined at first, "
+    "and one in four when it is tried again.",
     "What falls due by itself happens within a minute; with `--size 1m` only when the clock is moved by hand.",
     "An event of an object on a test clock has the time of that clock.",
     "Permission names of restricted keys, and which calls share one, follow what is generally known.",

@@ -45,6 +45,7 @@ _LATER = {
     "refund": "customer customer_account destination_details payment_method pending_reason presentment_details",
     "subscription": "billing_cycle_anchor_config billing_mode billing_schedules customer_account discounts "
     "invoice_settings managed_payments presentment_details status_details",
+    "tax_rate": "flat_amount jurisdiction_level rate_type",
     "subscription_item": "billed_until current_period_end current_period_start current_trial discounts",
 }
 """Fields that came after `VERSION`; objects that are not named here are always told of in the newest version."""

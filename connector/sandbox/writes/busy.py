@@ -22,6 +22,7 @@ from connector.sandbox.world.store import Store
 from connector.sandbox.writes.engine.write import Call, writing
 from connector.sandbox.writes.served import HANDLERS
 
+_TENTH = 10
 _RECENT = 40
 """So many of the newest objects of a kind are at work."""
 
@@ -30,6 +31,15 @@ _TRIES = 100
 
 _PARAMETERS = {"product": "id", "subscription": "subscription_exposed_id", "payment_intent": "intent"}
 """Path parameters that are not called like their kind."""
+
+_CARDS = {
+    "pm_card_visa": 160,
+    "pm_card_chargeDeclinedInsufficientFunds": 14,
+    "pm_card_chargeDeclined": 12,
+    "pm_card_chargeDeclinedExpiredCard": 3,
+    "pm_card_createDispute": 1,
+}
+"""What people pay with, as often as they do."""
 
 _NAMES = ("Ada", "Björn", "Chiara", "Dilek", "Émile", "Fatou", "Goran", "Hana", "Igor", "Jun")
 _CURRENCIES = ("usd", "eur", "gbp")
@@ -80,12 +90,12 @@ def _customer(now: Situation) -> dict[str, Raw]:
 
 
 def _sale(now: Situation) -> dict[str, Raw]:
-    is_declined = now.chance.random() < 0.15  # noqa: PLR2004 - one sale in seven
+    card = now.chance.choices(list(_CARDS), list(_CARDS.values()))[0]
     return {
         "amount": str(now.chance.randrange(100, 50_000)),
         "currency": now.chance.choice(_CURRENCIES),
         "customer": now.id("customer"),
-        "payment_method": "pm_card_chargeDeclined" if is_declined else "pm_card_visa",
+        "payment_method": card,
         "confirm": "true",
     }
 
@@ -107,6 +117,33 @@ def _note(now: Situation) -> dict[str, Raw]:
 def _price(now: Situation) -> dict[str, Raw]:
     amount = str(now.chance.randrange(500, 20_000))
     return {"product": now.id("product", active=True), "unit_amount": amount, "currency": "usd"}
+
+
+def _session(now: Situation) -> dict[str, Raw]:
+    price = now.pick("price", lambda each: bool(each["active"] and each["unit_amount"] and not each["recurring"]))
+    return {
+        "mode": "payment",
+        "success_url": "https://example.com/thanks",
+        "line_items": {"0": {"price": price["id"], "quantity": str(now.chance.randrange(1, 4))}},
+    }
+
+
+def _credit(now: Situation) -> dict[str, Raw]:
+    """Take a tenth off an open invoice."""
+    invoice = now.pick("invoice", lambda each: each["status"] == "open" and each["amount_remaining"] > _TENTH)
+    return {"invoice": invoice["id"], "amount": str(invoice["amount_remaining"] // _TENTH), "memo": now.word()}
+
+
+def _coupon(now: Situation) -> dict[str, Raw]:
+    return {"percent_off": str(now.chance.randrange(5, 30)), "duration": "once", "name": now.word()}
+
+
+def _setup(now: Situation) -> dict[str, Raw]:
+    return {"customer": now.id("customer"), "payment_method": "pm_card_visa", "confirm": "true"}
+
+
+def _evidence(now: Situation) -> dict[str, Raw]:
+    return {"evidence": {"uncategorized_text": now.chance.choice(("winning_evidence", "losing_evidence"))}}
 
 
 def _subscription(now: Situation) -> dict[str, Raw]:
@@ -137,6 +174,11 @@ CHANGES: tuple[Change, ...] = (
     Change("POST /v1/invoices/{invoice}/finalize", 4, _on("invoice", status="draft"), lambda _: {}),
     Change("POST /v1/invoices/{invoice}/pay", 3, _on("invoice", status="open"), lambda _: {}),
     Change("POST /v1/invoices/{invoice}/void", 1, _on("invoice", status="open"), lambda _: {}),
+    Change("POST /v1/checkout/sessions", 3, None, _session),
+    Change("POST /v1/credit_notes", 2, None, _credit),
+    Change("POST /v1/coupons", 1, None, _coupon),
+    Change("POST /v1/setup_intents", 2, None, _setup),
+    Change("POST /v1/disputes/{dispute}", 1, _on("dispute", status="needs_response"), _evidence),
     Change("POST /v1/subscriptions", 4, None, _subscription),
     Change("POST /v1/subscriptions/{subscription_exposed_id}", 3, _on("subscription", status="active"), _note),
     Change("DELETE /v1/subscriptions/{subscription_exposed_id}", 1, _on("subscription", status="active"), lambda _: {}),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from connector.sandbox.document.templates import Record, template
 from connector.sandbox.history.objects.declines import decline, refuse
 from connector.sandbox.history.objects.kind import Happening, Kind
+from connector.sandbox.history.objects.orders import order_of
 from connector.sandbox.history.story.payments import Payment
 from connector.sandbox.history.story.series import Movement
 
@@ -67,6 +68,7 @@ class Charges(Kind):
         )
         if payment.sale is not None:
             charge["metadata"].update(self._people.metadata[payment.sale.draw % len(self._people.metadata)])
+            charge.update(order_of(payment.sale, self._people))
         if payment.failure is not None:
             refuse(charge, decline(payment.failure, payment.number))
             return charge

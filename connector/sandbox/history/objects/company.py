@@ -87,4 +87,5 @@ class Company:
         """The account whose key one has."""
         account = _ACCOUNT()
         account.update(id=self.identities.account, created=self.story.calendar.start - 30 * 86_400)
+        account["settings"]["payouts"]["schedule"] = dict(self.story.payout_schedule)
         return account

@@ -59,7 +59,7 @@ class Customers(Kind):
             tax_exempt="reverse" if people.reverses_charge(number) else "none",
             test_clock=self.test_clock(number),
         )
-        if draw >> 50 & 1:
+        if self.story.methods.is_default(number):
             customer["invoice_settings"]["default_payment_method"] = self._method(number)
         if draw >> 51 & 1:
             customer["preferred_locales"].append(people.market(number).locale)
@@ -119,8 +119,10 @@ class Customers(Kind):
         charges = self.story.layout.charges
         for number in range(charges.number(slot, 0), charges.number(slot + 1, 0)):
             payment = self.story.payments(number)
-            if payment is not None and payment.contract is not None:
-                yield Happening(payment.created, "customer.updated", self.name, payment.contract.customer)
+            if payment is not None and payment.sale is None and payment.customer is not None:
+                yield Happening(payment.created, "customer.updated", self.name, payment.customer)
+        for instant, invoice in self.company.invoices.settling(slot):
+            yield Happening(instant, "customer.updated", self.name, invoice.customer)
 
     def _moved(self, slot: int) -> int:
         return self.story.calendar.instant(slot) + 10
@@ -141,13 +143,14 @@ class Customers(Kind):
         return False
 
     def _is_delinquent(self, number: int, instant: int) -> bool:
-        for slot in self.story.people.slots(number):
-            contract = self.story.contracts(slot)
-            if contract is None or self.story.subscriptions.starts(contract, 0) > instant:
-                continue
-            if self.story.subscriptions.status(contract, instant) in ("past_due", "unpaid"):
-                return True
-        return False
+        """Whether the last that was heard of the customer's bills is that one was not paid."""
+        heard = (
+            turn
+            for slot, lane in self.company.invoices.newest_of_customer(number, self._slot(instant))
+            for turn in self.company.invoices.turns(slot, lane)
+            if turn[0] <= instant
+        )
+        return max(heard, default=(0, False))[1]
 
 
 class PaymentMethods(Kind):

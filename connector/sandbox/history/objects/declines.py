@@ -98,10 +98,19 @@ _FOR_GOOD = (
 )
 
 
+_SHARES_FOR_NOW = [reason for reason, share in zip(_FOR_NOW, (9, 7, 1, 3), strict=True) for _ in range(share)]
+_SHARES_FOR_GOOD = [
+    reason
+    for reason, share in zip((*_FOR_GOOD, _FOR_NOW[1], _FOR_NOW[0]), (4, 1, 1, 3, 8, 3), strict=True)
+    for _ in range(share)
+]
+"""Reasons as often as they come: mostly a bank says no without saying why, or there is no money."""
+
+
 def decline(failure: Failure, number: int) -> Decline:
     """The reason for which the charge with that number failed."""
-    reasons = _FOR_NOW if failure is Failure.FOR_NOW else _FOR_GOOD
-    return reasons[number % len(reasons)]
+    shares = _SHARES_FOR_NOW if failure is Failure.FOR_NOW else _SHARES_FOR_GOOD
+    return shares[(number * 2_654_435_761 >> 8) % len(shares)]
 
 
 def refuse(charge: Record, reason: Decline) -> None:

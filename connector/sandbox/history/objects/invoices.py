@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record, listed, template
 from connector.sandbox.history.objects.kind import Happening, Kind
+from connector.sandbox.history.story.calendar import DAY
 from connector.sandbox.history.story.contracts import Contract, Fate
-from connector.sandbox.history.story.invoices import Invoice
+from connector.sandbox.history.story.invoices import GRACE_DAYS, SHORT_GRACE_DAYS, Invoice
 
 if TYPE_CHECKING:
     from connector.sandbox.history.objects.company import Company
 
 _INVOICE = template("invoice")
+_LAST = 4  # invoices of a subscription of which something may still be heard
 _FOOTERS = (None, None, None, "Thank you!\nBitte innerhalb von 30 Tagen zahlen.", None, 'VAT "reverse charge", if any')
 
 
@@ -105,6 +107,49 @@ class Invoices(Kind):
             if self.story.bills.is_by_hand(slot):
                 yield slot, self.story.layout.by_hand(slot)
 
+    def newest_of_customer(self, customer: int, slot: int) -> Iterator[tuple[int, int]]:
+        """Slot and lane of the customer's last invoices up to a slot: four of each subscription, and those by hand."""
+        for own in self.story.people.slots(customer):
+            contract = self.story.contracts(own)
+            if contract is not None and own <= slot:
+                last = min((slot - own) // self._month, contract.stop - 1)
+                last -= last % contract.every
+                for period in range(last, max(-1, last - _LAST * contract.every), -contract.every):
+                    yield own + period * self._month, period
+            if own <= slot and self.story.bills.is_by_hand(own):
+                yield own, self.story.layout.by_hand(own)
+
+    def turns(self, slot: int, lane: int) -> Iterator[tuple[int, bool]]:
+        """When an invoice makes its customer delinquent, and when no longer."""
+        invoice = self.story.invoices(slot, lane)
+        if invoice is None:
+            return
+        course = invoice.course
+        for created in map(self.story.layout.charges.created, course.attempts):
+            if created != course.paid:
+                yield created, True
+        if course.due is not None and course.is_late():
+            yield course.due, True
+        if course.paid is not None:
+            yield course.paid, False
+        if course.uncollectible is not None and course.due is not None:
+            yield course.uncollectible, False  # somebody has said so, while one that was sought in vain just ends
+
+    def settling(self, slot: int) -> Iterator[tuple[int, Invoice]]:
+        """When an earlier invoice is late, paid elsewhere or given up in a slot, and which."""
+        calendar = self.story.calendar
+        waiting = {
+            earlier
+            for days in (SHORT_GRACE_DAYS, GRACE_DAYS)
+            for earlier in calendar.slots_before(slot, days * DAY + calendar.finalized_after)
+        }
+        for earlier in self.story.invoices.ending(slot) | waiting:
+            for invoice in self._in(earlier):
+                course = invoice.course
+                for instant in (course.due, course.paid, course.uncollectible):
+                    if instant is not None:
+                        yield instant, invoice
+
     def numbers(self, field: str, value: str) -> Iterable[int] | None:
         """By customer or subscription."""
         if field == "customer":
@@ -163,6 +208,9 @@ class Invoices(Kind):
                     if instant is not None:
                         yield self._happening(instant, "updated", invoice)
                         yield self._happening(instant, word, invoice)
+        for instant, invoice in self.settling(slot):
+            if instant == invoice.course.due and invoice.course.is_late():
+                yield self._happening(instant, "overdue", invoice)
 
     def _happening(self, instant: int, word: str, invoice: Invoice) -> Happening:
         return Happening(instant, f"invoice.{word}", self.name, invoice.number)
@@ -177,12 +225,25 @@ class Invoices(Kind):
             customer_name=people.name(customer),
             customer_phone=people.phone(customer),
             customer_tax_exempt="reverse" if people.reverses_charge(customer) else "none",
+            customer_tax_ids=self.company.tax_ids.printed(customer, invoice.created),
         )
+
+    def _add_words(self, record: Record, invoice: Invoice) -> None:
+        """What somebody who writes invoices by hand adds to them."""
+        number = invoice.slot
+        record["metadata"] = dict(self.story.people.metadata[number % len(self.story.people.metadata)])
+        record["description"] = "As agreed; thank you!" if number % 3 else None
+        record["rendering"] = {
+            "amount_tax_display": "exclude_tax", "pdf": {"page_size": "a4"}, "template": None, "template_version": None,
+        }  # fmt: skip
+        if number % 2:
+            record["custom_fields"] = [{"name": "Purchase order", "value": f"PO-{number:05}"}]
 
     def _add_origin(self, record: Record, invoice: Invoice, discounts: int) -> None:
         contract = invoice.contract
         if contract is None:
             record.update(billing_reason="manual", collection_method="send_invoice")
+            self._add_words(record, invoice)
             return
         standing = self.story.subscriptions
         subscription = {"metadata": {}, "subscription": self.identities.subscription(contract.number)}
@@ -196,6 +257,9 @@ class Invoices(Kind):
             discount = self.identities.discount(contract.number)
             record["discounts"].append(discount)
             record["total_discount_amounts"].append({"amount": discounts, "discount": discount})
+            record["total_pretax_credit_amounts"].append(
+                {"amount": discounts, "discount": discount, "type": "discount"}
+            )
 
     def _add_course(self, record: Record, invoice: Invoice, instant: int) -> None:
         course = invoice.course

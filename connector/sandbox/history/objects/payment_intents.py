@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from connector.sandbox.document.templates import Record, template
+from connector.sandbox.document.templates import Record, Template, template
 from connector.sandbox.history.objects.declines import decline
 from connector.sandbox.history.objects.kind import Happening, Kind
+from connector.sandbox.history.objects.orders import order_of
 from connector.sandbox.history.story.invoices import Invoice
 from connector.sandbox.history.story.payments import Payment
 from connector.sandbox.history.story.sales import Outcome, Sale
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from connector.sandbox.history.objects.company import Company
 
 _INTENT, _ERROR = template("payment_intent"), template("payment_error")
+_CARD_OPTIONS = Template(
+    {"installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
+)
 _CANCELED_AFTER = 20  # seconds after which an intent that nobody wants is canceled
 _DEBIT_LANE = 3
 
@@ -132,6 +136,8 @@ class PaymentIntents(Kind):
             client_secret=f"{ident}_secret_{self.identities.letters(number)}",
             created=self.numbering.created(number),
         )
+        if "card" in fields["payment_method_types"]:
+            intent["payment_method_options"] = {"card": _CARD_OPTIONS()}
         intent.update(fields)
         return intent
 
@@ -184,6 +190,7 @@ class PaymentIntents(Kind):
                 "metadata": dict(self.story.people.metadata[sale.draw % len(self.story.people.metadata)]),
                 "payment_method": self.identities.payment_method(sale.method),
                 "payment_method_types": [sale.kind] if sale.kind == "card" else [sale.kind, "card"],
+                **order_of(sale, self.story.people),
             },
         )
         charge = layout.charges.number(sale.slot, layout.charge_of_sale(sale.slot) + sale.lane)

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
     from connector.sandbox.history.objects.company import Company
 
 _REFUND, _DISPUTE, _EVIDENCE = template("refund"), template("dispute"), template("dispute.evidence_details")
-_REASONS = ("requested_by_customer", None, "duplicate", None, "fraudulent", None)
-_DISPUTED = ("fraudulent", "product_not_received", "subscription_canceled", "duplicate", "general", "unrecognized")
-_NETWORK_CODES = ("10.4", "13.1", "13.2", "12.6", "4853", "10.5")
+_REASONS = ("requested_by_customer",) * 10 + (None,) * 7 + ("duplicate", "duplicate", "fraudulent")
+_DISPUTED = (  # reason and the card network's code for it, as often as they come
+    *(("fraudulent", "10.4"),) * 9,
+    *(("product_not_received", "13.1"),) * 3,
+    *(("subscription_canceled", "13.2"),) * 3,
+    *(("unrecognized", "10.5"),) * 2,
+    ("duplicate", "12.6"),
+    ("product_unacceptable", "13.3"),
+    ("general", "4853"),
+)
 _DUE_DAYS = 10
 
 
@@ -56,7 +63,7 @@ class Refunds(Kind):
             metadata=dict(self.story.people.metadata[number % len(self.story.people.metadata)]),
             payment_intent=self.identities.payment_intent(self.company.charges.intent(payment)),
             payment_method=self.identities.payment_method(payment.method),
-            reason=_REASONS[number % len(_REASONS)],
+            reason=_REASONS[(refund.slot * 7 + refund.lane) % len(_REASONS)],
             status=status,
         )
         if refund.moves_money:
@@ -139,7 +146,7 @@ class Disputes(Kind):
         if dispute is None or dispute.created > instant:
             return None
         payment, status = dispute.payment, dispute.status(instant)
-        reason = dispute.draw % len(_DISPUTED)
+        reason, network_code = _DISPUTED[(dispute.draw >> 12) % len(_DISPUTED)]
         record = _DISPUTE()
         record.update(
             id=self.ids(number),
@@ -151,7 +158,7 @@ class Disputes(Kind):
             evidence_details=self._evidence(dispute, status, instant),
             is_charge_refundable=status in ("warning_needs_response", "warning_under_review"),
             payment_intent=self.identities.payment_intent(self.company.charges.intent(payment)),
-            reason=_DISPUTED[reason],
+            reason=reason,
             status=status,
         )
         if payment.kind == "card":
@@ -161,7 +168,7 @@ class Disputes(Kind):
                     "brand": card.brand,
                     "case_type": "inquiry" if dispute.verdict is Verdict.WARNING else "chargeback",
                     "network": card.network,
-                    "network_reason_code": _NETWORK_CODES[reason],
+                    "network_reason_code": network_code,
                 },
                 "type": "card",
             }

@@ -128,6 +128,11 @@ class CheckoutSessions(Kind):
         record.update(
             amount_subtotal=sale.amount,
             amount_total=sale.amount,
+            allow_promotion_codes=True if sale.draw & 8 else None,
+            billing_address_collection="required" if sale.draw & 16 else None,
+            customer_email=f"guest.{sale.draw % 100_000:05}@example.net" if sale.customer is None else None,
+            locale="auto" if sale.draw & 32 else None,
+            submit_type="pay" if sale.draw & 64 else None,
             client_reference_id=f"cart-{sale.draw % 10_000:05}" if sale.draw & 2 else None,
             currency=sale.currency,
             customer=None if sale.customer is None else self.identities.customer(sale.customer),

@@ -57,10 +57,14 @@ class Subscriptions(Kind):
             status=self._standing.status(contract, instant),
             test_clock=self.company.customers.test_clock(contract.customer),
         )
-        if contract.number % 2:
+        if contract.fate is not Fate.PAUSED and (
+            contract.number % 2 or not self.story.methods.is_default(contract.customer)
+        ):
             subscription["default_payment_method"] = self.identities.payment_method(contract.method)
         if contract.coupon is not None and period < contract.discounted:
             subscription["discounts"].append(self.identities.discount(contract.number))
+        if contract.number % 5 == 0:
+            subscription["description"] = "Renewed every month, until further notice"
         if contract.tax_permyriad:
             subscription["default_tax_rates"].append(self.company.tax_rates.of_customer(contract.customer))
         if contract.fate is Fate.BY_INVOICE:
@@ -122,6 +126,9 @@ class Subscriptions(Kind):
         yield from self._billed(slot)
         yield from self._ending(slot)
         yield from self._changed(slot)
+        for instant, invoice in self.company.invoices.settling(slot):
+            if invoice.contract is not None and invoice.contract.fate is Fate.BY_INVOICE:
+                yield self._happening(instant, "updated", invoice.contract)
         for earlier in self.story.calendar.slots_before(slot, INCOMPLETE_SECONDS + STARTS_AFTER):
             contract = self.story.contracts(earlier)
             if contract is not None and contract.fate is Fate.INCOMPLETE:

@@ -150,6 +150,11 @@ class TaxIds(Kind):
             },
         }  # fmt: skip
 
+    def printed(self, customer: int, instant: int) -> list[Record]:
+        """What is printed of a customer's tax ids on a bill."""
+        found = self.at(customer, instant)
+        return [] if found is None else [{"type": found["type"], "value": found["value"]}]
+
     def numbers(self, field: str, value: str) -> Iterable[int] | None:
         """By customer."""
         if field != "customer":

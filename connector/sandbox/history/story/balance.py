@@ -148,7 +148,7 @@ class Balance:
     @property
     def returned_after(self) -> int:
         """After how many slots a payout that did not arrive comes back."""
-        return self._story.payments.retry_after
+        return self._story.payments.retries_after[0]
 
     def _sum(self, slot: int) -> Counter[str]:
         sums: Counter[str] = Counter()

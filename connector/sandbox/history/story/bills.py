@@ -121,7 +121,9 @@ class Bills:
         start = self._calendar.instant(slot) + STARTS_AFTER
         end = self._calendar.instant(slot + self._month * contract.every) + STARTS_AFTER
         if contract.trial and period == 0:
-            lines = [_trial_line(contract, start, end)]
+            price, quantity = contract.items[0]
+            text = f"Trial period for {self._product(price)}"
+            lines = [Line(0, quantity, text, start, end, price, "0", 0)]
         else:
             lines = [*self._changes(contract, period, start), *self._usual(contract, period, start, end)]
             lines += self._added(slot - self._half, contract, period)
@@ -192,14 +194,22 @@ class Bills:
         currency = contract.currency
         return [
             Line(
-                -rounded(amount_of(old, seats), 2, currency), seats, f"Unused time on {old.line['key']}",
+                -rounded(amount_of(old, seats), 2, currency), seats, f"Unused time on {seats} × {self._product(old)}",
                 changed, start, old, None, 0, None, True,
             ),
             Line(
                 rounded(amount_of(new, new_seats), 2, currency), new_seats,
-                f"Remaining time on {new_seats} × {new.line['key']}", changed, start, new, None, 0, None, True,
+                f"Remaining time on {new_seats} × {self._product(new)}", changed, start, new, None, 0, None, True,
             ),
         ]  # fmt: skip
+
+    def _product(self, price: Entry) -> str:
+        """What the product of a price is called."""
+        return str(self._story.catalogue.product[price.line["product"]].line["name"])
+
+    def _line(self, price: Entry, quantity: int, ends: tuple[int, int], place: int) -> Line:
+        text, unit = f"{quantity} × {self._product(price)}", unit_decimal(price.line)
+        return Line(amount_of(price, quantity), quantity, text, *ends, price, unit, place)
 
     def _usual(self, contract: Contract, period: int, start: int, end: int) -> list[Line]:
         lines = []
@@ -207,15 +217,10 @@ class Bills:
             if "tiers_mode" in price.line:
                 lines += _bands(contract.bands if period else 0, price, (start, end, place))
             elif price.line.get("usage_type") == "metered":
-                lines.append(_line(price, self._used(contract, period), start, end, place))
+                lines.append(self._line(price, self._used(contract, period), (start, end), place))
             else:
-                lines.append(_line(price, quantity, start, end, place))
+                lines.append(self._line(price, quantity, (start, end), place))
         return lines
-
-
-def _line(price: Entry, quantity: int, start: int, end: int, place: int) -> Line:
-    text = f"{quantity} × {price.line.get('nickname') or price.line['key']}"
-    return Line(amount_of(price, quantity), quantity, text, start, end, price, unit_decimal(price.line), place)
 
 
 def _bands(count: int, price: Entry, where: tuple[int, int, int]) -> list[Line]:
@@ -228,11 +233,6 @@ def _bands(count: int, price: Entry, where: tuple[int, int, int]) -> list[Line]:
         )
         for band, unit in ((band, unit_in_band(band)) for band in range(count))
     ]  # fmt: skip
-
-
-def _trial_line(contract: Contract, start: int, end: int) -> Line:
-    price, quantity = contract.items[0]
-    return Line(0, quantity, f"Trial period for {price.line['key']}", start, end, price, "0", 0)
 
 
 def _bill(currency: str, lines: list[Line], coupon: Entry | None, tax_permyriad: int) -> Bill:

@@ -62,6 +62,10 @@ class Calendar:
         """The month of a slot, 0 the first."""
         return slot // self.slots_per_month
 
+    def days_of_month(self, every: int) -> list[int]:
+        """The days of a month, counted from 1, on which every so many slots one begins."""
+        return sorted({self._anchors[place] // DAY + 1 for place in range(0, self.slots_per_month, every)})
+
     def days(self, count: int) -> int:
         """How many slots about `count` days are, at least one."""
         return max(1, round(count * self.slots_per_month / _SLOT_DAYS))

@@ -60,10 +60,12 @@ _ROLES = {
 }  # fmt: skip
 """Fates by role; the other roles have no subscription. They stand apart so that any month has some of each."""
 
-_LONGEST_BY_FATE = {Fate.CANCELED: 14, Fate.UNPAID: 6, Fate.FAILED: 6, Fate.INCOMPLETE: 1, Fate.PAUSED: 1}
+_LONGEST_BY_FATE = {Fate.CANCELED: 14, Fate.FAILED: 6, Fate.INCOMPLETE: 1, Fate.PAUSED: 1}
 _LONGEST = [_LONGEST_BY_FATE.get(_ROLES[role], NEVER) if role in _ROLES else 0 for role in range(CYCLE)]
 _LOYAL = (Fate.ACTIVE, Fate.TRIAL, Fate.CANCELED)  # those with coupons, upgrades and usage
-_FAILING = (Fate.PAST_DUE, Fate.UNPAID, Fate.FAILED)
+_FAILING = (Fate.UNPAID, Fate.FAILED)
+RETRY_DAYS = (3, 8, 15)
+"""How many days after a renewal has failed its money is sought again."""
 
 
 class Contract(NamedTuple):
@@ -171,7 +173,7 @@ class Contracts:
         if fate is Fate.YEARLY and market.currency not in _YEARLY:
             fate = Fate.ACTIVE
         items, bands = self._items(slot, fate, market.currency, draw)
-        fail = _fail(fate, draw)
+        fail = self._newest_failing(slot) if fate is Fate.PAST_DUE else _fail(fate, draw)
         stop = _stop(fate, fail, draw)
         upgraded, upgrade, coupon, discounted = items, NEVER, None, 0
         if fate in _LOYAL:
@@ -199,6 +201,12 @@ class Contracts:
             _dues(items, upgraded, coupon, tax),
             _usage(items) if len(items) > 1 else None,
         )
+
+    def _newest_failing(self, slot: int) -> int:
+        """The newest period of a subscription, if its money would still be sought; one that was paid long ago was."""
+        month = self._calendar.slots_per_month
+        period, since = divmod(self._calendar.slots - 1 - slot, month)
+        return period if period and since < self._calendar.days(RETRY_DAYS[-1]) else NEVER
 
     def _items(self, slot: int, fate: Fate, currency: str, draw: int) -> tuple[Items, int]:
         price = self._catalogue.price
@@ -284,6 +292,6 @@ def _fail(fate: Fate, draw: int) -> int:
 def _stop(fate: Fate, fail: int, draw: int) -> int:
     if fate is Fate.CANCELED:
         return 2 + (draw >> 32) % 12
-    if fate in (Fate.UNPAID, Fate.FAILED):
+    if fate is Fate.FAILED:
         return fail + 1
     return 1 if fate in (Fate.INCOMPLETE, Fate.PAUSED) else NEVER

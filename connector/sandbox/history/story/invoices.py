@@ -19,7 +19,8 @@ INCOMPLETE_SECONDS = 23 * 3600
 
 _DRAFT_DAYS = 25  # invoices by hand lie about so long, if they are not sent at once
 _OFF_STRIPE_DAYS, _VOIDED_DAYS, _GIVEN_UP_DAYS = 10, 40, 60
-_GRACE_DAYS = 30
+GRACE_DAYS, SHORT_GRACE_DAYS = 30, 14
+"""How long somebody has who is sent a bill; those written by hand may ask for the money sooner."""
 
 
 class _End(Enum):
@@ -50,6 +51,10 @@ class Course:
     voided: int | None = None
     uncollectible: int | None = None
     due: int | None = None
+
+    def is_late(self) -> bool:
+        """Whether it is still open on the day when it should have been paid."""
+        return self.due is not None and self.status(self.due) == "open"
 
     def status(self, instant: int) -> str:
         """Stripe's word for where the invoice stands at that instant."""
@@ -158,7 +163,7 @@ class Invoices:
     @property
     def gives_up_after(self) -> int:
         """After how many slots a failed payment is not tried again."""
-        return 3 * self._story.payments.retry_after
+        return self._story.payments.retries_after[-1]
 
     def has_credit(self, slot: int) -> bool:
         """Whether an open invoice written by hand is reduced by a credit note."""
@@ -179,7 +184,7 @@ class Invoices:
             return Course()
         draw = self._chance(-slot)
         finalized = self._calendar.instant(slot) + self._calendar.finalized_after + 11
-        due = finalized + (14 if draw >> 9 & 1 else 30) * DAY
+        due = finalized + (SHORT_GRACE_DAYS if draw >> 9 & 1 else GRACE_DAYS) * DAY
         attempts = tuple(self._story.payments.attempts(slot, self._layout.by_hand(slot)))
         end = self._end(slot)
         if end is _End.PAID_BY_CARD:
@@ -205,7 +210,7 @@ class Invoices:
             return Course(finalized, paid=finalized)
         if contract.fate is Fate.BY_INVOICE:
             end = _ENDS_OF_RENEWALS[self._chance(created) % len(_ENDS_OF_RENEWALS)]
-            return self._unpaid(slot, finalized, finalized + _GRACE_DAYS * DAY, end)
+            return self._unpaid(slot, finalized, finalized + GRACE_DAYS * DAY, end)
         attempts = tuple(self._story.payments.attempts(slot, period))
         if contract.fate is Fate.INCOMPLETE:
             return Course(finalized, attempts, voided=created + INCOMPLETE_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from connector.sandbox.history.story.chance import Chance
+from connector.sandbox.history.story.contracts import Fate
 from connector.sandbox.history.story.people import Market
 
 if TYPE_CHECKING:
@@ -61,6 +62,13 @@ class Methods:
         if market.currency == "usd" and draw % 8 == 0:
             return "us_bank_account"
         return "link" if draw % 11 == 1 else "card"
+
+    def is_default(self, customer: int) -> bool:
+        """Whether the customer's bills are paid with it by default; a trial may be paused for want of one."""
+        if not self._story.people.draw(customer) >> 50 & 1:
+            return False
+        contracts = map(self._story.contracts, self._story.people.slots(customer))
+        return not any(contract is not None and contract.fate is Fate.PAUSED for contract in contracts)
 
     def has_second(self, customer: int) -> bool:
         """Whether the customer has added a second card."""

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from connector.sandbox.history.story.calendar import DAY
 from connector.sandbox.history.story.chance import Chance
-from connector.sandbox.history.story.contracts import Contract, Fate
+from connector.sandbox.history.story.contracts import RETRY_DAYS, Contract, Fate
 from connector.sandbox.history.story.sales import Outcome, Sale
 from connector.sandbox.history.story.series import CAPTURED_AFTER, CHARGED_AFTER, RETRIES
 
 if TYPE_CHECKING:
     from connector.sandbox.history.story.story import Story
 
-_RETRY_DAYS = 3
 _BY_HAND_DAYS = 7
 _DEBIT_TAKES = DAY
 
@@ -61,10 +60,11 @@ class Payment(NamedTuple):
 
 
 class Failing(NamedTuple):
-    """A renewal whose first payment fails, and at which attempt after it the money comes."""
+    """A renewal whose first payment fails, and at which attempt after it the money comes, unless it never does."""
 
     period: int
     retries: int
+    is_final: bool = False
 
 
 class Payments:
@@ -76,7 +76,7 @@ class Payments:
         self._contracts, self._bills = story.contracts, story.bills
         self._month = story.calendar.slots_per_month
         self._failures = Chance(story.seed, "failure")
-        self.retry_after = story.calendar.days(_RETRY_DAYS)  # slots
+        self.retries_after = [story.calendar.days(count) for count in RETRY_DAYS]  # slots
         self.by_hand_after = story.calendar.days(_BY_HAND_DAYS)  # slots
         self.failing = lru_cache(maxsize=4096)(self._find_failing)
 
@@ -103,17 +103,24 @@ class Payments:
         failing = self.failing(slot)
         if failing is not None and failing.period == lane:
             for retry in range(failing.retries):
-                later = slot + (retry + 1) * self.retry_after
+                later = slot + self.retries_after[retry]
                 numbers.append(charges.number(later, self._layout.retry(later) + retry))
         return numbers
 
     def is_draft(self, contract: Contract, slot: int) -> bool:
-        """Whether the invoice of that slot stays a draft because collection is paused."""
+        """Whether the invoice of that slot stays a draft: collection is paused, or the subscription is unpaid."""
+        if contract.fate is Fate.UNPAID:
+            return slot > contract.number + contract.fail * self._month
         return contract.fate is Fate.DRAFTS and slot >= self._contracts.drafts_since
 
     def _find_failing(self, slot: int) -> Failing | None:
         draw = self._failures(slot)
-        if slot < self._month or draw % 4 == 0:
+        if slot < self._month:
+            return None
+        final = self._final(slot)
+        if final is not None:
+            return Failing(final, RETRIES, is_final=True)
+        if draw % 4 == 0:
             return None
         period = 1 + (draw >> 8) % self._calendar.month(slot)
         contract = self._contracts(slot - period * self._month)
@@ -122,6 +129,14 @@ class Payments:
         if not contract.billed(period) or period >= contract.fail:
             return None
         return Failing(period, 1 + (draw >> 16) % RETRIES)
+
+    def _final(self, slot: int) -> int | None:
+        """The period of a renewal in that slot whose money never comes, if there is one."""
+        for period in range(1, slot // self._month + 1):
+            contract = self._contracts(slot - period * self._month)
+            if contract is not None and contract.fail == period:
+                return period
+        return None
 
     def _renewal(self, number: int, slot: int, period: int) -> Payment | None:
         contract = self._contracts.billed(slot - period * self._month, period)
@@ -133,12 +148,14 @@ class Payments:
         return self._of_contract((number, slot, period), contract, period, _FAILURES[failed + final])
 
     def _again(self, number: int, slot: int, lane: int, retry: int) -> Payment | None:
-        failing = self.failing(slot - retry * self.retry_after)
+        origin = slot - self.retries_after[retry - 1]
+        failing = self.failing(origin)
         if failing is None or retry > failing.retries:
             return None
-        contract = self._contracts(slot - retry * self.retry_after - failing.period * self._month)
+        contract = self._contracts(origin - failing.period * self._month)
         assert contract is not None
-        failure = Failure.FOR_NOW if retry < failing.retries else None
+        last = Failure.FOR_GOOD if failing.is_final else None
+        failure = Failure.FOR_NOW if retry < failing.retries else last
         return self._of_contract((number, slot, lane), contract, failing.period, failure)
 
     def _of_contract(

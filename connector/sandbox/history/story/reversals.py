@@ -19,8 +19,9 @@ _REFUND_DAYS = (5, 12)
 _FAILS_DAYS = 3
 _DEBIT_SECONDS = 3 * DAY
 _WITHDRAWN_SECONDS = 2 * DAY
-_DISPUTE_EVERY, _FIRST_DISPUTED = 9, 4  # slots
+_DISPUTE_EVERY = 18  # slots
 _DISPUTE_DAYS, _ANSWERED_DAYS, _CLOSED_DAYS = 10, 9, 30
+_WEEK = 7 * DAY
 _CREDIT_DAYS, _CREDIT_VOIDED_DAYS = 12, 5
 
 
@@ -132,6 +133,8 @@ class Reversals:
         self._dispute_after, self._answered_after = days(_DISPUTE_DAYS), days(_ANSWERED_DAYS)
         self.closed_after = days(_CLOSED_DAYS)
         self._credit_after, self._voided_after = days(_CREDIT_DAYS), days(_CREDIT_VOIDED_DAYS)
+        # counted from a whole week, so that there is a new one and two runs with some hours between them see the same
+        self._newest_disputed = story.calendar.slot_at(story.calendar.now // _WEEK * _WEEK) - self._dispute_after
         self._refunded = lru_cache(maxsize=4096)(self._plan_refund)
         self._disputed = lru_cache(maxsize=4096)(self._plan_dispute)
 
@@ -180,7 +183,7 @@ class Reversals:
         if payment is None:
             return None
         draw = self._disputes(origin)
-        verdict = _VERDICTS[origin // _DISPUTE_EVERY % len(_VERDICTS)]
+        verdict = _VERDICTS[(self._newest_disputed - origin) // _DISPUTE_EVERY % len(_VERDICTS)]
         part = rounded(payment.amount, 2, payment.currency) if draw >> 8 & 7 == 0 else payment.amount
         number = self._layout.disputes.number(slot, 0)
         late = self._calendar.finalized_after + 60  # when the balance transaction of a dispute that was won is made
@@ -267,7 +270,7 @@ class Reversals:
 
     def _plan_dispute(self, slot: int) -> Payment | None:
         """What is disputed of the charges of a slot: every so many slots one that a card has paid."""
-        if slot % _DISPUTE_EVERY != _FIRST_DISPUTED:
+        if (self._newest_disputed - slot) % _DISPUTE_EVERY:
             return None
         sales = self._layout.charge_of_sale(slot)
         renewal = self._disputes(slot) % self._layout.by_hand(slot)

@@ -7,6 +7,7 @@ each other through it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from connector.sandbox.history.story.balance import Balance
 from connector.sandbox.history.story.bills import Bills
@@ -35,6 +36,9 @@ SIZES = {"small": Size(12, 3), "1m": Size(1008, 36)}
 """A shop with weekly payouts, and one a hundred times as busy with daily ones."""
 
 
+_MOST_DAYS = 20  # with more payouts a month it is paid daily
+
+
 class Story:
     """The whole of it, for one seed, size and present."""
 
@@ -42,6 +46,9 @@ class Story:
         self.seed = seed
         self.calendar = Calendar(seed, now, size.slots_per_month)
         self.layout = Layout(seed, self.calendar, size.slots_per_payout)
+        days = self.calendar.days_of_month(size.slots_per_payout)
+        self.payout_schedule = _schedule(days)
+        """When the account pays out, in Stripe's words."""
         self.catalogue = Catalogue(self.calendar)
         self.people = People(seed, self.calendar)
         self.methods = Methods(self)
@@ -53,3 +60,10 @@ class Story:
         self.subscriptions = Subscriptions(self)
         self.reversals = Reversals(self)
         self.balance = Balance(self)
+
+
+def _schedule(days: list[int]) -> dict[str, Any]:
+    """Return how an account says on which days of a month it is paid out."""
+    if len(days) > _MOST_DAYS:
+        return {"delay_days": 2, "interval": "daily"}
+    return {"delay_days": 2, "interval": "monthly", "monthly_anchor": days[0], "monthly_payout_days": days}

@@ -85,7 +85,20 @@ class Subscriptions:
                 return "trialing"
             if contract.fate is Fate.PAUSED:
                 return "paused"
+        if contract.fate is Fate.BY_INVOICE:
+            return self._sent(contract, instant)
         return self._paying(contract, instant)
+
+    def _sent(self, contract: Contract, instant: int) -> str:
+        """Past due from when a bill is late until a later one has been paid."""
+        for period in range(self.period(contract, instant), -1, -1):
+            invoice = self._story.invoices(contract.number + period * self._month, period)
+            course = invoice.course if invoice is not None else None
+            if course is not None and course.paid is not None and course.paid <= instant:
+                return "active"
+            if course is not None and course.due is not None and course.due <= instant and course.is_late():
+                return "past_due"
+        return "active"
 
     def _paying(self, contract: Contract, instant: int) -> str:
         charges = self._layout.charges

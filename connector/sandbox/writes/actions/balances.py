@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.document.rules import Record
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 _KIND = "balance"
-_PAID_OUT = "_paid_out_at"  # a note on the balance that no answer shows
+_PAID_OUT, _DAYS = "_paid_out_at", "_paid_out_on"  # notes on the balance that no answer shows
 _PENDING_DAYS = 2
 _MONTH = 30 * DAY
 _PER_MILLE_TAX = 190  # of the fees in euro, a part is tax
@@ -118,23 +119,29 @@ def available(write: Write, currency: str) -> int:
 def balance(store: Store) -> Record:
     """Return the balance object: what all transactions leave, generated and new."""
     record = store.get(_KIND, _KIND) or opened(store)
-    return {name: value for name, value in record.items() if name not in ("id", _PAID_OUT)}
+    return {name: value for name, value in record.items() if name not in ("id", _PAID_OUT, _DAYS)}
 
 
 def opened(store: Store) -> Record:
     """Return the balance as it is noted at first: what the business begins with, paid out at the last midnight."""
-    return {"id": _KIND, **store.business.balance(), _PAID_OUT: store.clock.start // DAY * DAY}
+    schedule = store.business.account()["settings"]["payouts"]["schedule"]
+    notes = {_PAID_OUT: store.clock.start // DAY * DAY, _DAYS: schedule.get("monthly_payout_days")}
+    return {"id": _KIND, **store.business.balance(), **notes}
 
 
 def next_payouts(noted: Record) -> int:
-    """Return when the balance is paid out next: it is every midnight, as the account's schedule says."""
-    return int(noted[_PAID_OUT]) + DAY
+    """Return when the balance is paid out next: at midnight (UTC) of a day that the account's schedule names."""
+    following = int(noted[_PAID_OUT]) + DAY
+    days = noted[_DAYS]
+    while days and datetime.fromtimestamp(following, UTC).day not in days:
+        following += DAY
+    return following
 
 
 def note_payouts(write: Write) -> None:
-    """Note that the payouts of a day have been made."""
+    """Note that the payouts that were due have been made."""
     noted = _balance(write)
-    noted[_PAID_OUT] += DAY
+    noted[_PAID_OUT] = next_payouts(noted)
     write.put(_KIND, noted)
 
 

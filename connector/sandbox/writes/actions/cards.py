@@ -6,6 +6,7 @@ listed here pay.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,12 @@ def last4(method: Record) -> str:
 def decline_of(method: Record) -> Decline | None:
     """Return why a payment method does not pay; None where it does."""
     return _DECLINES.get(last4(method))
+
+
+def mishap(intent: str, attempts: int) -> Decline | None:
+    """Return why a card is declined that usually pays, or None: one renewal in sixteen, and fewer again."""
+    draw = hashlib.blake2b(f"{intent} {attempts}".encode(), digest_size=2).digest()
+    return _DECLINES["9995" if draw[1] & 1 else "0002"] if draw[0] < (64 if attempts else 16) else None
 
 
 def dispute_of(method: Record) -> Disputed | None:

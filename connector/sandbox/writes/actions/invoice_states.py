@@ -72,6 +72,7 @@ def mark_uncollectible(write: Write) -> Record:
     """Write an invoice off; it can still be paid."""
     invoice = _in_state(write, "mark_uncollectible", "open")
     given_up(write, invoice)
+    standing.forgiven(write, invoice)
     return invoice
 
 
@@ -99,12 +100,16 @@ def finalized(write: Write, invoice: Record) -> None:
         paid(write, invoice)
 
 
-def attempt(write: Write, invoice: Record, method: str | None = None) -> Record:
-    """Try to take the money of an open invoice; return the payment intent, which tells how it went."""
+def attempt(write: Write, invoice: Record, method: str | None = None, *, by_itself: bool = False) -> Record:
+    """Try to take the money of an open invoice; return the payment intent, which tells how it went.
+
+    What is tried `by_itself` may fail, as the cards of the generated business sometimes do.
+    """
     before = write.get("invoice", invoice["id"])
     intent = invoice_payments.intent_of(write, invoice)
     assert intent is not None, "an open invoice has a payment intent"
-    intent = charge_bill(write, intent, method or method_of(write, invoice))
+    chance = invoice["attempt_count"] if by_itself else None
+    intent = charge_bill(write, intent, method or method_of(write, invoice), chance)
     invoice.update(attempted=True, attempt_count=invoice["attempt_count"] + 1)
     if intent["status"] == "succeeded":
         paid(write, invoice, by_intent=True)
@@ -113,7 +118,8 @@ def attempt(write: Write, invoice: Record, method: str | None = None) -> Record:
     again = invoice["auto_advance"] and count <= len(retries)
     invoice["next_payment_attempt"] = write.now + retries[count - 1] * DAY if again else None
     _leave(write, invoice, before, "payment_failed")
-    standing.unpaid(write, invoice)
+    if standing.unpaid(write, invoice):
+        given_up(write, write.get("invoice", invoice["id"]), "max_payment_attempts")
     return intent
 
 
@@ -154,10 +160,11 @@ def voided(write: Write, invoice: Record) -> None:
     _leave(write, invoice, before, "voided")
 
 
-def given_up(write: Write, invoice: Record) -> None:
+def given_up(write: Write, invoice: Record, reason: str = "user_forgiven") -> None:
     """Mark an invoice as one that will hardly be paid."""
     before = write.get("invoice", invoice["id"])
     invoice.update(next_payment_attempt=None, status="uncollectible")
+    invoice["status_details"] = {"uncollectible": {"reason": reason}}
     invoice["status_transitions"]["marked_uncollectible_at"] = write.now
     _leave(write, invoice, before, "marked_uncollectible")
 

@@ -41,17 +41,18 @@ class Sought:
     fields: Record = field(default_factory=dict)
 
 
-def charge_bill(write: Write, intent: Record, payment_method: str | None) -> Record:
+def charge_bill(write: Write, intent: Record, payment_method: str | None, chance: int | None = None) -> Record:
     """Try to take the money of a bill; return its intent, whose status is succeeded or requires_payment_method.
 
     Without `payment_method` the customer's default is used; where there is none, nothing is tried. Cards that
-    need their owner's consent are declined, and bank debits succeed at once.
+    need their owner's consent are declined, and bank debits succeed at once. With `chance`, the number of attempts
+    so far, a card of the generated business may be declined.
     """
     text = payment_method or default_method(write.get("customer", intent["customer"], "customer"))
     if text is None:
         return intent
     method = usable_method(write, text, "payment_method", intent["customer"])
-    return attempt(write, intent, method, Manner(off_session=True, debits_wait=False))
+    return attempt(write, intent, method, Manner(off_session=True, debits_wait=False, chance=chance))
 
 
 def cancel_intent(write: Write, intent: Record, reason: str | None) -> Record:
@@ -121,17 +122,23 @@ def not_taken(write: Write, names: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Manner:
-    """How an attempt is made: without the payer, with their consent given, and whether debits take their days."""
+    """How an attempt is made: without the payer, with their consent given, and whether debits take their days.
+
+    `chance` is how many attempts there were before, where it is left to chance whether this one succeeds.
+    """
 
     off_session: bool = False
     authenticated: bool = False
     debits_wait: bool = True
+    chance: int | None = None
 
 
 def attempt(write: Write, intent: Record, method: Record, manner: Manner) -> Record:
     """Try to take an intent's money; return the intent as it is then, which has been put and told of."""
     intent["payment_method"] = method["id"]
     reason = cards.decline_of(method)
+    if reason is None and manner.chance is not None and _is_of_the_business(write, method):
+        reason = cards.mishap(intent["id"], manner.chance)
     if reason is None and cards.last4(method) in cards.NEEDS_AUTHENTICATION and not manner.authenticated:
         if not manner.off_session:
             return _ask_payer(write, intent)
@@ -150,6 +157,10 @@ def attempt(write: Write, intent: Record, method: Record, manner: Manner) -> Rec
         intent["amount_capturable"] = intent["amount"]
         return _leave(write, intent, "requires_capture", "amount_capturable_updated")
     return succeed(write, intent, charge)
+
+
+def _is_of_the_business(write: Write, method: Record) -> bool:
+    return method["type"] == "card" and write.store.business.number("payment_method", method["id"]) is not None
 
 
 def succeed(write: Write, intent: Record, charge: Record) -> Record:

@@ -119,13 +119,13 @@ def _finalize(write: Write, invoice: Record) -> None:
     if invoice["status"] != "open":
         return
     if invoice["collection_method"] == "charge_automatically":
-        attempt(write, invoice)
+        attempt(write, invoice, by_itself=True)
     else:
         write.emit("invoice.sent", invoice)
 
 
 def _collect(write: Write, invoice: Record) -> None:
-    attempt(write, invoice)
+    attempt(write, invoice, by_itself=True)
 
 
 def _overdue(write: Write, invoice: Record) -> None:

@@ -25,18 +25,28 @@ def paid(write: Write, invoice: Record) -> None:
             write.emit("customer.subscription.resumed", subscription)
 
 
-def unpaid(write: Write, invoice: Record) -> None:
-    """Let the subscription of an invoice that could not be paid be past due, or end after the last attempt."""
+def forgiven(write: Write, invoice: Record) -> None:
+    """Let a customer no longer owe what somebody has written off."""
+    _set_delinquent(write, invoice, delinquent=False)
+
+
+def unpaid(write: Write, invoice: Record) -> bool:
+    """Let the subscription of an invoice that could not be paid be past due, or end after the last attempt.
+
+    Return whether it has ended.
+    """
     _set_delinquent(write, invoice, delinquent=True)
     subscription = _of(write, invoice)
     if subscription is None or subscription["status"] not in ("active", "trialing", "past_due"):
-        return
+        return False
     if subscription["status"] == "past_due" and invoice["auto_advance"] and invoice["next_payment_attempt"] is None:
         end(write, subscription, "payment_failed")
-    elif subscription["status"] != "past_due":
+        return True
+    if subscription["status"] != "past_due":
         before = write.get("subscription", subscription["id"])
         subscription["status"] = "past_due"
         leave(write, subscription, before)
+    return False
 
 
 def end(write: Write, subscription: Record, reason: str = "cancellation_requested") -> None:
