@@ -27,7 +27,8 @@ BY_HAND = ("tax_rate", "discount", "test_helpers.test_clock", "customer_balance_
 
 IDENTITIES = {
     "an invoice is of a customer": """
-        from invoices where customer not in (select id from customers) and test_clock is null""",
+        from invoices where customer not in (select id from customers union all select id from deleted)
+        and test_clock is null""",
     "a charge is of an intent": "from charges where payment_intent not in (select id from payment_intents)",
     "a refund is of a charge": "from refunds where charge not in (select id from charges)",
     "a line is of an invoice": "from invoice_lines where invoice not in (select id from invoices)",
@@ -110,12 +111,17 @@ def file(sandbox: Sandbox, request: pytest.FixtureRequest, tmp_path_factory: pyt
     if request.param == "after a thousand changes":
         sandbox.work(1000)
     path = tmp_path_factory.mktemp("story") / "stripe.duckdb"
-    Stripe(key=sandbox.key, api_base=sandbox.url).sync(list(TABLES), to=f"duckdb:///{path}")
+    with Stripe(key=sandbox.key, api_base=sandbox.url) as stripe:
+        stripe.sync(list(TABLES), to=f"duckdb:///{path}")
     with duckdb.connect(path) as connection:
         for kind in BY_HAND:
             connection.execute(f'create table "{kind}" (id varchar, json json)')
             rows = [(record["id"], json.dumps(record)) for record in sandbox.truth(kind)]
             connection.executemany(f'insert into "{kind}" values (?, ?)', rows)
+        billed = connection.sql("select distinct customer from invoices").fetchall()
+        connection.execute("create table deleted (id varchar)")
+        for gone in (row for row in billed if sandbox.store.was_deleted("customer", row[0])):
+            connection.execute("insert into deleted values (?)", gone)
     return path
 
 
