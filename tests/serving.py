@@ -37,7 +37,7 @@ def a_sandbox() -> Iterator[Sandbox]:
 
 def its_client(sandbox: Sandbox) -> Iterator[httpx.Client]:
     """A plain HTTP client with the sandbox's key."""
-    with httpx.Client(base_url=sandbox.url, auth=(sandbox.key, "")) as made:
+    with httpx.Client(base_url=sandbox.url, auth=(sandbox.key, ""), timeout=60) as made:
         yield made
 
 

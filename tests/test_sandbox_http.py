@@ -324,7 +324,7 @@ def test_it_starts_in_a_moment() -> None:
 
 def test_truth_counts_and_shows_every_kind(client: httpx.Client) -> None:
     counts = client.get("/_truth").json()
-    assert (counts["balance"], counts["account"]) == (1, 4)
+    assert counts["balance"] == counts["account"] == 1
     assert {"customer", "line_item", "subscription_item", "item", "checkout.session"} <= set(counts)
     for kind in ("payout", "coupon", "line_item", "checkout.session", "balance"):
         lines = client.get(f"/_truth/{kind}").text.splitlines()

@@ -127,7 +127,7 @@ def file(sandbox: Sandbox, request: pytest.FixtureRequest, tmp_path_factory: pyt
 
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_the_story_is_one(sandbox: Sandbox, file: Path, name: str) -> None:
-    account = next(each for each in sandbox.truth("account") if each["id"] not in sandbox.accounts)
+    (account,) = sandbox.truth("account")
     days = tuple(account["settings"]["payouts"]["schedule"]["monthly_payout_days"])
     sql = IDENTITIES[name].replace("{now}", str(sandbox.clock.now())).replace("{days}", str(days))
     with duckdb.connect(file, read_only=True) as connection:
