@@ -171,3 +171,13 @@ def test_of_three_parents_one_has_many_sampled_children_one_has_one_and_one_has_
     counts = [len(client.get(f"/v1/customers/{each}/sources?limit=100").json()["data"]) for each in parents]
     assert counts == [12, 1, 0]
     assert client.get("/v1/customers/cus_nobody/sources").status_code == 404
+
+
+def test_recurring_prices_are_plans_too(client: httpx.Client) -> None:
+    prices = [price["id"] for price in got(client, "/v1/prices", limit="100")["data"] if price["recurring"]]
+    plans = got(client, "/v1/plans", limit="100", active="true")["data"]
+    assert [plan["id"] for plan in plans] == prices
+    assert all(api.problems(plan, "plan") == [] for plan in plans)
+    assert got(client, f"/v1/plans/{plans[0]['id']}") == plans[0]
+    assert len(got(client, "/v1/plans", limit="3")["data"]) == 3
+    assert client.get("/v1/plans/price_none").status_code == 404

@@ -222,7 +222,6 @@ def test_a_wrong_request_is_refused_in_stripes_shape(
     [
         ("POST", "/v1/quotes", "POST /v1/quotes"),
         ("DELETE", "/v1/radar/value_lists/rsl_1", "DELETE /v1/radar/value_lists/{value_list}"),
-        ("GET", "/v1/issuing/cards", "GET /v1/issuing/cards"),
         ("GET", "/v1/credit_notes/preview?invoice=in_1", "GET /v1/credit_notes/preview"),
     ],
 )

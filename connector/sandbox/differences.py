@@ -40,8 +40,9 @@ DIFFERENCES = (
     "A parameter that the sandbox takes and that changes nothing it holds is accepted and has no effect; where that "
     "would mislead, it is refused with 501.",
     "What it does not hold stays an id where it is expanded: applications, tax codes, transfers.",
-    "Lists of what it does not hold are empty, below an object too; those of products that an account has to switch on "
-    "(issuing, treasury, identity and the like) are answered with 501.",
+    "Of what it holds no history of there are three samples each, which never change: no events, no writes. Of three "
+    "parents one has many sampled children, one has one, one has none. Products that an account has to switch on "
+    "(issuing, treasury, identity and the like) are there as samples too, where Stripe would refuse.",
     "An empty string clears where the document marks it and where the table below says so, and is refused elsewhere.",
     "A customer's balance is held in one currency. No customer has a discount of its own.",
     "`DELETE /v1/subscriptions/{id}/discount` takes all discounts off and answers with the first.",

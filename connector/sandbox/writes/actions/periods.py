@@ -83,7 +83,7 @@ def change_item(write: Write, item: Record, asked: Mapping[str, Any], param: str
     if price is not None:
         if price["type"] != "recurring":
             raise write.refuse("not_recurring", f"{param}[price]" if param else "price")
-        item.update(price=price, plan=plan_of(write, price), quantity=1)
+        item.update(price=price, plan=plan_of(price), quantity=1)
     if item["price"]["recurring"]["usage_type"] == "metered":
         item.pop("quantity", None)
     elif "quantity" in asked:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from connector.sandbox.document.rules import Record
+from connector.sandbox.document.templates import RECORDS
 from connector.sandbox.history.story.money import rounded
 from connector.sandbox.writes.engine.write import Write
 
@@ -53,14 +54,15 @@ def pricing_of(price: Record) -> Record:
     return {"price_details": details, "type": "price_details", "unit_amount_decimal": price["unit_amount_decimal"]}
 
 
-def plan_of(write: Write, price: Record) -> Record:
+def plan_of(price: Record) -> Record:
     """Return the plan that a recurring price still is."""
-    plan = write.blank("plan", id=price["id"], amount=price["unit_amount"])
+    plan = {**RECORDS["plan"], "amount": price["unit_amount"]}
     plan.update({name: price[name] for name in plan.keys() & price.keys() - {"object"}})
     plan.update(
         amount_decimal=price["unit_amount_decimal"],
         interval=price["recurring"]["interval"],
         interval_count=price["recurring"]["interval_count"],
+        meter=price["recurring"]["meter"],
         transform_usage=price["transform_quantity"],
         usage_type=price["recurring"]["usage_type"],
     )
