@@ -161,6 +161,18 @@ def test_thirty_hours_later_a_key_is_of_no_use_and_events_decide(stripe: Stripe,
     assert_once(sandbox, rows)
 
 
+def test_keys_age_by_stripes_clock_also_where_nothing_was_asked_before(
+    sandbox: Sandbox, stripe: Stripe, ledger: Path
+) -> None:
+    own = stripe.request("GET", "/v1/account").to_arrow().to_pylist()[0]["id"]
+    how: dict[str, Any] = {"key": sandbox.key, "api_base": sandbox.url, "account": own, "max_rps": 100_000.0}
+    with Stripe(**how) as fresh:
+        create(fresh, frame(1))
+    with sqlite3.connect(ledger) as connection:
+        ((sent_at,),) = connection.execute("SELECT sent_at FROM rows").fetchall()
+    assert abs(sent_at - sandbox.clock.now()) < 60, "this computer's clock is weeks ahead of the sandbox's"
+
+
 def test_an_update_that_was_lost_is_settled_by_the_object(stripe: Stripe, sandbox: Sandbox, ledger: Path) -> None:
     ids = [each["id"] for each in sandbox.truth("customer") if not each.get("test_clock")][:3]
     rows = pd.DataFrame({"id": ids, "metadata.team": ["blue"] * 3})

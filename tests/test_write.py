@@ -259,6 +259,20 @@ def test_a_plan_that_was_kept_is_sent_as_it_was_reviewed_and_once(
     assert named(sandbox, "customer", ids[2])["metadata"]["reviewed"] == "yes"
 
 
+def test_a_plan_from_a_file_sends_the_same_bytes(stripe: Stripe, tmp_path: Path) -> None:
+    price: dict[str, Any] = {
+        "currency": "usd",
+        "unit_amount_decimal": "0.00000012",
+        "product": "prod_1",
+        "set": {"nickname": "é&="},
+    }
+    plan = stripe.write("prices", "create", **price)
+    plan.save(tmp_path / "prices.plan")
+    (before,), (after,) = plan.plan.effects, stripe.read_plan(tmp_path / "prices.plan").plan.effects
+    assert after.content == before.content
+    assert b"unit_amount_decimal=0.00000012" in after.content
+
+
 def test_a_plan_is_for_its_account_and_mode_alone(stripe: Stripe, sandbox: Sandbox, tmp_path: Path) -> None:
     file = tmp_path / "one.plan"
     stripe.write("customers", "create", email="plan@x.example").save(file)

@@ -93,6 +93,11 @@ class Client:
         """What was done so far."""
         return self._statistics
 
+    @property
+    def knows_stripe_time(self) -> bool:
+        """Whether an answer has told what time it is at Stripe; until then this computer's clock stands for it."""
+        return self._stripe_clock.is_set
+
     def stripe_seconds(self) -> int:
         """Return what time it is on Stripe's clock, as far as its answers have told."""
         return self._stripe_clock.whole_seconds(self._clock.monotonic())

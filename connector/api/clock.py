@@ -42,6 +42,11 @@ class StripeClock:
         self._distance: float | None = None
         self._lock = threading.Lock()
 
+    @property
+    def is_set(self) -> bool:
+        """Whether some answer has told the time."""
+        return self._distance is not None
+
     def observe(self, date: str | None, arrived_at: float) -> None:
         """Learn from the `Date` header of a response that arrived at `arrived_at` of the monotonic clock."""
         stripe_seconds = http_date(date)

@@ -43,7 +43,8 @@ class Effect:
         """What is sent, the same bytes each time."""
         call = self.call
         body = call.content or form_encode(call.form or {}).encode() or msgspec.json.encode(call.json)
-        return b"\n".join([call.method.encode(), call.url.encode(), form_encode(call.params or {}).encode(), body])
+        query, headers = form_encode(call.params or {}), msgspec.json.encode(dict(call.headers or {}), order="sorted")
+        return b"\n".join([call.method.encode(), call.url.encode(), query.encode(), headers, body])
 
     @property
     def object_path(self) -> str | None:

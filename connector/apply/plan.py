@@ -6,8 +6,9 @@ import contextlib
 import os
 import uuid
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -174,10 +175,20 @@ def _writing(path: str | Path) -> Iterator[None]:
 
 def _written(effect: Effect) -> dict[str, Any]:
     call = asdict(effect.call)
+    call["form"] = _as_sent(effect.call.form)
     call["content"] = effect.call.content and b64encode(effect.call.content).decode()
     names = ("place", "label", "scope", "identity", "object_id", "order_by", "by_object", "needs")
     action = effect.action and [effect.action.of, effect.action.name]
     return {name: getattr(effect, name) for name in names} | {"call": call, "action": action}
+
+
+def _as_sent(value: Any) -> Any:
+    """Return a form whose decimals are written as they are sent: JSON would write some with an exponent."""
+    if isinstance(value, Mapping):
+        return {key: _as_sent(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_sent(item) for item in value]
+    return format(value, "f") if isinstance(value, Decimal) else value
 
 
 def _read(row: dict[str, Any], actions: Actions) -> Effect:

@@ -6,6 +6,7 @@ still knows that; else events and objects say what became of it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
@@ -73,6 +74,9 @@ class Run:
         """Send what is to be sent, and return what became of each row."""
         began = time.monotonic()
         scopes = sorted({effect.scope for effect in self._plan.effects})
+        if scopes and not self._client.knows_stripe_time:
+            with contextlib.suppress(StripeError):  # refused or not, the answer has a date
+                self._client.get("/v1/account")
         self._within(scopes)
         self._report.outcomes += self._plan.settled
         self._report.outcomes.sort(key=lambda outcome: outcome.place)
