@@ -224,10 +224,10 @@ class Stripe:
             again=again,
         )
         source = None if rows is None else open_source(rows, reading)
-        api, kept = self._api(), Ledger(ledger_path(ledger, self._config))
-        with kept:
-            plan = Planning(api, kept, writing).plan(object_name, action, source)
-        return Planned(api, kept, plan, source)
+        api, opened = self._api(), Ledger(ledger_path(ledger, self._config))
+        with opened:
+            plan = Planning(api, opened, writing).plan(object_name, action, source)
+        return Planned(api, opened, plan, source)
 
     def read_plan(self, path: str | Path, *, ledger: str | Path | None = None) -> Planned:
         """Return the plan that a file holds, to look at and to send."""

@@ -116,6 +116,16 @@ def test_a_lost_answer_goes_again_under_its_key(stripe: Stripe, sandbox: Sandbox
     assert_once(sandbox, rows)
 
 
+def test_a_key_that_is_in_use_is_waited_for(sandbox: Sandbox, ledger: Path) -> None:
+    rows = frame(2)
+    sandbox.fail("slow:1200", on=CREATE)
+    assert ledger
+    with Stripe(key=sandbox.key, api_base=sandbox.url, read_seconds=0.4, max_rps=100_000.0) as stripe:
+        assert create(stripe, rows).counts == {"sent": 2}
+    assert 409 in {int(status) for status in sandbox.stats()["calls"][CREATE] if status.isdecimal()}
+    assert_once(sandbox, rows)
+
+
 def test_answers_that_are_all_lost_are_found_in_the_events(stripe: Stripe, sandbox: Sandbox, ledger: Path) -> None:
     rows = frame(3)
     sandbox.fail("drop-after", on=CREATE, times=6)

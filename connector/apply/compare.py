@@ -22,7 +22,7 @@ def differing(form: Mapping[str, Any], record: Record) -> dict[str, Any]:
     for name, value in form.items():
         shown = record.get(name)
         if name == "metadata" and isinstance(value, Mapping) and isinstance(shown, Mapping):
-            if keys := {key: each for key, each in value.items() if not _is_same(each, shown.get(key))}:
+            if keys := {key: part for key, part in value.items() if not _is_same(part, shown.get(key))}:
                 left[name] = keys
         elif name not in record or compare(value, shown) != EQUAL:
             left[name] = value
@@ -35,7 +35,7 @@ def compared(form: Mapping[str, Any], record: Record) -> str:
         compare(value, record[name], is_map=name == "metadata") if name in record else NOT_SHOWN
         for name, value in form.items()
     }
-    return next((each for each in (DIFFERENT, NOT_SHOWN) if each in found), EQUAL)
+    return next((standing for standing in (DIFFERENT, NOT_SHOWN) if standing in found), EQUAL)
 
 
 def compare(sent: Any, shown: Any, *, is_map: bool = False) -> str:
@@ -66,11 +66,11 @@ def matches(done: Mapping[str, Any], record: Record) -> bool:
 
 def _compare_objects(sent: Mapping[str, Any], shown: Any, *, is_map: bool) -> str:
     if shown is None:
-        return EQUAL if all(each in _CLEARED for each in sent.values()) else DIFFERENT
+        return EQUAL if all(part in _CLEARED for part in sent.values()) else DIFFERENT
     if not isinstance(shown, Mapping):
         return DIFFERENT
     found = {compare(value, shown.get(key)) if key in shown or is_map else NOT_SHOWN for key, value in sent.items()}
-    return next((each for each in (DIFFERENT, NOT_SHOWN) if each in found), EQUAL)
+    return next((standing for standing in (DIFFERENT, NOT_SHOWN) if standing in found), EQUAL)
 
 
 def _compare_lists(sent: list[Any], shown: Any) -> str:
@@ -80,7 +80,7 @@ def _compare_lists(sent: list[Any], shown: Any) -> str:
     if len(sent) != len(shown):
         return DIFFERENT
     found = {compare(one, other) for one, other in zip(sent, shown, strict=True)}
-    return next((each for each in (DIFFERENT, NOT_SHOWN) if each in found), EQUAL)
+    return next((standing for standing in (DIFFERENT, NOT_SHOWN) if standing in found), EQUAL)
 
 
 def _is_same(sent: Any, shown: Any) -> bool:

@@ -69,10 +69,10 @@ def flags(needs: Iterable[str], livemode: bool | None) -> list[str]:
     return ["--apply", *(f"--allow {word}" for word in NEEDS if word in wanted), *live]
 
 
-def missing(wanted: Collection[str], given: Permission) -> list[str]:
-    """Return those of the needed flags that were not given."""
-    has = {"--apply": given.apply, "--allow-live": given.live}
-    has |= {f"--allow {word}": word in given.allow for word in NEEDS}
+def missing(wanted: Collection[str], granted: Permission) -> list[str]:
+    """Return those of the needed flags that were not granted."""
+    has = {"--apply": granted.apply, "--allow-live": granted.live}
+    has |= {f"--allow {word}": word in granted.allow for word in NEEDS}
     return [flag for flag in wanted if not has[flag]]
 
 

@@ -59,17 +59,17 @@ class Entry:
     request_id: str | None = None
 
 
-def ledger_path(given: str | Path | None = None, config: Path | None = None) -> Path:
+def ledger_path(path: str | Path | None = None, config: Path | None = None) -> Path:
     """Return where the ledger is: as given, in CONNECTOR_LEDGER, as connector.toml says, else in the state folder."""
-    if named := given or os.environ.get(VARIABLE):
+    if named := path or os.environ.get(VARIABLE):
         return Path(named).expanduser()
     file = config or Path(CONFIG_NAME)
-    said = read_toml(file).get("ledger") if file.is_file() else None
-    if said is None:
+    setting = read_toml(file).get("ledger") if file.is_file() else None
+    if setting is None:
         return _state_folder() / _FOLDER / _FILE
-    if not isinstance(said, str) or not said:
+    if not isinstance(setting, str) or not setting:
         raise ConfigError(f'{file}: ledger must name a file, as in ledger = "ledger.sqlite".')
-    return file.parent / Path(said).expanduser()
+    return file.parent / Path(setting).expanduser()
 
 
 def _state_folder() -> Path:
@@ -127,7 +127,7 @@ class Ledger:
         found: dict[str, Entry] = {}
         connection = self._open()
         for start in range(0, len(identities), _AT_ONCE):
-            hashes = {self._hash(each): each for each in identities[start : start + _AT_ONCE]}
+            hashes = {self._hash(identity): identity for identity in identities[start : start + _AT_ONCE]}
             marks = ", ".join("?" * len(hashes))
             query = f"SELECT identity, {_COLUMNS} FROM rows WHERE scope = ? AND identity IN ({marks})"  # noqa: S608
             with self._lock:

@@ -80,12 +80,12 @@ class Plan:
             return
         done: dict[str, Entry] = {}
         for scope in {effect.scope for effect in self.effects}:
-            ours = [each.identity for each in self.effects if each.scope == scope and not each.by_object]
+            ours = [effect.identity for effect in self.effects if effect.scope == scope and not effect.by_object]
             done |= {name: entry for name, entry in ledger.entries(scope, ours).items() if entry.status == DONE}
-        for effect in (each for each in self.effects if each.identity in done):
+        for effect in (effect for effect in self.effects if effect.identity in done):
             object_id = done[effect.identity].object_id
             self.settled.append(Outcome(effect.place, effect.label, DONE_BEFORE, object_id))
-        self.effects = [each for each in self.effects if each.identity not in done]
+        self.effects = [effect for effect in self.effects if effect.identity not in done]
 
     def estimate(self, connection: Connection) -> None:
         """Note how long it takes to send it."""
@@ -104,7 +104,7 @@ class Plan:
         lines = [f"{self.name}: {count_of(self.rows, 'row')} of {self.source} → {self.account}, {mode} mode"]
         lines += [f"  {word:<12} {count:>9,}" for word, count in counts.items()]
         lines += _some([f"  {error}" for error in self.errors], _SHOWN_ERRORS, "in error")
-        lines += [f"  {_change(each)}" for each in self.changes[:SHOWN_CHANGES]]
+        lines += [f"  {_change(change)}" for change in self.changes[:SHOWN_CHANGES]]
         lines += [*self._about(), *self.notes, f"ledger: {self.ledger}"]
         if missing and self.effects:
             lines.append(f"Not sent. What sends it: {' '.join(missing)}{explained(missing)}")
@@ -133,7 +133,7 @@ class Plan:
             "plan": _VERSION, "id": self.id, "name": self.name, "source": self.source, "account": self.account,
             "livemode": self.livemode, "seconds": self.seconds, "again": self.is_again,
         }  # fmt: skip
-        lines = [msgspec.json.encode(header), *(msgspec.json.encode(_written(each)) for each in self.effects)]
+        lines = [msgspec.json.encode(header), *(msgspec.json.encode(_written(effect)) for effect in self.effects)]
         with private_files(), _writing(path):
             Path(path).unlink(missing_ok=True)
             Path(path).write_bytes(b"\n".join(lines) + b"\n")
@@ -210,7 +210,7 @@ def _change(change: Change) -> str:
 
 def _shown(value: Any) -> str:
     text = msgspec.json.encode(value).decode() if not isinstance(value, str) else f'"{value}"'
-    text = "".join(each if each.isprintable() else "�" for each in text)
+    text = "".join(character if character.isprintable() else "�" for character in text)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 

@@ -50,12 +50,12 @@ class ApplyReport:
         """Return the report in sentences, the most important first."""
         counts = self.counts
         words = [*_ALWAYS, *(word for word in counts if word not in _ALWAYS)]
-        said = ", ".join(f"{counts[word]:,} {word}" for word in words)
-        bad = [_sentence(each) for each in self.outcomes if each.status in (FAILED, UNKNOWN)]
+        counted = ", ".join(f"{counts[word]:,} {word}" for word in words)
+        bad = [_sentence(outcome) for outcome in self.outcomes if outcome.status in (FAILED, UNKNOWN)]
         bad = [*map(str, self.errors), *bad]
         more = [f"… and {len(bad) - _SHOWN:,} more"] if len(bad) > _SHOWN else []
         stopped = [self.stopped] if self.stopped else []
-        return [f"{self.name}: {said} in {self.seconds:.1f} s", *stopped, *bad[:_SHOWN], *more, *self.notes]
+        return [f"{self.name}: {counted} in {self.seconds:.1f} s", *stopped, *bad[:_SHOWN], *more, *self.notes]
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())
@@ -66,15 +66,15 @@ class ApplyReport:
         return Result(f"{self.name} results", _SCHEMA, self._batches)
 
     def _batches(self, report: Report) -> Iterator[pa.RecordBatch]:
-        errors = [Outcome(each.place, each.label, IN_ERROR, message=str(each)) for each in self.errors]
-        rows = [_result(each) for each in sorted([*self.outcomes, *errors], key=lambda outcome: outcome.place)]
+        errors = [Outcome(error.place, error.label, IN_ERROR, message=str(error)) for error in self.errors]
+        rows = [_result(error) for error in sorted([*self.outcomes, *errors], key=lambda outcome: outcome.place)]
         report.rows = report.rows_read = len(rows)
         yield pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
 
     def write_rejects(self, source: Source, to: str, options: WriteOptions | None = None) -> int:
         """Write the rows that were refused, in the source's own columns; return how many."""
-        places = {each.place for each in self.errors}
-        places |= {each.place for each in self.outcomes if each.status == FAILED}
+        places = {error.place for error in self.errors}
+        places |= {outcome.place for outcome in self.outcomes if outcome.status == FAILED}
         with private_files():
             return open_target(to, options).replace(source.schema, _picked(source, places))
 

@@ -92,7 +92,9 @@ class Run:
             return
         effects = self._plan.effects
         for scope in {effect.scope for effect in effects}:
-            self._entries |= self._ledger.entries(scope, [each.identity for each in effects if each.scope == scope])
+            self._entries |= self._ledger.entries(
+                scope, [effect.identity for effect in effects if effect.scope == scope]
+            )
         self._send_all(self._settled(self._not_done(effects)))
         if not self._stop.is_set():
             self._settle_what_is_left()
@@ -116,21 +118,23 @@ class Run:
 
     def _settled(self, effects: list[Effect]) -> list[Effect]:
         """Return the rows to send, after those in doubt whose key is of no use any more have been settled."""
-        old = [each for each in effects if self._is_in_doubt(each) and not self._goes_again_under_its_key(each)]
+        old = [effect for effect in effects if self._is_in_doubt(effect) and not self._goes_again_under_its_key(effect)]
         return self._after(self._verdicts(old), effects)
 
     def _settle_what_is_left(self) -> None:
         """Find out what became of rows that this run has left in doubt, and send again those that did not happen."""
         unknown = {outcome.place: outcome for outcome in self._report.outcomes if outcome.status == UNKNOWN}
-        doubtful = [each for each in self._plan.effects if each.place in unknown and self._is_in_doubt(each)]
+        doubtful = [effect for effect in self._plan.effects if effect.place in unknown and self._is_in_doubt(effect)]
         verdicts = self._verdicts(doubtful)
-        settled = [each for each in doubtful if verdicts[each.identity].what != NOTHING_KNOWN]
-        places = {each.place for each in settled}
-        self._report.outcomes = [each for each in self._report.outcomes if each.place not in places]
+        settled = [effect for effect in doubtful if verdicts[effect.identity].what != NOTHING_KNOWN]
+        places = {effect.place for effect in settled}
+        self._report.outcomes = [outcome for outcome in self._report.outcomes if outcome.place not in places]
         self._send_all(self._after(verdicts, settled))
 
     def _verdicts(self, effects: Sequence[Effect]) -> dict[str, Verdict]:
-        return self._settling.verdicts([(each, self._entries[each.identity]) for each in effects]) if effects else {}
+        return (
+            self._settling.verdicts([(effect, self._entries[effect.identity]) for effect in effects]) if effects else {}
+        )
 
     def _after(self, verdicts: dict[str, Verdict], effects: Sequence[Effect]) -> list[Effect]:
         """Note what is known of rows now, and return those that are to be sent."""
@@ -236,20 +240,20 @@ class Run:
     def _refused(self, effect: Effect, error: StripeError | NoResponse) -> Outcome:
         code, status = getattr(error, "code", None), getattr(error, "status", None)
         request_id = getattr(error, "request_id", None)
-        told = {"code": code, "http_status": status, "request_id": request_id}
-        outcome = Outcome(effect.place, effect.label, FAILED, effect.object_id or None, message=str(error), **told)
+        details = {"code": code, "http_status": status, "request_id": request_id}
+        outcome = Outcome(effect.place, effect.label, FAILED, effect.object_id or None, message=str(error), **details)
         if error.outcome_unknown or status == _CONFLICT:
-            self._note(effect, **told)
+            self._note(effect, **details)
             why = (
                 f"{f'Stripe answered {status}' if status else 'no answer'}, so whether it took effect is not known yet"
             )
             return replace(outcome, status=UNKNOWN, message=f"{why}: run it again, it cannot happen twice.")
         if isinstance(error, AuthenticationFailed | PermissionDenied):
-            self._note(effect, status=FREE, **told)
+            self._note(effect, status=FREE, **details)
             self._end(str(error))
         else:
             is_result = not isinstance(error, RateLimited | NoResponse)
-            self._note(effect, status=ENTRY_FAILED if is_result else FREE, **told)
+            self._note(effect, status=ENTRY_FAILED if is_result else FREE, **details)
         return outcome
 
     def _note(self, effect: Effect, **outcome: Any) -> Entry:

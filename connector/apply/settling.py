@@ -64,9 +64,9 @@ class Settling:
         return {effect.identity: self._verdict(effect, entry, events) for effect, entry in doubtful}
 
     def _verdict(self, effect: Effect, entry: Entry, events: Mapping[str, list[_Event]] | None) -> Verdict:
-        told = (events or {}).get(entry.key)
-        if told:
-            return Verdict(HAPPENED, _object_id(effect, told))
+        own = (events or {}).get(entry.key)
+        if own:
+            return Verdict(HAPPENED, _object_id(effect, own))
         by_object = self._by_object(effect)
         if by_object.what != UNKNOWN or events is None:
             return by_object

@@ -140,7 +140,7 @@ class Actions:
         words = path.removeprefix("/v1/").split("/")
         names = sorted(self, key=lambda name: (not _begins_alike(name, words[0]), name))
         for name in names:
-            fitting = [each for each in self[name].values() if each.method == method and _fits(each.path, path)]
+            fitting = [action for action in self[name].values() if action.method == method and _fits(action.path, path)]
             if fitting:
                 return min(fitting, key=lambda action: len(action.ids))  # /v1/invoices/create_preview is no invoice
         return None
@@ -158,12 +158,12 @@ def read_actions(file: Path) -> dict[str, Action]:
         raise DefinitionError(f"{_at(file)}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(f"{_at(file)}: is not valid TOML: {error}") from error
-    return {name: _action(file, name, said) for name, said in content.items()}
+    return {name: _action(file, name, value) for name, value in content.items()}
 
 
-def _action(file: Path, name: str, said: object) -> Action:
+def _action(file: Path, name: str, value: object) -> Action:
     where = f"{_at(file)}: [{name}]"
-    table = _table(said, where)
+    table = _table(value, where)
     _check_keys(table, ACTION_KEYS, where)
     call = table.get("call")
     method, _, path = call.partition(" ") if isinstance(call, str) else ("", "", "")
@@ -183,8 +183,8 @@ def _action(file: Path, name: str, said: object) -> Action:
     )
 
 
-def _parameter(path: str, said: object, where: str) -> Parameter:
-    spec = {"type": said} if isinstance(said, str) else _table(said, where)
+def _parameter(path: str, value: object, where: str) -> Parameter:
+    spec = {"type": value} if isinstance(value, str) else _table(value, where)
     _check_keys(spec, _PARAMETER_KEYS, where)
     kind = str(spec.get("type"))
     if kind.removesuffix("[]") not in PARAMETER_TYPES:
@@ -202,8 +202,8 @@ def _parameter(path: str, said: object, where: str) -> Parameter:
     )
 
 
-def _needs(said: Any, where: str) -> tuple[str, ...]:
-    words = (said,) if isinstance(said, str) else tuple(said)
+def _needs(value: Any, where: str) -> tuple[str, ...]:
+    words = (value,) if isinstance(value, str) else tuple(value)
     for word in words:
         if word not in NEEDS:
             raise DefinitionError(f'{where}: needs takes {" and ".join(NEEDS)}, not "{word}".')
@@ -216,10 +216,10 @@ def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> N
             raise DefinitionError(f'{where}: unknown key "{key}".{did_you_mean(key, known)}')
 
 
-def _table(said: object, where: str) -> dict[str, Any]:
-    if not isinstance(said, dict):
+def _table(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
         raise DefinitionError(f"{where} must be a table of names and values.")
-    return said
+    return value
 
 
 def _at(file: Path) -> str:

@@ -61,7 +61,7 @@ def calls_by_object(specification: Specification) -> dict[str, dict[str, tuple[s
     paths = specification.document["paths"]
     found: dict[str, dict[str, tuple[str, str]]] = {}
     for path in paths:
-        for method in (each for each in _WRITES if each in paths[path] and path.startswith("/v1/")):
+        for method in (method for method in _WRITES if method in paths[path] and path.startswith("/v1/")):
             owner, verb = _split(path, paths)
             name = object_name(owner)
             action = _action_name(method, path, owner, verb, specification)
@@ -75,7 +75,7 @@ def _split(path: str, paths: Mapping[str, Any]) -> tuple[str, str]:
     for end in range(len(parts), 2, -1):
         owner = "/".join(parts[:end])
         is_read = owner.endswith("}") or "get" in paths.get(owner, {})
-        if is_read or any(each.startswith(f"{owner}/{{") for each in paths):
+        if is_read or any(path.startswith(f"{owner}/{{") for path in paths):
             return owner, "_".join(parts[end:])
     return path, ""
 
@@ -124,13 +124,13 @@ def actions_text(
         owner, _ = _split(path, specification.document["paths"])
         before = decided.get(action, {})
         lines = [f"[{action}]", f"call = {toml_value(f'{method.upper()} {_with_ids(path, owner)}')}"]
-        said = {"needs": list(UNDECIDED)} | {key: before[key] for key in _DECIDED if key in before}
-        lines += [f"{key} = {toml_value(said[key])}" for key in _DECIDED if key in said]
+        kept = {"needs": list(UNDECIDED)} | {key: before[key] for key in _DECIDED if key in before}
+        lines += [f"{key} = {toml_value(kept[key])}" for key in _DECIDED if key in kept]
         parameters = dict(_parameters(specification, specification.document["paths"][path][method], name))
         needs = _needs_of(before.get("parameters", {}))
         if parameters:
             lines += ["", f"[{action}.parameters]"]
-            lines += [f"{toml_key(each)} = {_spec(spec | needs.get(each, {}))}" for each, spec in parameters.items()]
+            lines += [f"{toml_key(name)} = {_spec(spec | needs.get(name, {}))}" for name, spec in parameters.items()]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
 
@@ -172,9 +172,9 @@ def _parameters(specification: Specification, operation: Schema, name: str) -> I
 def _below(specification: Specification, schema: Schema, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the parameters inside an object, each followed by those inside it."""
     required = schema.get("required", ())
-    for key, each in sorted(schema.get("properties", {}).items()):
+    for key, inner in sorted(schema.get("properties", {}).items()):
         path = f"{prefix}{key}"
-        branches = [specification.resolved(branch) for branch in each.get("anyOf", [each])]
+        branches = [specification.resolved(branch) for branch in inner.get("anyOf", [inner])]
         spec = _spec_of(branches, key)
         yield path, spec | ({"required": True} if key in required else {})
         inside = _merged([branch for branch in branches if branch.get("type") == "object"])
@@ -186,7 +186,7 @@ def _below(specification: Specification, schema: Schema, prefix: str) -> Iterato
 
 def _merged(branches: list[Schema]) -> dict[str, Any]:
     """Return what several shapes of an object have: all their properties, required where each requires them."""
-    properties = {key: each for branch in branches for key, each in branch.get("properties", {}).items()}
+    properties = {key: inner for branch in branches for key, inner in branch.get("properties", {}).items()}
     required = [set(branch.get("required", ())) for branch in branches]
     return {"properties": properties, "required": set.intersection(*required) if required else ()}
 

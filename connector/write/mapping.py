@@ -78,30 +78,30 @@ class Mapper:
     def sent(self, row: Row) -> Sent:
         """Return what a row sends; a RowProblem where it cannot be sent."""
         sent = Sent(ids=self._ids(row))
-        for each in self.inputs:
-            cell = row[each.column] if each.column is not None else each.constant
-            if each.column is not None and is_empty(cell):
+        for entry in self.inputs:
+            cell = row[entry.column] if entry.column is not None else entry.constant
+            if entry.column is not None and is_empty(cell):
                 if self._writing.null == "omit":
                     continue
-                _check_clearable(each)
+                _check_clearable(entry)
                 cell = ""
-            self._put(sent, each, cell)
+            self._put(sent, entry, cell)
         self._check_required(sent)
         sent.form, sent.known_by = _listed(sent.form), _listed(sent.known_by)
         return sent
 
-    def _put(self, sent: Sent, each: Input, cell: object) -> None:
+    def _put(self, sent: Sent, entry: Input, cell: object) -> None:
         if isinstance(cell, str) and not cell:
             value: Any = ("", "")
         else:
             try:
-                found = value_of(each.parameter, cell, self._calendar)
+                found = value_of(entry.parameter, cell, self._calendar)
             except BadValueError as error:
-                raise RowProblem(each.column or each.path, f"{each.path}: {error}") from None
+                raise RowProblem(entry.column or entry.path, f"{entry.path}: {error}") from None
             value = (found.sent, found.known_by)
         for form, part in zip((sent.form, sent.known_by), value, strict=True):
-            _set(form, each.path, part)
-        sent.paths.append(each.path)
+            _set(form, entry.path, part)
+        sent.paths.append(entry.path)
 
     def _check_required(self, sent: Sent) -> None:
         for path, parameter in self.action.parameters.items():
@@ -139,7 +139,9 @@ class Mapper:
             if column not in self._columns and self._path(normal(column)) not in filled:
                 raise UsageError(f'The source has no column "{column}".{did_you_mean(column, self._columns)}')
         chosen = (
-            self._columns if writing.columns is None else [each for each in self._columns if each in writing.columns]
+            self._columns
+            if writing.columns is None
+            else [column for column in self._columns if column in writing.columns]
         )
         for column in chosen:
             if writing.match and column == ID and ID in self.action.ids:
@@ -170,11 +172,11 @@ class Mapper:
         if name in self.action.ids:
             self.id_constants[name] = str(constant)
             return
-        for each in self._input(name, ""):
-            if isinstance(constant, str) and not constant and not each.parameter.clearable:
-                raise UsageError(f"{each.path} cannot be cleared: Stripe takes no empty value for it.")
+        for entry in self._input(name, ""):
+            if isinstance(constant, str) and not constant and not entry.parameter.clearable:
+                raise UsageError(f"{entry.path} cannot be cleared: Stripe takes no empty value for it.")
             if constant is not None:
-                yield Input(each.path, each.parameter, None, constant)
+                yield Input(entry.path, entry.parameter, None, constant)
 
     def _is_of_the_other(self, name: str) -> bool:
         """Whether the other action of an upsert takes it: what only a new object can be given, or only an old one."""
@@ -200,20 +202,20 @@ class Mapper:
     def _check_conflicts(self) -> None:
         """Refuse two columns for one parameter, and one for a whole beside one for its part."""
         seen: dict[str, Input] = {}
-        for each in self.inputs:
+        for entry in self.inputs:
             for other in seen:
-                is_inside = other.startswith((f"{each.path}.", f"{each.path}[")) or each.path.startswith(
+                is_inside = other.startswith((f"{entry.path}.", f"{entry.path}[")) or entry.path.startswith(
                     (f"{other}.", f"{other}[")
                 )
-                if is_inside or other == each.path:
-                    raise UsageError(f"{other} and {each.path} are both filled: leave one of them out.")
-            seen[each.path] = each
+                if is_inside or other == entry.path:
+                    raise UsageError(f"{other} and {entry.path} are both filled: leave one of them out.")
+            seen[entry.path] = entry
 
 
-def _check_clearable(each: Input) -> None:
-    if not each.parameter.clearable:
+def _check_clearable(entry: Input) -> None:
+    if not entry.parameter.clearable:
         raise UsageError(
-            f'{each.path} cannot be cleared, and "{each.column}" is empty in a row. Fill it, or say --null omit.'
+            f'{entry.path} cannot be cleared, and "{entry.column}" is empty in a row. Fill it, or say --null omit.'
         )
 
 
@@ -234,7 +236,7 @@ def _listed(value: Any) -> Any:
     """Return a form with lists in the place of numbered objects; a gap, as an empty Image2, closes up."""
     if not isinstance(value, dict):
         return value
-    within = {key: _listed(each) for key, each in value.items()}
+    within = {key: _listed(item) for key, item in value.items()}
     if within and all(isinstance(key, int) for key in within):
         return [within[key] for key in sorted(within)]
     return within

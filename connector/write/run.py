@@ -126,7 +126,7 @@ class Planning:
         for action in actions:
             if action.is_test_helper and livemode:
                 raise UsageError(f"{action.full_name} works in test mode alone, and this key is live.")
-            if any(each.type == "file" for each in action.parameters.values()):
+            if any(parameter.type == "file" for parameter in action.parameters.values()):
                 how = f"connector request POST {action.path} --multipart --form file=@PATH"
                 raise UsageError(f"{action.full_name} sends a file, which is done by {how}.")
 
@@ -254,7 +254,7 @@ class Planning:
             endpoint=action.path,
         )
         plan = self._plan
-        sent_paths = [each for each in row.sent.paths if each.split(".")[0].split("[")[0] in form]
+        sent_paths = [path for path in row.sent.paths if path.split(".")[0].split("[")[0] in form]
         return Effect(
             place=row.place,
             label=row.label,
@@ -281,8 +281,8 @@ class Planning:
                 return
             before = (row.live or {}).get(name)
             if name == "metadata" and isinstance(after, Mapping):
-                kept = before if isinstance(before, Mapping) else {}
-                before = {key: kept[key] for key in after if key in kept}
+                shown = before if isinstance(before, Mapping) else {}
+                before = {key: shown[key] for key in after if key in shown}
             self._plan.changes.append(Change(row.sent.ids.get(ID, ""), name, before, after))
 
     def _error(self, row: _Row, column: str | None, message: str) -> None:

@@ -45,8 +45,8 @@ def value_of(parameter: Parameter, cell: object, calendar: Calendar) -> Value:
     """Return what a cell means to a parameter; a BadValueError where it means nothing."""
     if parameter.many:
         listed = _json(cell, list, 'a JSON array, as ["a", "b"]')
-        values = [_converted(parameter, each, calendar) for each in listed]
-        return Value([each.sent for each in values], [each.known_by for each in values])
+        values = [_converted(parameter, item, calendar) for item in listed]
+        return Value([value.sent for value in values], [value.known_by for value in values])
     return _converted(parameter, cell, calendar)
 
 
@@ -117,7 +117,7 @@ def _integer(cell: object) -> int:
 
 def _map(cell: object) -> dict[str, Any]:
     found = _json(cell, dict, 'a JSON object, as {"team": "blue"}')
-    return {str(key): "" if each is None else _text(each) for key, each in found.items()}
+    return {str(key): "" if item is None else _text(item) for key, item in found.items()}
 
 
 def _text(cell: object) -> str:
@@ -126,7 +126,7 @@ def _text(cell: object) -> str:
 
 def _object(cell: object) -> dict[str, Any]:
     found = _json(cell, dict, 'a JSON object, as {"line1": "…"}')
-    return {key: each for key, each in found.items() if each is not None}
+    return {key: item for key, item in found.items() if item is not None}
 
 
 def _text_or_object(cell: object) -> Any:
