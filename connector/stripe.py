@@ -208,7 +208,6 @@ class Stripe:
         names Python does not, as {"items[0].price": "price_1"}; the words are those of `connector write`.
         """
         from connector.apply.ledger import Ledger, ledger_path
-        from connector.apply.planned import Planned
         from connector.places import open_source
         from connector.write.run import Planning
         from connector.write.writing import Writing
@@ -224,10 +223,8 @@ class Stripe:
             again=again,
         )
         source = None if rows is None else open_source(rows, reading)
-        api, opened = self._api(), Ledger(ledger_path(ledger, self._config))
-        with opened:
-            plan = Planning(api, opened, writing).plan(object_name, action, source)
-        return Planned(api, opened, plan, source)
+        planning = Planning(self._api(), Ledger(ledger_path(ledger, self._config)), writing)
+        return planning.planned(object_name, action, source)
 
     def read_plan(self, path: str | Path, *, ledger: str | Path | None = None) -> Planned:
         """Return the plan that a file holds, to look at and to send."""

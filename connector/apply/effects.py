@@ -105,7 +105,7 @@ class Amounts:
         self.rows += 1
         amount, currency = form.get("amount"), form.get("currency")
         if isinstance(amount, int):
-            code = str(currency).lower() if currency else "of the object"
+            code = str(currency).lower() if currency else "in the currency of their objects"
             self.by_currency[code] = self.by_currency.get(code, 0) + amount
 
 

@@ -67,8 +67,8 @@ class Run:
         self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._first: list[tuple[object, object]] = []
-        self._failures = 0
+        self._ended = self._failures = 0
+        self._ways: set[tuple[object, ...]] = set()
 
     def run(self) -> ApplyReport:
         """Send what is to be sent, and return what became of each row."""
@@ -266,11 +266,11 @@ class Run:
     def _add(self, outcome: Outcome) -> None:
         with self._lock:
             self._report.outcomes.append(outcome)
+            self._ended += 1
             self._failures += outcome.status in (FAILED, UNKNOWN)
-            if len(self._first) < _ALIKE:
-                self._first.append((outcome.status == FAILED and outcome.http_status, outcome.code))
+            self._ways.add((outcome.status, outcome.http_status, outcome.code))
             failures, done = self._failures, len(self._report.outcomes)
-            is_hopeless = len(self._first) == _ALIKE == failures == done and len(set(self._first)) == 1
+            is_hopeless = self._ended == self._failures == _ALIKE and len(self._ways) == 1
         if is_hopeless and len(self._plan.effects) > _ALIKE:
             self._end(f"Stopped: the first {_ALIKE} rows failed alike.")
         if self._applying.max_errors is not None and failures >= self._applying.max_errors:

@@ -28,7 +28,7 @@ DELETIONS = ("mark", "remove")
 _FILE_NAME = re.compile(r"(?!.*://).*\.duckdb", re.IGNORECASE)
 _FILE_URL = re.compile(r"(?P<scheme>(?:duckdb|sqlite)(?:\+\w+)?):///(?P<path>[^?]*)(?P<query>.*)", re.IGNORECASE)
 _TOP = ("to", "schema", "since", "time_zone", "week_start", "endpoints", "connection", "connections", "definitions",
-        "sync", "lock_wait", "major")  # fmt: skip
+        "ledger", "sync", "lock_wait", "major")  # fmt: skip
 _TABLE = ("where", "columns", "exclude", "deletions", "prune", "since")
 
 

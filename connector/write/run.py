@@ -17,6 +17,7 @@ from connector.apply.compare import differing, merged
 from connector.apply.effects import UNCHANGED, Change, Effect, Outcome, RowError, content_identity
 from connector.apply.ledger import Ledger, scope_of
 from connector.apply.plan import SHOWN_CHANGES, Plan
+from connector.apply.planned import Planned
 from connector.definitions.actions import Action
 from connector.errors import UsageError, did_you_mean
 from connector.rows.streams import Source
@@ -54,8 +55,12 @@ class Planning:
         self._row_keys: Counter[str] = Counter()
         self._projected: dict[str, Record] = {}  # objects as they are after the rows so far
 
-    def plan(self, object_name: str, action_name: str, source: Source | None) -> Plan:
-        """Return what the rows would send; it only reads."""
+    def planned(self, object_name: str, action_name: str, source: Source | None) -> Planned:
+        """Return the plan of a write, to look at and to send; it only reads."""
+        with self._ledger:
+            return Planned(self._api, self._ledger, self._planned(object_name, action_name, source), source)
+
+    def _planned(self, object_name: str, action_name: str, source: Source | None) -> Plan:
         self._writing.check()
         actions = self._wanted(object_name, action_name)
         mappers = self._mappers(actions, source)
