@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from connector.extract.run import ReadWatch
     from connector.files.formats import ReadOptions
     from connector.load.loading import LoadReport, LoadWatch
+    from connector.query.run import QueryResult
     from connector.request.send import RequestResult
     from connector.result import Result
     from connector.sync.config import RunFile
@@ -114,6 +115,23 @@ class Stripe:
         wanted = None if columns is None else list_of(columns)
         request = Extraction([*written, *from_mapping(conditions)], wanted, limit, strict, major)
         return extract(self._api(), endpoint, request, progress)
+
+    def query(
+        self,
+        sql: str,
+        *,
+        tables: Mapping[str, object] | None = None,
+        attach: str | Path | Sequence[str | Path] = (),
+        max_calls: int = 500,
+        progress: ReadWatch | None = None,
+    ) -> QueryResult:
+        """Return the rows of one SELECT over Stripe, live, with the calls that it needs; `.explain()` tells them.
+
+        `tables` are rows of Python's by name, `attach` DuckDB files whose tables are known as FILE.TABLE.
+        """
+        from connector.query.run import Query, query
+
+        return query(self._api(), Query(sql, attach, tables or {}, max_calls), progress)
 
     def request(  # noqa: PLR0913 - what people may ask for, by name
         self,

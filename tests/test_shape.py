@@ -31,7 +31,7 @@ ROOMS = [
     {"load"},
     {"result"},
     {"extract", "apply"},
-    {"sync", "write", "request"},
+    {"sync", "write", "request", "query"},
     {"stripe"},
     {"cli"},
     {"__main__"},

@@ -16,6 +16,7 @@ from connector.cli.endpoints import endpoints
 from connector.cli.extract import extract
 from connector.cli.init import init
 from connector.cli.load import load
+from connector.cli.query import query
 from connector.cli.request import request
 from connector.cli.sandbox import sandbox
 from connector.cli.sync import state, sync
@@ -81,6 +82,7 @@ def commands() -> None:
     connector demo                                  try everything, no key needed
     connector check                                 is my key good, and what may it read?
     connector extract invoices --where status=paid --where 'created>=monthstart-1d' --to invoices.csv
+    connector query "select status, count(*) from invoices group by status"
     connector init                                  write a config, stripe.toml
     connector sync stripe.toml                      keep a database equal to Stripe by it
     connector load leads.csv --to duckdb:///crm.duckdb --table leads --key email
@@ -97,7 +99,7 @@ def _refuse_empty(context: click.Context, option: click.Parameter, value: object
 
 
 # A new verb: a file of its own beside this one, and its place in this order.
-for command in (demo, sandbox, check, endpoints, dates, extract, init, sync, state, load, write, apply, request):
+for command in (demo, sandbox, check, endpoints, dates, extract, query, init, sync, state, load, write, apply, request):
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.name not in _MAY_BE_EMPTY:
             parameter.callback = parameter.callback or _refuse_empty

@@ -1,0 +1,340 @@
+"""What a statement needs of each of our tables: the places where it stands, and the comparisons that narrow it there.
+
+A comparison is taken where a row that fails it can change nothing: among the conjuncts of the WHERE of the very SELECT
+in which the table stands, since all of them reject NULL; among those of a join's ON, on the sides whose unmatched rows
+the join drops; and through a CTE or a subquery that only selects. Under ASOF and positional joins and samples nothing
+is taken: a row that is missing changes who meets whom. DuckDB decides everything again on the rows that came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from connector.definitions.endpoint import Endpoint
+
+_OPERATORS: Mapping[type[exp.Expr], str] = {
+    exp.EQ: "=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
+}  # fmt: skip
+_FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_PLAIN_TABLE = {"this", "db", "catalog", "alias", "joins"}
+# What makes a SELECT more than a choice of rows and columns.
+_MORE_THAN_SELECTS = ("distinct", "group", "having", "qualify", "limit", "offset", "sample", "windows", "laterals")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a conjunct asks of one column: an operator and the constants that it stands against, any of them for =."""
+
+    column: exp.Column
+    operator: str
+    constants: tuple[exp.Expr, ...]
+
+    @property
+    def name(self) -> str:
+        """The column's name, in lower case."""
+        return self.column.name.lower()
+
+
+@dataclass
+class Place:
+    """One place where a table stands: what narrows it there, and the filters without a column that it names."""
+
+    endpoint: Endpoint
+    alias: str
+    comparisons: list[Comparison] = field(default_factory=list)
+    hidden: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Definition:
+    """A CTE, with the CTEs that it can see itself; `query` is None inside a recursive one."""
+
+    query: exp.Expr | None
+    visible: Mapping[str, _Definition]
+    renames: bool = False
+
+
+@dataclass
+class _Item:
+    """One thing in a FROM: a table of ours (`place`), a query by another name, or something that we do not know."""
+
+    alias: str
+    join: exp.Join | None
+    renames: bool = False
+    place: Place | None = None
+    query: exp.Expr | None = None
+    visible: Mapping[str, _Definition] = field(default_factory=dict)
+    pushed: list[Comparison] = field(default_factory=list)
+
+    def may_have(self, column: str) -> bool:
+        """Whether a column without a table's name may be one of this item's."""
+        if self.place is None:
+            return self.query is not None
+        return self.place.endpoint.column(column) is not None or column in self.place.hidden
+
+
+def places(tree: exp.Expr, find: Callable[[exp.Table], Endpoint | None]) -> list[Place]:
+    """Return every place where a table of ours stands; `find` gives the table of ours that a name means."""
+    walk = _Walk(find)
+    walk.query(tree, {}, [])
+    missed = (each for each in tree.find_all(exp.Table) if id(each) not in walk.entered and not _is_described(each))
+    walk.places += [Place(endpoint, endpoint.name) for table in missed if (endpoint := find(table)) is not None]
+    return walk.places
+
+
+def _is_described(table: exp.Table) -> bool:
+    """Whether only the columns of a table are asked for."""
+    description = table.find_ancestor(exp.Describe)
+    return description is not None and not isinstance(description, exp.Summarize)
+
+
+class _Walk:
+    """Goes through a statement as it is used: a CTE once for each place that names it."""
+
+    def __init__(self, find: Callable[[exp.Table], Endpoint | None]) -> None:
+        self.find = find
+        self.places: list[Place] = []
+        self.entered: set[int] = set()
+
+    def query(self, node: exp.Expr, visible: Mapping[str, _Definition], outer: Sequence[Comparison]) -> None:
+        """Enter a query; `outer` are comparisons on its columns that stand outside of it."""
+        visible = _with_definitions(node, visible)
+        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Query):
+            more = any(node.args.get(key) for key in (*_MORE_THAN_SELECTS, "pivots", "joins"))
+            self.query(node.this, visible, [] if more else outer)
+            self._rest(node, visible, {id(node.this)})
+        elif isinstance(node, exp.Select):
+            self._select(node, visible, outer)
+        else:
+            self._rest(node, visible, set())
+
+    def _rest(self, node: exp.Expr, visible: Mapping[str, _Definition], done: set[int]) -> None:
+        """Enter the queries that stand anywhere in a node, but for those that have been; nothing narrows them."""
+        for query in _queries_in(node):
+            if id(query) not in done:
+                self.query(query, visible, [])
+
+    def _select(self, select: exp.Select, visible: Mapping[str, _Definition], outer: Sequence[Comparison]) -> None:
+        items = [self._item(source, join, visible) for source, join in _sources(select)]
+        _find_hidden(select, items)
+        if not _meets_by_position(select, items):
+            for comparison in _through(select, outer):
+                _give(comparison, items)
+            for conjunct in _conjuncts(select.args.get("where")):
+                for comparison in comparisons(conjunct):
+                    _give(comparison, items)
+            _narrow_by_joins(items)
+        entered = {id(item.query) for item in items if item.query is not None}
+        for item in items:
+            if item.place is not None:
+                self.places.append(item.place)
+            if item.query is not None:
+                self.query(item.query, item.visible, item.pushed)
+        self._rest(select, visible, entered)
+
+    def _item(self, source: exp.Expr, join: exp.Join | None, visible: Mapping[str, _Definition]) -> _Item:
+        item = _Item(
+            source.alias_or_name.lower(), join, bool(source.args.get("alias") and source.args["alias"].columns)
+        )
+        if isinstance(source, exp.Subquery) and isinstance(source.this, exp.Query):
+            item.query, item.visible = source, visible
+        if not isinstance(source, exp.Table):
+            return item
+        definition = None if source.args.get("db") else visible.get(source.name.lower())
+        if definition is not None:
+            self.entered.add(id(source))
+            item.query, item.visible = definition.query, definition.visible
+            item.renames = item.renames or definition.renames
+        elif (endpoint := self.find(source)) is not None and not _is_more_than_a_name(source):
+            self.entered.add(id(source))
+            item.place = Place(endpoint, item.alias)
+        return item
+
+
+def _with_definitions(node: exp.Expr, visible: Mapping[str, _Definition]) -> Mapping[str, _Definition]:
+    clause = node.args.get("with_")
+    if clause is None:
+        return visible
+    for cte in clause.expressions:
+        name = cte.alias.lower()
+        inner = {**visible, name: _Definition(None, {})} if clause.recursive else visible
+        visible = {**visible, name: _Definition(cte.this, inner, bool(cte.args["alias"].columns))}
+    return visible
+
+
+def _queries_in(node: exp.Expr) -> Iterator[exp.Expr]:
+    """Yield the outermost queries inside a node, without those of its WITH, which are entered where they are named."""
+    for key, child in node.args.items():
+        if key == "with_":
+            continue
+        for part in child if isinstance(child, list) else [child]:
+            if isinstance(part, exp.Query):
+                yield part
+            elif isinstance(part, exp.Expr):
+                yield from _queries_in(part)
+
+
+def _sources(select: exp.Select) -> Iterator[tuple[exp.Expr, exp.Join | None]]:
+    """Yield what stands in a FROM, each with the join that brings it."""
+    clause = select.args.get("from_")
+    if clause is None:
+        return
+    yield clause.this, None
+    for join in [*(clause.this.args.get("joins") or ()), *(select.args.get("joins") or ())]:
+        yield join.this, join
+
+
+def _is_more_than_a_name(table: exp.Table) -> bool:
+    return any(value for key, value in table.args.items() if key not in _PLAIN_TABLE)
+
+
+def _meets_by_position(select: exp.Select, items: Sequence[_Item]) -> bool:
+    """Whether a row that is missing could change what becomes of the others."""
+    methods = {str(item.join.args.get("method") or "").upper() for item in items if item.join is not None}
+    return bool(select.args.get("sample") or methods - {"", "NATURAL"})
+
+
+def _conjuncts(clause: exp.Expr | None) -> Iterator[exp.Expr]:
+    """Yield the conditions that must all hold."""
+    node = clause.this if isinstance(clause, exp.Where) else clause
+    if isinstance(node, exp.Paren):
+        yield from _conjuncts(node.this)
+    elif isinstance(node, exp.And):
+        yield from _conjuncts(node.left)
+        yield from _conjuncts(node.right)
+    elif node is not None:
+        yield node
+
+
+def comparisons(node: exp.Expr) -> list[Comparison]:
+    """Return the comparisons that a condition is made of, all of which hold where it does; none if it is no such."""
+    node = node.unnest()
+    read = _READERS.get(type(node))
+    return read(node) if read is not None else []
+
+
+def _is_true(node: exp.Expr) -> list[Comparison]:
+    return _checked(node, "=", [exp.true()])
+
+
+def _is_false(node: exp.Expr) -> list[Comparison]:
+    return _checked(node.this, "=", [exp.false()])
+
+
+def _is(node: exp.Expr) -> list[Comparison]:
+    return _checked(node.this, "=", [node.expression]) if isinstance(node.expression, exp.Boolean) else []
+
+
+def _between(node: exp.Expr) -> list[Comparison]:
+    if node.args.get("symmetric"):
+        return []
+    return [*_checked(node.this, ">=", [node.args["low"]]), *_checked(node.this, "<=", [node.args["high"]])]
+
+
+def _in(node: exp.Expr) -> list[Comparison]:
+    if any(node.args.get(key) for key in ("query", "unnest", "field")):
+        return []
+    return _checked(node.this, "=", node.expressions)
+
+
+def _compares(node: exp.Expr) -> list[Comparison]:
+    operator = _OPERATORS[type(node)]
+    one, other = node.args["this"], node.args["expression"]
+    return _checked(one, operator, [other]) or _checked(other, _FLIPPED[operator], [one])
+
+
+def _either(node: exp.Expr) -> list[Comparison]:
+    one, other = comparisons(node.args["this"]), comparisons(node.args["expression"])
+    both = [*one, *other]
+    if len(one) != 1 or len(other) != 1 or {each.operator for each in both} != {"="}:
+        return []
+    if one[0].column != other[0].column:
+        return []
+    return [Comparison(one[0].column, "=", (*one[0].constants, *other[0].constants))]
+
+
+_READERS: Mapping[type[exp.Expr], Callable[[exp.Expr], list[Comparison]]] = {
+    exp.Column: _is_true, exp.Not: _is_false, exp.Is: _is, exp.Between: _between, exp.In: _in, exp.Or: _either,
+    **dict.fromkeys(_OPERATORS, _compares),
+}  # fmt: skip
+
+
+def _checked(column: exp.Expr, operator: str, constants: Sequence[exp.Expr]) -> list[Comparison]:
+    column = column.unnest()
+    if not isinstance(column, exp.Column) or not constants or not all(map(is_constant, constants)):
+        return []
+    return [Comparison(column, operator, tuple(constants))]
+
+
+def is_constant(node: exp.Expr) -> bool:
+    """Whether an expression has one value for all rows, as far as can be seen in it."""
+    varying = (exp.Column, exp.Query, exp.Star, exp.Placeholder, exp.Parameter, exp.AggFunc, exp.Window, exp.Lambda)
+    return node.find(*varying) is None
+
+
+def _item_of(column: exp.Column, items: Sequence[_Item]) -> _Item | None:
+    """Return the item that a column is of; None where that is not certain."""
+    if column.args.get("db") or isinstance(column.this, exp.Star):
+        return None
+    if column.table:
+        named = [item for item in items if item.alias == column.table.lower()]
+    else:
+        named = [item for item in items if item.may_have(column.name.lower())]
+    return named[0] if len(named) == 1 else None
+
+
+def _give(comparison: Comparison, items: Sequence[_Item]) -> None:
+    """Let a comparison narrow the item whose column it is on."""
+    item = _item_of(comparison.column, items)
+    if item is not None and not item.renames:
+        (item.place.comparisons if item.place is not None else item.pushed).append(comparison)
+
+
+def _narrow_by_joins(items: Sequence[_Item]) -> None:
+    """Let each ON narrow the sides that lose nothing by it: those whose rows are dropped where nothing matches."""
+    for number, item in enumerate(items):
+        join = item.join
+        if join is None or not join.args.get("on"):
+            continue
+        side, kind = (join.side or "").upper(), (join.kind or "").upper()
+        narrowed = items[number : number + 1] if side in ("", "LEFT") else []
+        if side in ("", "RIGHT") and kind != "ANTI":
+            narrowed = [*items[:number], *narrowed]
+        for conjunct in _conjuncts(join.args["on"]):
+            for comparison in comparisons(conjunct):
+                if _item_of(comparison.column, items) in narrowed:
+                    _give(comparison, items)
+
+
+def _through(select: exp.Select, outer: Sequence[Comparison]) -> Iterator[Comparison]:
+    """Yield comparisons on the outputs of a SELECT as ones on what stands in its FROM, where it only selects."""
+    if not outer or any(select.args.get(key) for key in _MORE_THAN_SELECTS):
+        return
+    if any(projection.find(exp.AggFunc, exp.Window, exp.Explode, exp.Unnest) for projection in select.expressions):
+        return
+    outputs = [projection for projection in select.expressions if not projection.is_star]
+    stars = [projection for projection in select.expressions if projection.is_star]
+    if len(stars) > 1 or any(not isinstance(star, exp.Star) or any(star.args.values()) for star in stars):
+        return
+    for comparison in outer:
+        named = [output for output in outputs if output.alias_or_name.lower() == comparison.name]
+        if len(named) == 1 and not stars and isinstance(named[0].unalias(), exp.Column):
+            yield Comparison(named[0].unalias(), comparison.operator, comparison.constants)
+        elif stars and not named:
+            yield Comparison(exp.column(comparison.column.this), comparison.operator, comparison.constants)
+
+
+def _find_hidden(select: exp.Select, items: Sequence[_Item]) -> None:
+    """Note which filters without a column of their own the columns of a SELECT mean."""
+    ours = [item.place for item in items if item.place is not None]
+    for column in select.find_all(exp.Column):
+        name, table = column.name.lower(), column.table.lower()
+        if not table and any(place.endpoint.column(name) for place in ours):
+            continue
+        for place in ours:
+            given = place.endpoint.filters.get(name)
+            if given is not None and given.column is None and table in ("", place.alias):
+                place.hidden.add(name)

@@ -1,0 +1,62 @@
+"""What a query would ask Stripe, in lines for people: each table with its calls, how many, and what is read whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from connector.api.encoding import form_encode
+from connector.definitions.endpoint import Endpoint
+from connector.query.narrowing import Read, TableReads
+from connector.words import count_of
+
+_SHOWN_IDS = 3
+
+
+def lines_of(table: TableReads) -> Iterator[str]:
+    """Yield the lines of one table."""
+    endpoint = table.endpoint
+    if not table.reads:
+        yield f"{endpoint.name}: no call, since no row can meet its conditions"
+    elif not any(read.conditions for read in table.reads):
+        yield f"{endpoint.name}: read whole: nothing in the SQL is what Stripe narrows by{_narrow_by(endpoint)}"
+    else:
+        yield f"{endpoint.name}: narrowed by {' or '.join(_words(read) for read in table.reads)}"
+    for read in table.reads:
+        yield from _calls(endpoint, read)
+    yield from table.notes
+
+
+def _narrow_by(endpoint: Endpoint) -> str:
+    known = [*(["id"] if endpoint.retrieve else []), *(parent.column for parent in endpoint.parents), *endpoint.filters]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def _words(read: Read) -> str:
+    return " and ".join(str(condition) for condition in read.conditions)
+
+
+def _calls(endpoint: Endpoint, read: Read) -> Iterator[str]:
+    selection = read.selection
+    if selection.ids is not None:
+        shown = ", ".join(selection.ids[:_SHOWN_IDS]) + (", …" if len(selection.ids) > _SHOWN_IDS else "")
+        yield f"  GET {endpoint.retrieve}   {count_of(len(set(selection.ids)), 'call')}: {shown}"
+        return
+    query = unquote(form_encode({**endpoint.always, **selection.parameters}))
+    path = f"{endpoint.path}{'?' * bool(query)}{query}"
+    if endpoint.rows or endpoint.rows_at or (endpoint.paging == "none" and not endpoint.parents):
+        yield f"  GET {path}   1 call"
+    elif endpoint.parents:
+        yield f"  GET {path}   {_children(endpoint, selection.parents)}"
+    else:
+        yield f"  GET {path}   a call for every 100 rows; how many there are only Stripe knows"
+
+
+def _children(endpoint: Endpoint, parents: object) -> str:
+    named = [f"{len(ids):,} of {column}" for column, ids in dict(parents).items()]  # type: ignore[call-overload]
+    if named:
+        return f"a call for each 100 rows of each ({', '.join(named)})"
+    tables = " and ".join(parent.table for parent in endpoint.parents)
+    if endpoint.embedded:
+        return f"comes with {tables}, read whole; a call for each list that is cut off there"
+    return f"a call for each row of {tables}, read whole"
