@@ -6,18 +6,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from connector.config import Connection, Key, connection
+from connector.connected import Connected
 from connector.dates import Calendar, Meaning, describe
-from connector.definitions.folders import find_actions, find_endpoints
+from connector.definitions.folders import find_endpoints
 from connector.words import list_of
 
 if TYPE_CHECKING:
     from connector.api.account import Api
     from connector.api.check import Check
-    from connector.api.client import Client
     from connector.apply.planned import Planned
     from connector.extract.run import ReadWatch
     from connector.files.formats import ReadOptions
@@ -31,64 +29,12 @@ if TYPE_CHECKING:
     from connector.sync.report import SyncReport, SyncWatch
 
 
-class Stripe:
+class Stripe(Connected):
     """An account of Stripe's, by the key in STRIPE_API_KEY or by the name of a connection in connector.toml.
 
     Settings given here (key, account, version, api_base, time_zone, max_rps …) win over both. `definitions` are
     folders of endpoint files of your own. Nothing is sent until rows are asked for, but for a `request`.
     """
-
-    def __init__(  # noqa: PLR0913 - what a connection may say, by name
-        self,
-        name: str | None = None,
-        *,
-        config: str | Path | None = None,
-        definitions: str | Path | Iterable[str | Path] = (),
-        week_start: str = "monday",
-        key: str | Key | None = None,
-        key_file: str | Path | None = None,
-        account: str | None = None,
-        version: str | None = None,
-        api_base: str | None = None,
-        max_rps: float | None = None,
-        max_rps_per_endpoint: float | None = None,
-        time_zone: str | None = None,
-        trusted_hosts: str | Sequence[str] | None = None,
-        connect_seconds: float | None = None,
-        read_seconds: float | None = None,
-        total_seconds: float | None = None,
-    ) -> None:
-        settings: dict[str, Any] = {
-            "key": key, "key_file": key_file, "account": account, "version": version, "api_base": api_base,
-            "max_rps": max_rps, "max_rps_per_endpoint": max_rps_per_endpoint, "time_zone": time_zone,
-            "trusted_hosts": None if trusted_hosts is None else list_of(trusted_hosts),
-            "connect_seconds": connect_seconds, "read_seconds": read_seconds, "total_seconds": total_seconds,
-        }  # fmt: skip
-        self._config = Path(config) if config else None
-        self.connection: Connection = connection(name, config=self._config, overrides=settings)
-        self.endpoints = find_endpoints(definitions, config)
-        self.actions = find_actions(definitions, config)
-        self._settings = settings
-        self._definitions = [definitions] if isinstance(definitions, str | Path) else [*definitions]
-        self._week_start = week_start
-        self._client: Client | None = None
-
-    def __repr__(self) -> str:
-        return f"Stripe({self.connection.key}, {self.connection.api_base}, version {self.connection.version})"
-
-    def __enter__(self) -> Stripe:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections to Stripe; the next verb opens them again."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
 
     def extract(  # noqa: PLR0913 - what people may ask for, by name
         self,
@@ -395,22 +341,13 @@ class Stripe:
         reading = ReadOptions(format, encoding, delimiter, sheet, source_table, query, decimal, date_format)
         return load(source, to, table, loading, reading=reading, progress=progress)
 
-    def requests_and_limit(self) -> tuple[int, float]:
-        """Return how many requests were sent so far, and how many a second the account takes."""
-        from connector.api.limits import account_rps
-
-        return (self._client.statistics.requests if self._client else 0), account_rps(self.connection)
-
     def _api(self, run: RunFile | None = None) -> Api:
         """Return the account; with a config, what that says of it: definitions of its own, the calendar."""
         from connector.api.account import Api
-        from connector.api.client import Client
 
-        if self._client is None:
-            self._client = Client(self.connection)
         endpoints, zone, week_start = self.endpoints, self.connection.time_zone, self._week_start
         if run is not None:
             zone, week_start = run.time_zone or zone, run.week_start
             if run.definitions:
                 endpoints = find_endpoints([*self._definitions, *run.definitions])
-        return Api(self._client, endpoints, Calendar.system(zone, week_start), self.actions)
+        return Api(self._opened(), endpoints, Calendar.system(zone, week_start), self.actions)

@@ -32,6 +32,7 @@ ROOMS = [
     {"result"},
     {"extract", "apply"},
     {"sync", "write", "request", "query"},
+    {"connected"},
     {"stripe"},
     {"cli"},
     {"__main__"},
