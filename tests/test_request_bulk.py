@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +12,14 @@ from connector import Stripe
 from connector.errors import UsageError
 from connector.request.filling import escaped_part, filled_body, filled_json
 from connector.sandbox import Sandbox
-from tests.accounts import NOW, account
 from tests.command_line import Run
+from tests.writing import a_sandbox, an_account
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(seed=7, rps=0, now=NOW) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def stripe(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
-    monkeypatch.setenv("CONNECTOR_LEDGER", str(tmp_path / "ledger.sqlite"))
-    with account(sandbox, total_seconds=60) as stripe:
-        yield stripe
+sandbox = pytest.fixture(scope="module")(a_sandbox)
+stripe = pytest.fixture(an_account)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +12,12 @@ import pytest
 from connector import Stripe
 from connector.errors import ConnectorError, UsageError
 from connector.sandbox import Sandbox
-from tests.accounts import NOW, account
+from tests.accounts import account
 from tests.command_line import Run
+from tests.writing import a_sandbox, an_account
 
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(seed=7, rps=0, now=NOW) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def stripe(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
-    monkeypatch.setenv("CONNECTOR_LEDGER", str(tmp_path / "ledger.sqlite"))
-    with account(sandbox, total_seconds=60) as stripe:
-        yield stripe
+sandbox = pytest.fixture(scope="module")(a_sandbox)
+stripe = pytest.fixture(an_account)
 
 
 def customers(sandbox: Sandbox, count: int) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 from connector import Stripe
 from connector.sandbox import Sandbox
-from tests.accounts import NOW, account
+from tests.writing import a_sandbox, an_account
 
 ALL = ("money", "delete")
 
@@ -173,17 +172,8 @@ OPERATIONS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(seed=7, rps=0, now=NOW) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def stripe(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
-    monkeypatch.setenv("CONNECTOR_LEDGER", str(tmp_path / "ledger.sqlite"))
-    with account(sandbox, total_seconds=60) as stripe:
-        yield stripe
+sandbox = pytest.fixture(scope="module")(a_sandbox)
+stripe = pytest.fixture(an_account)
 
 
 def test_there_are_39_with_the_bulk_write_of_a_generic_request() -> None:
