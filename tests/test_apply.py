@@ -183,6 +183,26 @@ def test_keys_age_by_stripes_clock_also_where_nothing_was_asked_before(
     assert abs(sent_at - sandbox.clock.now()) < 60, "this computer's clock is weeks ahead of the sandbox's"
 
 
+@pytest.mark.parametrize("fault", ["429", "403"])
+def test_a_row_in_doubt_stays_so_when_it_cannot_be_sent_again(
+    stripe: Stripe, sandbox: Sandbox, ledger: Path, fault: str
+) -> None:
+    rows = frame(2)
+    sandbox.fail("drop-after", on=CREATE, times=4)
+    sandbox.fail("drop", on="GET /v1/events", times=2)
+    assert create(stripe, rows).counts == {"unknown": 2}
+    if fault == "429":
+        sandbox.fail("429", on=CREATE, times=200)
+    key = "rk_test_read_all" if fault == "403" else sandbox.key
+    with Stripe(key=key, api_base=sandbox.url, max_rps=100_000.0, total_seconds=1) as other:
+        sandbox.fail("drop", on="GET /v1/events", times=2)
+        other.write("customers", "create", rows).apply()
+    assert statuses(ledger) == {"in doubt": 2}
+    sandbox.service.plan._waiting.clear()
+    assert create(stripe, rows).counts == {"sent": 2}
+    assert_once(sandbox, rows)
+
+
 def test_an_update_that_was_lost_is_settled_by_the_object(stripe: Stripe, sandbox: Sandbox, ledger: Path) -> None:
     ids = [each["id"] for each in sandbox.truth("customer") if not each.get("test_clock")][:3]
     rows = pd.DataFrame({"id": ids, "metadata.team": ["blue"] * 3})

@@ -37,6 +37,7 @@ KEY_SECONDS = 23 * 3600  # Stripe may forget a key after 24 hours
 WORKERS = 50
 _ALIKE = 20
 _CONFLICT = 409
+_NO_RESULT = (AuthenticationFailed, PermissionDenied, RateLimited, NoResponse)
 _POLL_SECONDS = 0.2
 
 ApplyWatch = Callable[[int, int], None]
@@ -206,12 +207,13 @@ class Run:
                 self._add(outcome)
 
     def _send(self, effect: Effect) -> Outcome:
+        was_in_doubt = self._is_in_doubt(effect)
         entry = self._begin(effect)
         call = replace(effect.call, idempotency_key=entry.key if effect.call.method == "POST" else None)
         try:
             response = self._client.request(call)
         except (StripeError, NoResponse) as error:
-            return self._refused(effect, error)
+            return self._refused(effect, error, was_in_doubt=was_in_doubt)
         object_id = _id_of(response) or effect.object_id or None
         self._note(
             effect, status=DONE, object_id=object_id, http_status=response.status, request_id=response.request_id
@@ -237,24 +239,19 @@ class Run:
         self._entries[effect.identity] = entry
         return entry
 
-    def _refused(self, effect: Effect, error: StripeError | NoResponse) -> Outcome:
-        code, status = getattr(error, "code", None), getattr(error, "status", None)
-        request_id = getattr(error, "request_id", None)
-        details = {"code": code, "http_status": status, "request_id": request_id}
-        outcome = Outcome(effect.place, effect.label, FAILED, effect.object_id or None, message=str(error), **details)
-        if error.outcome_unknown or status == _CONFLICT:
-            self._note(effect, **details)
-            why = (
-                f"{f'Stripe answered {status}' if status else 'no answer'}, so whether it took effect is not known yet"
-            )
-            return replace(outcome, status=UNKNOWN, message=f"{why}: run it again, it cannot happen twice.")
+    def _refused(self, effect: Effect, error: StripeError | NoResponse, *, was_in_doubt: bool) -> Outcome:
+        """Note what an error tells of a row: its result, nothing at all, or that it may have taken effect."""
+        status = getattr(error, "status", None)
+        details = {name: getattr(error, name, None) for name in ("code", "request_id")} | {"http_status": status}
         if isinstance(error, AuthenticationFailed | PermissionDenied):
-            self._note(effect, status=FREE, **details)
             self._end(str(error))
-        else:
-            is_result = not isinstance(error, RateLimited | NoResponse)
-            self._note(effect, status=ENTRY_FAILED if is_result else FREE, **details)
-        return outcome
+        is_no_result = isinstance(error, _NO_RESULT)  # it did not get as far as the key of a row
+        is_in_doubt = error.outcome_unknown or status == _CONFLICT or (was_in_doubt and is_no_result)
+        entry_status = IN_DOUBT if is_in_doubt else FREE if is_no_result else ENTRY_FAILED
+        self._note(effect, status=entry_status, **details)
+        message = _doubt(status) if is_in_doubt else str(error)
+        word = UNKNOWN if is_in_doubt else FAILED
+        return Outcome(effect.place, effect.label, word, effect.object_id or None, message=message, **details)
 
     def _note(self, effect: Effect, **outcome: Any) -> Entry:
         entry = self._ledger.finish(effect.scope, effect.identity, self._entries[effect.identity], **outcome)
@@ -285,6 +282,11 @@ class Run:
 
 def _no_watch(done: int, total: int) -> None:
     """Show nothing."""
+
+
+def _doubt(status: int | None) -> str:
+    what = f"Stripe answered {status}" if status else "no response"
+    return f"{what}, so whether it took effect is not known yet: run it again, it cannot happen twice."
 
 
 def _unknown(effect: Effect, why: str) -> Outcome:
