@@ -364,6 +364,23 @@ def test_keys_of_the_sources_own_are_sent(stripe: Stripe, sandbox: Sandbox) -> N
     assert {"k-1", "k-2"} <= sent
 
 
+def test_a_ledger_that_cannot_be_written_ends_the_run_before_anything_is_sent(
+    stripe: Stripe, sandbox: Sandbox, ledger: Path
+) -> None:
+    create(stripe, frame(1, "first"))
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("ALTER TABLE rows RENAME COLUMN content TO other")
+    with pytest.raises(ConnectorError, match="cannot be used"):
+        create(stripe, frame(30))
+    assert len(made(sandbox)) == 1
+
+
+def test_a_fault_of_ours_is_raised_where_the_run_was_begun(stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.apply.run._id_of", lambda _response: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        create(stripe, frame(3))
+
+
 def test_where_the_ledger_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CONNECTOR_LEDGER", raising=False)

@@ -130,7 +130,7 @@ class Ledger:
             hashes = {self._hash(identity): identity for identity in identities[start : start + _AT_ONCE]}
             marks = ", ".join("?" * len(hashes))
             query = f"SELECT identity, {_COLUMNS} FROM rows WHERE scope = ? AND identity IN ({marks})"  # noqa: S608
-            with self._lock:
+            with self._lock, self._trouble():
                 rows = connection.execute(query, [scope, *hashes]).fetchall()
             found |= {hashes[row[0]]: _entry(row[1:]) for row in rows}
         return found

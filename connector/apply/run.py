@@ -68,6 +68,7 @@ class Run:
         self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._fault: BaseException | None = None
         self._ended = self._failures = 0
         self._ways: set[tuple[object, ...]] = set()
 
@@ -175,6 +176,8 @@ class Run:
         for worker in workers:
             worker.start()
         self._wait_for(workers)
+        if self._fault is not None:
+            raise self._fault
         for chain in [*chains.values()]:
             for effect in chain:
                 self._report.outcomes.append(Outcome(effect.place, effect.label, NOT_SENT))
@@ -201,9 +204,14 @@ class Run:
                 effect = chain.popleft()
                 try:
                     outcome = self._send(effect)
-                except ConnectorError as error:
+                except ConnectorError as error:  # the ledger cannot be written, or a response not be read
                     self._end(str(error))
-                    outcome = Outcome(effect.place, effect.label, NOT_SENT, message=str(error))
+                    word = UNKNOWN if self._is_in_doubt(effect) else NOT_SENT
+                    outcome = Outcome(effect.place, effect.label, word, message=str(error))
+                except BaseException as error:  # a fault of ours: the run ends, and says so where it was begun
+                    self._fault = error
+                    self._end(f"Stopped by {type(error).__name__}.")
+                    return
                 self._add(outcome)
 
     def _send(self, effect: Effect) -> Outcome:
