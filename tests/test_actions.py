@@ -53,7 +53,9 @@ def test_the_catalogue_has_the_same_parameters() -> None:
     catalogue = FOLDER / "catalogue.json"
     if not catalogue.exists():
         pytest.skip("the catalogue is not at hand")
-    operations = json.loads(catalogue.read_text(encoding="utf-8"))["operations"]
+    content = json.loads(catalogue.read_text(encoding="utf-8"))
+    operations = content["operations"]
+    assert {each.event for each in every_action()} - {""} <= content["events"].keys()
     by_call = {(each.method, re.sub(r"{\w+}", "{}", each.path)): each for each in every_action()}
     for operation in (each for each in operations if each["method"] != "GET"):
         action = by_call[operation["method"], re.sub(r"{\w+}", "{}", operation["path"])]

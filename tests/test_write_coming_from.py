@@ -196,6 +196,14 @@ def test_an_operation_runs_from_a_csv_file(
     assert not plan.plan.errors, plan
     report = plan.apply(allow=ALL)
     assert report.counts == {"sent": 1}, report
+    event = stripe.actions.find(operation.of, operation.action).event
+    assert not event or event in events_of_the_last_call(sandbox)
+
+
+def events_of_the_last_call(sandbox: Sandbox) -> set[str]:
+    """Return the types of the events that carry the key of the newest write."""
+    key = next(each.headers["idempotency-key"] for each in reversed(sandbox.requests) if each.method == "POST")
+    return {each["type"] for each in sandbox.truth("event") if (each["request"] or {}).get("idempotency_key") == key}
 
 
 def test_a_generic_request_writes_in_bulk(stripe: Stripe, sandbox: Sandbox, tmp_path: Path) -> None:
