@@ -1,0 +1,164 @@
+"""Whether clients that are not ours read the sandbox: `python benchmarks/sandbox_clients.py [tap-stripe airbyte dlt]`.
+
+Each is installed from its own package into an environment of its own, reads every stream that it has from a
+sandbox, and what it says that it has read is counted beside what Stripe's lists give. Not part of the tests: it takes
+minutes, and needs `uv` and a package index.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from connector.sandbox import Sandbox
+
+REDIRECT = """
+import os, requests
+_send = requests.Session.send
+def send(self, request, **settings):
+    for host in ("https://api.stripe.com", "https://files.stripe.com"):
+        request.url = request.url.replace(host, os.environ["SANDBOX_URL"], 1)
+    return _send(self, request, **settings)
+requests.Session.send = send
+"""
+"""Clients whose host cannot be set find the sandbox all the same."""
+
+DLT = """
+from dlt.sources.rest_api import rest_api_resources
+import json, os
+paths = ["customers", "charges", "invoices", "subscriptions", "events", "balance_transactions", "prices"]
+auth = {"type": "http_basic", "username": os.environ["SANDBOX_KEY"], "password": ""}
+pages = {"type": "cursor", "cursor_path": "data[-1].id", "cursor_param": "starting_after"}
+client = {"base_url": os.environ["SANDBOX_URL"] + "/v1/", "auth": auth, "paginator": pages}
+def endpoint(path):
+    all_of_them = {"status": "all"} if path == "subscriptions" else {}
+    return {"path": path, "params": {"limit": 100, **all_of_them}, "data_selector": "data"}
+endpoints = [{"name": path, "endpoint": endpoint(path)} for path in paths]
+for resource in rest_api_resources({"client": client, "resources": endpoints}):
+    print(json.dumps({"type": "COUNT", "stream": resource.name, "rows": sum(1 for _ in resource)}))
+"""
+
+
+class Client(NamedTuple):
+    """A client: its packages, and the counts of rows that it says to have read, by stream."""
+
+    packages: tuple[str, ...]
+    read: Callable[[Path, Sandbox], Counter[str]]
+
+
+def main(names: list[str]) -> None:
+    with Sandbox(rps=0) as sandbox, tempfile.TemporaryDirectory() as folder:
+        for name in names or CLIENTS:
+            environment = Path(folder, name)
+            installed(environment, CLIENTS[name].packages)
+            print(f"{name:44} {'read':>8} {'held':>8}")
+            read = CLIENTS[name].read(environment, sandbox)
+            for stream, rows in sorted(read.items()):
+                held = count(sandbox, stream)
+                equal = "" if held in (rows, None) else "differs"
+                print(f"  {stream:42} {rows:8,} {'?' if held is None else format(held, ','):>8} {equal}")
+
+
+def installed(environment: Path, packages: tuple[str, ...]) -> None:
+    """Make an environment with these packages."""
+    subprocess.run(["uv", "venv", "-q", "--python", "3.11", environment], check=True)
+    subprocess.run(["uv", "pip", "install", "-q", "--python", environment, *packages], check=True)
+
+
+def count(sandbox: Sandbox, stream: str) -> int | None:
+    """Return how many objects the list of a stream gives, None where it has another name."""
+    with httpx.Client(base_url=sandbox.url, auth=(sandbox.key, ""), timeout=60) as client:
+        rows, after = 0, dict[str, str]()
+        path = PATHS.get(stream, f"/v1/{stream}")
+        while True:
+            answer = client.get(path, params={"limit": 100, **ALWAYS.get(path, {}), **after})
+            if answer.status_code != httpx.codes.OK:
+                return None
+            page = answer.json()
+            rows += len(page["data"])
+            if not page["has_more"]:
+                return rows
+            after = {"starting_after": page["data"][-1]["id"]}
+
+
+PATHS = {"checkout_sessions": "/v1/checkout/sessions", "invoice_items": "/v1/invoiceitems"}
+ALWAYS = {"/v1/subscriptions": {"status": "all"}}
+
+
+def lines(environment: Path, sandbox: Sandbox, script: str, *arguments: str) -> Iterator[dict[str, object]]:
+    """Run a script in an environment; yield the JSON that it prints."""
+    variables = {**os.environ, "SANDBOX_URL": sandbox.url, "SANDBOX_KEY": sandbox.key}
+    command = [str(environment / "bin" / "python"), "-c", script, *arguments]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True, cwd=environment) as running:
+        for line in running.stdout or ():
+            if line.startswith("{"):
+                yield json.loads(line)
+
+
+def config(environment: Path, sandbox: Sandbox) -> str:
+    """Write the settings that both Singer and Airbyte take; return the file."""
+    (account,) = sandbox.truth("account")
+    settings = {"client_secret": sandbox.key, "account_id": account["id"], "start_date": "2020-01-01T00:00:00Z"}
+    file = environment / "config.json"
+    file.write_text(json.dumps(settings))
+    return str(file)
+
+
+def tap(environment: Path, sandbox: Sandbox) -> Counter[str]:
+    """Let the Singer tap discover its streams and read them all."""
+    script = f"{REDIRECT}\nimport sys, tap_stripe\ntap_stripe.main()"
+    settings, catalogue = config(environment, sandbox), environment / "catalogue.json"
+    variables = {**os.environ, "SANDBOX_URL": sandbox.url}
+    command = [str(environment / "bin" / "python"), "-c", script, "--config", settings, "--discover"]
+    found = json.loads(subprocess.run(command, env=variables, stdout=subprocess.PIPE, check=True).stdout)
+    for stream in found["streams"]:
+        next(each for each in stream["metadata"] if each["breadcrumb"] == [])["metadata"]["selected"] = True
+    catalogue.write_text(json.dumps(found))
+    ids: dict[str, set[object]] = {stream["stream"]: set() for stream in found["streams"]}
+    for message in lines(environment, sandbox, script, "--config", settings, "--catalog", str(catalogue)):
+        if message["type"] == "RECORD":
+            record: dict[str, object] = message["record"]  # type: ignore[assignment]  # an object, as Singer says
+            ids[str(message["stream"])].add(record.get("id"))
+    return Counter({stream: len(found) for stream, found in ids.items()})
+
+
+def airbyte(environment: Path, sandbox: Sandbox) -> Counter[str]:
+    """Let Airbyte's connector discover its streams and read them all."""
+    script = f"{REDIRECT}\nfrom source_stripe.run import run\nrun()"
+    settings, catalogue = config(environment, sandbox), environment / "catalogue.json"
+    streams: list[dict[str, str]] = []
+    for message in lines(environment, sandbox, script, "discover", "--config", settings):
+        if message["type"] == "CATALOG":
+            streams = message["catalog"]["streams"]  # type: ignore[index]  # an object, as Airbyte says
+    modes = {"sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
+    catalogue.write_text(json.dumps({"streams": [{"stream": stream, **modes} for stream in streams]}))
+    counts = Counter({stream["name"]: 0 for stream in streams})
+    for message in lines(environment, sandbox, script, "read", "--config", settings, "--catalog", str(catalogue)):
+        if message["type"] == "RECORD":
+            counts[message["record"]["stream"]] += 1  # type: ignore[index]  # an object, as Airbyte says
+    return counts
+
+
+def dlt(environment: Path, sandbox: Sandbox) -> Counter[str]:
+    """Let dlt's generic REST source read some lists."""
+    return Counter({str(message["stream"]): int(str(message["rows"])) for message in lines(environment, sandbox, DLT)})
+
+
+CLIENTS = {
+    "tap-stripe": Client(("tap-stripe",), tap),
+    "airbyte": Client(("airbyte-source-stripe",), airbyte),
+    "dlt": Client(("dlt",), dlt),
+}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
