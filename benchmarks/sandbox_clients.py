@@ -71,7 +71,7 @@ def main(names: list[str]) -> None:
 def installed(environment: Path, packages: tuple[str, ...]) -> None:
     """Make an environment with these packages."""
     subprocess.run(["uv", "venv", "-q", "--python", "3.11", environment], check=True)
-    subprocess.run(["uv", "pip", "install", "-q", "--python", environment, *packages], check=True)
+    subprocess.run(["uv", "pip", "install", "-q", "--no-config", "--python", environment, *packages], check=True)
 
 
 def count(sandbox: Sandbox, stream: str) -> int | None:

@@ -157,8 +157,6 @@ class Prices(CatalogueKind):
             unit_amount=line.get("unit_amount"),
             unit_amount_decimal=unit_decimal(line),
         )
-        if "tiers_mode" in line:
-            price["tiers"] = [tier(band) for band in range(TIERS)]
         if "interval" in line:
             price["recurring"] = {
                 "interval": line["interval"],
@@ -167,6 +165,13 @@ class Prices(CatalogueKind):
                 "trial_period_days": None,
                 "usage_type": line.get("usage_type", "licensed"),
             }
+        return price
+
+    def at(self, number: int, instant: int) -> Record | None:
+        """The price as it was at an instant, with its tiers, which only it has and nothing that names it."""
+        price = super().at(number, instant)
+        if price is not None and price["tiers_mode"]:
+            price["tiers"] = [tier(band) for band in range(TIERS)]
         return price
 
     def plan(self, entry: Entry, price: Record) -> Record:
