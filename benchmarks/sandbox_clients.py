@@ -98,7 +98,9 @@ def lines(environment: Path, sandbox: Sandbox, script: str, *arguments: str) -> 
     """Run a script in an environment; yield the JSON that it prints."""
     variables = {**os.environ, "SANDBOX_URL": sandbox.url, "SANDBOX_KEY": sandbox.key}
     command = [str(environment / "bin" / "python"), "-c", script, *arguments]
-    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True, cwd=environment) as running:
+    with subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=environment
+    ) as running:
         for line in running.stdout or ():
             if line.startswith("{"):
                 yield json.loads(line)
