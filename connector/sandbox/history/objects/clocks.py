@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record
-from connector.sandbox.history.objects.kind import Happening, Kind
+from connector.sandbox.history.objects.kind import Happening, Kind, OfCustomer
 from connector.sandbox.history.story.calendar import DAY
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class TestClocks(Kind):
             yield Happening(self.created(number), f"{self.name}.created", self.name, number)
 
 
-class CustomerBalanceTransactions(Kind):
+class CustomerBalanceTransactions(OfCustomer):
     """The credit that some customers were given when they came; numbered by customer."""
 
     name = "customer_balance_transaction"
@@ -94,13 +94,6 @@ class CustomerBalanceTransactions(Kind):
             "metadata": {},
             "type": "adjustment",
         }
-
-    def numbers(self, field: str, value: str) -> Iterable[int] | None:
-        """By customer."""
-        if field != "customer":
-            return None
-        customer = self.company.customers.number(value)
-        return () if customer is None else (customer,)
 
     def happenings(self, slot: int) -> Iterator[Happening]:  # noqa: ARG002
         """Stripe tells nothing about them."""

@@ -81,3 +81,14 @@ class Kind:
     def happenings(self, slot: int) -> Iterator[Happening]:
         """What happens to objects of this kind in a slot, in any order."""
         raise NotImplementedError
+
+
+class OfCustomer(Kind):
+    """A kind of which a customer has one at most, with the number of the customer."""
+
+    def numbers(self, field: str, value: str) -> Iterable[int] | None:
+        """By customer."""
+        if field != "customer":
+            return None
+        customer = self.company.customers.number(value)
+        return () if customer is None else (customer,)

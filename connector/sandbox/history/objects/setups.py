@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record
-from connector.sandbox.history.objects.kind import Happening, Kind
+from connector.sandbox.history.objects.kind import Happening, Kind, OfCustomer
 
 if TYPE_CHECKING:
     from connector.sandbox.history.objects.company import Company
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _GAVE_UP = 13  # of so many customers one begins to set up a card and leaves it
 
 
-class SetupIntents(Kind):
+class SetupIntents(OfCustomer):
     """One for each second card, and some that came to nothing; numbered by customer."""
 
     name = "setup_intent"
@@ -71,13 +71,6 @@ class SetupIntents(Kind):
             "status": "succeeded" if ready else "canceled" if canceled else "requires_payment_method",
             "usage": "off_session",
         }  # fmt: skip
-
-    def numbers(self, field: str, value: str) -> Iterable[int] | None:
-        """By customer."""
-        if field != "customer":
-            return None
-        customer = self.company.customers.number(value)
-        return () if customer is None else (customer,)
 
     def happenings(self, slot: int) -> Iterator[Happening]:
         """They are made, and most succeed at once."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from connector.sandbox.document.templates import Record
-from connector.sandbox.history.objects.kind import Happening, Kind
+from connector.sandbox.history.objects.kind import Happening, Kind, OfCustomer
 from connector.sandbox.history.story.calendar import DAY
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class TaxRates(Kind):
         return iter(())
 
 
-class TaxIds(Kind):
+class TaxIds(OfCustomer):
     """What tax offices call those customers who are businesses; numbered by customer."""
 
     name = "tax_id"
@@ -154,13 +154,6 @@ class TaxIds(Kind):
         """What is printed of a customer's tax ids on a bill."""
         found = self.at(customer, instant)
         return [] if found is None else [{"type": found["type"], "value": found["value"]}]
-
-    def numbers(self, field: str, value: str) -> Iterable[int] | None:
-        """By customer."""
-        if field != "customer":
-            return None
-        customer = self.company.customers.number(value)
-        return () if customer is None else (customer,)
 
     def happenings(self, slot: int) -> Iterator[Happening]:
         """They come with their customers."""
