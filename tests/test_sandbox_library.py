@@ -146,6 +146,6 @@ def test_a_wrong_parameter_in_v2_has_a_code_and_no_type(sandbox: Sandbox, librar
 
 def test_what_is_not_served_is_not_tried_again(sandbox: Sandbox, http: stripe.HTTPClient) -> None:
     before = len(sandbox.requests)
-    with pytest.raises(stripe.APIError, match="does not serve GET /v1/quotes yet"):
-        _client(sandbox, sandbox.key, http, retries=3).v1.quotes.list()
+    with pytest.raises(stripe.APIError, match="does not serve POST /v1/quotes yet"):
+        _client(sandbox, sandbox.key, http, retries=3).v1.quotes.create()
     assert len(sandbox.requests) == before + 1
