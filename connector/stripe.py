@@ -45,6 +45,7 @@ class Stripe(Connected):
         limit: int | None = None,
         strict: bool = False,
         major: bool = False,
+        search: str | None = None,
         progress: ReadWatch | None = None,
         **conditions: object,
     ) -> Result:
@@ -52,14 +53,15 @@ class Stripe(Connected):
 
         `extract("invoices", status="paid", created={"gte": "monthstart-1d"})` is the same as
         `extract("invoices", ["status=paid", "created>=monthstart-1d"])`. `strict` refuses conditions that Stripe
-        cannot narrow by. `major` gives amounts in major units, as decimals: 19.99 for 1999 usd.
+        cannot narrow by. `major` gives amounts in major units, as decimals: 19.99 for 1999 usd. `search` asks Stripe's
+        search instead of its list, in its own words: "metadata['tier']:'gold'"; it may lag behind.
         """
         from connector.extract.conditions import from_mapping, parse
         from connector.extract.run import Extraction, extract
 
         written = from_mapping(where) if isinstance(where, Mapping) else [parse(text) for text in list_of(where)]
         wanted = None if columns is None else list_of(columns)
-        request = Extraction([*written, *from_mapping(conditions)], wanted, limit, strict, major)
+        request = Extraction([*written, *from_mapping(conditions)], wanted, limit, strict, major, search)
         return extract(self._api(), endpoint, request, progress)
 
     def query(

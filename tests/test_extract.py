@@ -451,6 +451,22 @@ def test_every_table_that_has_amounts_gives_them_in_major_units(
     assert all(pa.types.is_decimal(schema.field(amount).type) for amount in amounts)
 
 
+def test_a_search_is_asked_instead_of_the_list_and_says_that_it_may_lag(stripe: Stripe) -> None:
+    charges = stripe.extract("charges", currency="jpy").to_arrow()["id"].to_pylist()
+    found = stripe.extract("charges", search="currency:'jpy'")
+    assert sorted(found.to_arrow()["id"].to_pylist()) == sorted(charges)
+    assert "may not know the newest changes" in found.report.notes[0]
+    some = stripe.extract("charges", search="currency:'jpy'", status="succeeded")
+    assert set(some.to_arrow()["status"].to_pylist()) == {"succeeded"}
+
+
+def test_what_cannot_be_searched_is_one_clear_line(stripe: Stripe) -> None:
+    with pytest.raises(UsageError, match="does not search coupons, but charges, customers"):
+        stripe.extract("coupons", search="id:'x'")
+    with pytest.raises(UsageError, match="The search is empty"):
+        stripe.extract("customers", search="")
+
+
 def test_a_condition_in_major_units_is_told_the_minor_ones(stripe: Stripe) -> None:
     with pytest.raises(ConditionError, match=r"not \"19.99\". Amounts are in minor units: 1999, where"):
         stripe.extract("invoices", ["amount_due>=19.99"])

@@ -50,6 +50,7 @@ class Selection:
     parameters: Parameters = field(default_factory=dict)
     ids: tuple[str, ...] | None = None
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    search: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class PageReader:
 
     def read(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
         """Yield every page of records that the selection names."""
+        if selection.search is not None:
+            return self._found(endpoint, selection.search)
         if selection.ids is not None:
             return self._retrieve(endpoint, selection.ids)
         if endpoint.rows or endpoint.rows_at:
@@ -88,6 +91,12 @@ class PageReader:
         if endpoint.parents or endpoint.paging == "one":
             return self._children(endpoint, selection)
         return self._lists(endpoint, selection)
+
+    def _found(self, endpoint: Endpoint, query: str) -> Iterator[Page]:
+        """Yield the pages that Stripe's search gives, which may lag behind what is there by a minute."""
+        path = endpoint.search or endpoint.path
+        self.notes.append(f"{endpoint.name}: found by Stripe's search, which may not know the newest changes yet.")
+        return self.walk(Listing(path, path, {"query": query}, paging="page"))
 
     def _lists(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
         parameters = {**endpoint.always, **selection.parameters}

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N rows, after all conditions.")
 @click.option("--strict", is_flag=True, help="Refuse conditions that Stripe cannot narrow by.")
 @click.option("--major", is_flag=True, help="Amounts in major units, as 19.99 for 1999 usd; JPY has none, KWD three.")
+@click.option(
+    "--search", metavar="QUERY", help="Ask Stripe's search, not its list: \"metadata['tier']:'gold'\". It may lag."
+)
 @output_options
 @quiet_option
 @connection_options
@@ -34,6 +37,7 @@ def extract(stripe: Stripe, output: Output, endpoint: str, limit: int | None, **
     connector extract invoices --where status=paid --where 'created>=monthstart-1d' --to invoices.csv
     connector extract charges --columns id,created,amount,currency --where 'created>=yesterday' --to charges.xlsx
     connector extract invoice_lines --where invoice=in_123 --format jsonl
+    connector extract customers --search "metadata['tier']:'gold'"
     """
     columns = options.pop("columns")
     with progress(endpoint) as watch:
@@ -44,6 +48,7 @@ def extract(stripe: Stripe, output: Output, endpoint: str, limit: int | None, **
             limit=output.limit(limit),
             strict=options.pop("strict"),
             major=options.pop("major"),
+            search=options.pop("search"),
             progress=watch,
         )
         output.read_or_write(result, endpoint, stripe.connection.time_zone)

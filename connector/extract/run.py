@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from connector.api.account import Api
-from connector.api.pages import PAGE_ROWS, PageReader
+from connector.api.pages import PAGE_ROWS, PageReader, Selection
 from connector.api.records import Page
 from connector.definitions.endpoint import Endpoint
 from connector.errors import ConditionError, UsageError, did_you_mean
@@ -25,7 +25,8 @@ ReadWatch = Callable[[Report], None]
 class Extraction:
     """What to extract: conditions, the columns wanted (None: all), a limit in rows, whether to refuse reading more.
 
-    `strict` refuses conditions for which rows would be read that are not kept; `major` gives amounts in major units.
+    `strict` refuses conditions for which rows would be read that are not kept; `major` gives amounts in major units;
+    `search` is a query in Stripe's search language, which is asked instead of the list.
     """
 
     conditions: Sequence[Condition] = ()
@@ -33,6 +34,7 @@ class Extraction:
     limit: int | None = None
     strict: bool = False
     major: bool = False
+    search: str | None = None
 
 
 def extract(api: Api, name: str, request: Extraction, progress: ReadWatch | None = None) -> Result:
@@ -40,6 +42,8 @@ def extract(api: Api, name: str, request: Extraction, progress: ReadWatch | None
     endpoint = api.endpoints[name]
     wanted = _columns(endpoint, request.columns)
     planned = plan(endpoint, request.conditions, api.calendar)
+    if request.search is not None:
+        planned = _searched(api, endpoint, planned, request)
     if request.strict and planned.here:
         raise ConditionError(
             f"{name}: Stripe cannot narrow by {', '.join(map(str, planned.here))}, so rows would be read that are "
@@ -49,6 +53,21 @@ def extract(api: Api, name: str, request: Extraction, progress: ReadWatch | None
         raise UsageError(f"A limit of {request.limit} rows cannot be met; it must be 0 or more.")
     run = _Run(api, endpoint, planned, wanted, request.limit, currencies(endpoint) if request.major else {})
     return Result(name, run.schema, lambda report: run.batches(report, progress or _no_progress))
+
+
+def _searched(api: Api, endpoint: Endpoint, planned: Plan, request: Extraction) -> Plan:
+    """Return the plan with Stripe's search in the place of its list: all conditions are decided here then."""
+    if not request.search:
+        raise UsageError("The search is empty: write what to look for, as metadata['tier']:'gold'.")
+    if endpoint.search is None:
+        searched = [name for name in api.endpoints if api.endpoints[name].search]
+        raise UsageError(f"Stripe does not search {endpoint.name}, but {', '.join(searched)}: use --where.")
+    for condition in request.conditions:
+        if endpoint.column(condition.word) is None:
+            raise ConditionError(
+                f'"{condition}": only the list of Stripe takes it, not the search; leave one of them out.'
+            )
+    return replace(planned, selection=Selection(search=request.search), here=tuple(request.conditions))
 
 
 def _no_progress(report: Report) -> None:
