@@ -89,6 +89,17 @@ def test_results_have_every_row(stripe: Stripe, sandbox: Sandbox, tmp_path: Path
     assert report.results.to(target) == 3
 
 
+def test_empty_cells_clear_where_that_is_meant(stripe: Stripe, sandbox: Sandbox) -> None:
+    (customer,) = customers(sandbox, 1)
+    sandbox.put("customer", {**customer, "description": "old", "metadata": {"team": "red", "kept": "1"}})
+    row = {"id": [customer["id"]], "name": [None], "phone": [None], "description": [""], "metadata.team": [None]}
+    report = stripe.write("customers", "update", pd.DataFrame(row, dtype="object"), null="clear").apply()
+    assert report.counts == {"sent": 1}
+    after = named(sandbox, "customer", customer["id"])
+    assert (after["name"], after["phone"], after["description"], after["metadata"]) == (None, None, None, {"kept": "1"})
+    assert stripe.write("customers", "update", pd.DataFrame(row, dtype="object"), null="clear").plan.unchanged == 1
+
+
 def test_an_upsert_updates_what_matches_and_creates_the_rest(stripe: Stripe, sandbox: Sandbox) -> None:
     (known,) = customers(sandbox, 1)
     frame = pd.DataFrame({"mail": [known["email"], "new@crm.example"], "full_name": ["Known", "New"]})
