@@ -19,6 +19,7 @@ _OPERATORS: Mapping[type[exp.Expr], str] = {
     exp.EQ: "=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
 _FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_BOTH = ((0, 1), (1, 0))
 _PLAIN_TABLE = {"this", "db", "catalog", "alias", "joins"}
 # What makes a SELECT more than a choice of rows and columns.
 _MORE_THAN_SELECTS = ("distinct", "group", "having", "qualify", "limit", "offset", "sample", "windows", "laterals")
@@ -38,13 +39,23 @@ class Comparison:
         return self.column.name.lower()
 
 
-@dataclass
+@dataclass(frozen=True)
+class Link:
+    """What a join says: a row is needed only where its `column` is among the values of another place's column."""
+
+    column: str
+    other: Place
+    other_column: str
+
+
+@dataclass(eq=False)
 class Place:
     """One place where a table stands: what narrows it there, and the filters without a column that it names."""
 
     endpoint: Endpoint
     alias: str
     comparisons: list[Comparison] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
 
 
@@ -57,7 +68,7 @@ class _Definition:
     renames: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class _Item:
     """One thing in a FROM: a table of ours (`place`), a query by another name, or something that we do not know."""
 
@@ -126,6 +137,7 @@ class _Walk:
             for conjunct in _conjuncts(select.args.get("where")):
                 for comparison in comparisons(conjunct):
                     _give(comparison, items)
+                _link(conjunct, items, items)
             _narrow_by_joins(items)
         entered = {id(item.query) for item in items if item.query is not None}
         for item in items:
@@ -297,16 +309,44 @@ def _narrow_by_joins(items: Sequence[_Item]) -> None:
     """Let each ON narrow the sides that lose nothing by it: those whose rows are dropped where nothing matches."""
     for number, item in enumerate(items):
         join = item.join
-        if join is None or not join.args.get("on"):
+        if join is None:
             continue
         side, kind = (join.side or "").upper(), (join.kind or "").upper()
         narrowed = items[number : number + 1] if side in ("", "LEFT") else []
         if side in ("", "RIGHT") and kind != "ANTI":
             narrowed = [*items[:number], *narrowed]
-        for conjunct in _conjuncts(join.args["on"]):
+        for conjunct in _conjuncts(join.args.get("on")):
             for comparison in comparisons(conjunct):
                 if _item_of(comparison.column, items) in narrowed:
                     _give(comparison, items)
+            _link(conjunct, items[: number + 1], narrowed)
+        for name in join.args.get("using") or ():
+            _link_by_name(name.name.lower(), items[: number + 1], narrowed)
+
+
+def _link(conjunct: exp.Expr, items: Sequence[_Item], narrowed: Sequence[_Item]) -> None:
+    """Let `a.x = b.y` narrow each of the two by the values of the other, if it is among those that may be narrowed."""
+    sides = (conjunct.left.unnest(), conjunct.right.unnest()) if isinstance(conjunct, exp.EQ) else ()
+    columns = [side for side in sides if isinstance(side, exp.Column)]
+    places = [item for column in columns if (item := _item_of(column, items)) is not None]
+    if len(places) == len(_BOTH) and places[0] is not places[1]:
+        _tie(places, [column.name.lower() for column in columns], narrowed)
+
+
+def _link_by_name(name: str, items: Sequence[_Item], narrowed: Sequence[_Item]) -> None:
+    """Let USING narrow as the = does that it stands for, where only one item on the left has the column."""
+    *before, last = items
+    found = [item for item in before if item.place is None or item.may_have(name)]
+    if len(found) == 1:
+        _tie([found[0], last], [name, name], narrowed)
+
+
+def _tie(pair: Sequence[_Item], columns: Sequence[str], narrowed: Sequence[_Item]) -> None:
+    for one, other in _BOTH:
+        place, partner = pair[one].place, pair[other].place
+        renames = pair[one].renames or pair[other].renames
+        if place is not None and partner is not None and pair[one] in narrowed and not renames:
+            place.links.append(Link(columns[one], partner, columns[other]))
 
 
 def _through(select: exp.Select, outer: Sequence[Comparison]) -> Iterator[Comparison]:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from connector.api.encoding import form_encode
 from connector.definitions.endpoint import Endpoint
-from connector.query.narrowing import Read, TableReads
+from connector.query.narrowing import Follow, Read, TableReads
 from connector.words import count_of
 
 _SHOWN_IDS = 3
@@ -16,7 +16,9 @@ _SHOWN_IDS = 3
 def lines_of(table: TableReads) -> Iterator[str]:
     """Yield the lines of one table."""
     endpoint = table.endpoint
-    if not table.reads:
+    if table.follows and not table.reads:
+        yield f"{endpoint.name}: follows {' and '.join(_followed(follow) for follow in table.follows)}"
+    elif not table.reads:
         yield f"{endpoint.name}: no call, since no row can meet its conditions"
     elif not any(read.conditions for read in table.reads):
         yield f"{endpoint.name}: read whole: nothing in the SQL is what Stripe narrows by{_narrow_by(endpoint)}"
@@ -24,7 +26,23 @@ def lines_of(table: TableReads) -> Iterator[str]:
         yield f"{endpoint.name}: narrowed by {' or '.join(_words(read) for read in table.reads)}"
     for read in table.reads:
         yield from _calls(endpoint, read)
+    for follow in table.follows:
+        yield f"  {_follow_calls(endpoint, follow)}"
     yield from table.notes
+
+
+def _followed(follow: Follow) -> str:
+    return f"{follow.link.column} = {follow.link.other.endpoint.name}.{follow.link.other_column}"
+
+
+def _follow_calls(endpoint: Endpoint, follow: Follow) -> str:
+    """Say how a place is read by the values of another, whose number only the rows will show."""
+    if follow.along:
+        return f"comes with {follow.link.other.endpoint.name}; a call for each list that is cut off there"
+    column = endpoint.column(follow.link.column)
+    if column is not None and column.path == ("id",):
+        return f"GET {endpoint.retrieve}   a call for each value, or the list where that is shorter"
+    return f"GET {endpoint.path} with {follow.link.column}   a list for each value, or all where that is shorter"
 
 
 def _narrow_by(endpoint: Endpoint) -> str:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlglot import exp
 
 from connector.api.pages import Selection
+from connector.databases.merge import quoted
 from connector.dates import Calendar
 from connector.definitions.endpoint import Column, Endpoint, Filter
 from connector.errors import ConditionError, did_you_mean
 from connector.extract.conditions import Condition, plan
-from connector.query.contributions import Comparison, Place
+from connector.query.contributions import Comparison, Link, Place
 from connector.query.session import Session
 
 _TIMES = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "DATE", "VARCHAR")
@@ -28,6 +29,8 @@ _SECOND = 1_000_000
 _EARLIEST, _LATEST = -62_000_000_000, 253_000_000_000  # within what a date token can say
 _MOST_LISTS = 20
 _MOST_IDS = 100
+
+ColumnsOf = Callable[[Endpoint], frozenset[str] | None]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,19 @@ class Read:
     fills: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Follow:
+    """A place that is read by the values which a column of another place has, once that has been read.
+
+    `along` says that its rows come with the records of the other: the children of parents.
+    """
+
+    place: Place
+    link: Link
+    values_sql: str
+    along: bool = False
+
+
 @dataclass
 class TableReads:
     """All that is read of one table, for every place where it stands."""
@@ -46,13 +62,14 @@ class TableReads:
     endpoint: Endpoint
     columns: frozenset[str] | None
     reads: list[Read] = field(default_factory=list)
+    follows: list[Follow] = field(default_factory=list)
     hidden: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> tuple[str, ...]:
         """The columns by which a row counts once; none where there is one read, whose rows come once anyway."""
-        return (*self.endpoint.primary_key, *self.hidden) if len(self.reads) > 1 else ()
+        return (*self.endpoint.primary_key, *self.hidden) if len(self.reads) + len(self.follows) * 2 > 1 else ()
 
 
 class Narrowing:
@@ -64,18 +81,90 @@ class Narrowing:
         found = session.connection.execute("SELECT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'")
         self._volatile = {name for (name,) in found.fetchall()} - {"error"}
 
-    def reads(self, endpoint: Endpoint, places: Sequence[Place], columns: frozenset[str] | None) -> TableReads:
-        """Return what to read for all places of a table: for one that nothing narrows, all of it, and once."""
-        hidden = tuple(sorted({name for place in places for name in place.hidden}))
-        table = TableReads(endpoint, columns, hidden=hidden)
-        found = [read for place in places for read in self._of_place(place, table)]
-        for read in found:
-            if read not in table.reads:
-                table.reads.append(read)
+    def tables(self, places: Sequence[Place], columns_of: ColumnsOf) -> list[TableReads]:
+        """Return what to read of each table: for a place that nothing narrows all of it, and once."""
+        hidden: dict[str, set[str]] = {}
+        for place in places:
+            hidden.setdefault(place.endpoint.name, set()).update(place.hidden)
+        tables = {
+            place.endpoint.name: TableReads(
+                place.endpoint, columns_of(place.endpoint), hidden=tuple(sorted(hidden[place.endpoint.name]))
+            )
+            for place in places
+        }
+        reads = {place: self._of_place(place, tables[place.endpoint.name]) for place in places}
+        follows = self._follows(reads)
+        for place, found in reads.items():
+            table = tables[place.endpoint.name]
+            if place in follows:
+                table.follows.append(follows[place])
+                continue
+            _check_hidden(place, found)
+            table.reads += [read for read in found if read not in table.reads]
+        for table in tables.values():
+            self._keep_whole(table)
+        return list(tables.values())
+
+    def _keep_whole(self, table: TableReads) -> None:
+        """Where a table is read whole, read it so and once; also where its rows have no key to count once by."""
         whole = next((read for read in table.reads if not read.conditions), None)
-        if len(table.reads) > 1 and (whole or not endpoint.primary_key):
-            table.reads = [whole or self._read(endpoint, (), hidden)]
-        return table
+        several = len(table.reads) > 1 or table.follows
+        if several and (whole or not table.endpoint.primary_key):
+            table.reads, table.follows = [whole or self._read(table.endpoint, (), table.hidden)], []
+
+    def _follows(self, reads: Mapping[Place, Sequence[Read]]) -> dict[Place, Follow]:
+        """Return the places that are better read by the values of a place that is narrowed."""
+        narrowed = {place for place, found in reads.items() if all(read.conditions for read in found)}
+        follows: dict[Place, Follow] = {}
+        while True:
+            found = next(
+                (
+                    (place, link)
+                    for place in reads
+                    for link in place.links
+                    if place not in narrowed and link.other in narrowed and self._can_follow(place, link)
+                ),
+                None,
+            )
+            if found is None:
+                return follows
+            place, link = found
+            follows[place] = Follow(place, link, self._values_sql(link), _comes_along(place, link))
+            narrowed.add(place)
+
+    def _can_follow(self, place: Place, link: Link) -> bool:
+        endpoint, column = place.endpoint, place.endpoint.column(link.column)
+        if endpoint.name == link.other.endpoint.name or not endpoint.primary_key or endpoint.window:
+            return False
+        if place.hidden - {link.column} or any(each.required for each in endpoint.filters.values()):
+            return False
+        given = endpoint.filter_for(link.column)
+        is_parent = [parent.column for parent in endpoint.parents] == [link.column]
+        is_id = column is not None and column.path == ("id",) and bool(endpoint.retrieve)
+        return is_parent or is_id or (given is not None and given.kind == "equals" and not endpoint.parents)
+
+    def _values_sql(self, link: Link) -> str:
+        """Return the SELECT of the values to follow: those of the rows that meet their own place's comparisons."""
+        alias = quoted(link.other.alias)
+        tests = [f"{alias}.{quoted(link.other_column)} IS NOT NULL"]
+        for comparison in link.other.comparisons:
+            constants = ", ".join(f"({constant.sql(dialect='duckdb')})" for constant in comparison.constants)
+            if self._volatile & {name.lower() for name in _CALL.findall(constants)}:
+                continue
+            operator = "IN" if comparison.operator == "=" else comparison.operator
+            tests.append(f"{alias}.{quoted(comparison.name)} {operator} ({constants})")
+        table = quoted(link.other.endpoint.name)
+        return (
+            f"SELECT DISTINCT {alias}.{quoted(link.other_column)} FROM {table} AS {alias} WHERE {' AND '.join(tests)}"
+        )
+
+    def value_read(self, place: Place, column: str, value: str, hidden: Sequence[str]) -> Read:
+        """Return the read of a place for one value of a column."""
+        return self._read(place.endpoint, [Condition(column, "=", (value,))], hidden)
+
+    def whole_read(self, place: Place) -> Read:
+        """Return the read of all that a table holds."""
+        return self._read(place.endpoint, (), ())
 
     def _of_place(self, place: Place, table: TableReads) -> list[Read]:
         """Return the reads of one place; none where no row can meet its comparisons."""
@@ -86,14 +175,13 @@ class Narrowing:
                 return []
             if made is not None:
                 conditions.append(made)
-        _check_hidden(place, conditions)
         lists = _one_value_each(place.endpoint, conditions)
         return [self._read(place.endpoint, each, table.hidden) for each in lists]
 
     def _read(self, endpoint: Endpoint, conditions: Sequence[Condition], hidden: Sequence[str]) -> Read:
         chosen = tuple(dict.fromkeys(conditions))
         selection = plan(endpoint, chosen, self._calendar).selection
-        fills = {each.word: each.values[0] or "" for each in chosen if each.word in hidden}
+        fills = {each.word: each.values[0] or "" for each in chosen if each.word in hidden and len(each.values) == 1}
         return Read(chosen, selection, fills)
 
     def _condition(self, endpoint: Endpoint, comparison: Comparison, table: TableReads) -> Condition | None:
@@ -106,7 +194,10 @@ class Narrowing:
             return None
         texts = [text for value in values if value is not None for text in value]
         if given is not None and given.values and comparison.operator == "=":
-            texts = _known(endpoint, given, texts, table)
+            known = _known(given, texts, table)
+            if known is None:
+                return None
+            texts = known
         return Condition(comparison.name, comparison.operator, tuple(dict.fromkeys(texts)))
 
     def _value(self, operator: str, constant: exp.Expr, column: Column | None) -> list[str] | None:
@@ -145,22 +236,42 @@ def _narrows(endpoint: Endpoint, column: Column | None, given: Filter | None) ->
     return given is not None or (column is not None and column.name == window)
 
 
-def _known(endpoint: Endpoint, given: Filter, texts: list[str], table: TableReads) -> list[str]:
-    """Return the values that a filter can have; the others give no row and no call, but a note."""
+def _known(given: Filter, texts: list[str], table: TableReads) -> list[str] | None:
+    """Return the values that a filter has, None where one is not among them: columns may hold more.
+
+    One that is misspelt gives no row and no call, but a note.
+    """
+    known: list[str] = []
     for text in texts:
-        if text not in given.values:
-            table.notes.append(f'{endpoint.name}.{given.name} is never "{text}".{did_you_mean(text, given.values)}')
-    return [text for text in texts if text in given.values]
+        hint = "" if text in given.values else did_you_mean(text, given.values)
+        if hint:
+            table.notes.append(f'{table.endpoint.name}.{given.name} is never "{text}".{hint}')
+        elif text in given.values:
+            known.append(text)
+        else:
+            return None
+    return known
 
 
-def _check_hidden(place: Place, conditions: Sequence[Condition]) -> None:
+def _check_hidden(place: Place, reads: Sequence[Read]) -> None:
+    """Refuse a filter without a column that no = gives a value, in the place's own SELECT."""
     for name in place.hidden:
-        values = [each for each in conditions if each.word == name and each.operator == "=" and len(each.values) == 1]
-        if len(values) != 1:
+        if any(name not in read.fills for read in reads):
             raise ConditionError(
                 f"{name} of {place.endpoint.name} is no column but a filter of Stripe's: it takes {name} = 'VALUE' "
                 "alone, in the WHERE of the SELECT in which the table stands."
             )
+
+
+def _comes_along(place: Place, link: Link) -> bool:
+    """Whether the rows of a place stand in the records of the parents that it is joined to."""
+    parents = place.endpoint.parents
+    return (
+        bool(place.endpoint.embedded)
+        and parents[0].table == link.other.endpoint.name
+        and link.column == parents[0].column
+        and link.other_column == "id"
+    )
 
 
 def _one_value_each(endpoint: Endpoint, conditions: Sequence[Condition]) -> Iterator[tuple[Condition, ...]]:

@@ -15,6 +15,7 @@ from connector.definitions.endpoint import Endpoint
 from connector.errors import UsageError
 from connector.query import literals
 from connector.query.contributions import Place, places
+from connector.query.enough import Enough
 from connector.query.explain import lines_of
 from connector.query.narrowing import Narrowing, TableReads
 from connector.query.reading import Reading, Watch
@@ -61,7 +62,8 @@ def query(api: Api, asked: Query, progress: Watch | None = None) -> QueryResult:
 
     def rows(report: Report) -> Iterator[pa.RecordBatch]:
         with _Run(api, asked) as run:
-            Reading(api, run.session, report, asked.most_calls, progress or _no_progress).read(run.tables())
+            tables = run.tables()
+            run.reading(report, progress or _no_progress).read(tables)
             place = 0
             for batch in run.session.rows(run.statement):
                 report.rows += batch.num_rows
@@ -84,6 +86,7 @@ class _Run:
 
     def __init__(self, api: Api, asked: Query) -> None:
         self._api = api
+        self._asked = asked
         self.session = Session(api.calendar.zone)
         try:
             self._prepare(asked)
@@ -101,6 +104,7 @@ class _Run:
         files = asked.attach
         self.session.attach([files] if isinstance(files, str | Path) else files)
         self.statement = read(self.session.connection, asked.sql)
+        self.narrowing = Narrowing(self.session, self._api.calendar)
         for name, frame in asked.tables.items():
             if name.lower() in self._api.endpoints:
                 raise UsageError(f"{name} is a table of Stripe's: pass these rows by another name.")
@@ -119,7 +123,11 @@ class _Run:
         self.schema = self.session.plan(self.statement)
 
     def _find_places(self) -> list[Place]:
-        return places(self.statement.tree, self._find) if self.statement.tree is not None else []
+        if self.statement.tree is not None:
+            return places(self.statement.tree, self._find)
+        named = self.session.connection.get_table_names(self.statement.text)
+        endpoints = [self._api.endpoints[name.lower()] for name in named if name.lower() in self._api.endpoints]
+        return [Place(endpoint, endpoint.name) for endpoint in endpoints]
 
     def _find(self, table: exp.Table) -> Endpoint | None:
         """Return the table of ours that a name in the SQL means."""
@@ -135,20 +143,17 @@ class _Run:
             return list(self._api.endpoints)
         return list(dict.fromkeys(place.endpoint.name for place in self._places))
 
+    def reading(self, report: Report, progress: Watch) -> Reading:
+        """Return what makes the calls."""
+        if self.statement.tree is None:
+            report.notes.append("query: no condition was sent, since only DuckDB could read this SQL")
+        reading = Reading(self._api, self.session, report, self._asked.most_calls, progress)
+        reading.narrowing, reading.enough = self.narrowing, Enough.of(self.statement, self._places)
+        return reading
+
     def tables(self) -> list[TableReads]:
         """Return what is to be read of each table."""
-        narrowing = Narrowing(self.session, self._api.calendar)
-        if self.statement.tree is None:
-            named = self.session.connection.get_table_names(self.statement.text)
-            found = [name.lower() for name in named if name.lower() in self._api.endpoints]
-            return [narrowing.reads(self._api.endpoints[name], [], None) for name in found]
-        by_name: dict[str, list[Place]] = {}
-        for place in self._places:
-            by_name.setdefault(place.endpoint.name, []).append(place)
-        return [
-            narrowing.reads(self._api.endpoints[name], found, _needed_columns(self.statement, found[0].endpoint))
-            for name, found in by_name.items()
-        ]
+        return self.narrowing.tables(self._places, lambda endpoint: _needed_columns(self.statement, endpoint))
 
 
 def _needed_columns(statement: Statement, endpoint: Endpoint) -> frozenset[str] | None:

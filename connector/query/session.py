@@ -110,6 +110,11 @@ class Session:
         found = self.connection.execute(f"SELECT TRY_CAST(? AS {kind}) IS NOT NULL", [text]).fetchall()
         return bool(found[0][0])
 
+    def has(self, table: str, column: str, value: str) -> bool:
+        """Say whether a row has this value."""
+        sql = f"SELECT 1 FROM {quoted(table)} WHERE {quoted(column)} = ? LIMIT 1"
+        return bool(self.connection.execute(sql, [value]).fetchall())
+
     def one(self, sql: str) -> tuple[Any, ...]:
         """Return the one row of a query."""
         (row,) = self.connection.execute(sql).fetchall()
