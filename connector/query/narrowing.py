@@ -11,7 +11,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
+import duckdb
 from sqlglot import exp
 
 from connector.api.pages import Selection
@@ -78,8 +80,6 @@ class Narrowing:
     def __init__(self, session: Session, calendar: Calendar) -> None:
         self._session = session
         self._calendar = calendar
-        found = session.connection.execute("SELECT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'")
-        self._volatile = {name for (name,) in found.fetchall()} - {"error"}
 
     def tables(self, places: Sequence[Place], columns_of: ColumnsOf) -> list[TableReads]:
         """Return what to read of each table: for a place that nothing narrows all of it, and once."""
@@ -149,7 +149,7 @@ class Narrowing:
         tests = [f"{alias}.{quoted(link.other_column)} IS NOT NULL"]
         for comparison in link.other.comparisons:
             constants = ", ".join(f"({constant.sql(dialect='duckdb')})" for constant in comparison.constants)
-            if self._volatile & {name.lower() for name in _CALL.findall(constants)}:
+            if _is_volatile(constants):
                 continue
             operator = "IN" if comparison.operator == "=" else comparison.operator
             tests.append(f"{alias}.{quoted(comparison.name)} {operator} ({constants})")
@@ -203,7 +203,7 @@ class Narrowing:
     def _value(self, operator: str, constant: exp.Expr, column: Column | None) -> list[str] | None:
         """Return a constant as a condition has it: no value for NULL, None where it is not to be sent."""
         sql = constant.sql(dialect="duckdb")
-        if self._volatile & {name.lower() for name in _CALL.findall(sql)}:
+        if _is_volatile(sql):
             return None
         kind, value = self._session.one(f"SELECT typeof({sql}), CAST(({sql}) AS VARCHAR)")
         if value is None:
@@ -225,6 +225,19 @@ class Narrowing:
         if not _EARLIEST < seconds < _LATEST:
             return None
         return [datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")]
+
+
+def _is_volatile(sql: str) -> bool:
+    """Whether an expression may have another value for every row, as random() has."""
+    called = {name.lower() for name in _CALL.findall(sql)}
+    return bool(called) and not called.isdisjoint(_volatile_functions())
+
+
+@cache
+def _volatile_functions() -> frozenset[str]:
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'")
+        return frozenset(name for (name,) in found.fetchall())
 
 
 def _narrows(endpoint: Endpoint, column: Column | None, given: Filter | None) -> bool:
