@@ -27,6 +27,7 @@ from connector.query.session import Session
 
 _TIMES = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "DATE", "VARCHAR")
 _CALL = re.compile(r"(\w+)\s*\(")
+_OPTION = re.compile(r"(?<=--where )'(\w+)(>=|<)([^']+)'")
 _SECOND = 1_000_000
 _EARLIEST, _LATEST = -62_000_000_000, 253_000_000_000  # within what a date token can say
 _MOST_LISTS = 20
@@ -180,7 +181,10 @@ class Narrowing:
 
     def _read(self, endpoint: Endpoint, conditions: Sequence[Condition], hidden: Sequence[str]) -> Read:
         chosen = tuple(dict.fromkeys(conditions))
-        selection = plan(endpoint, chosen, self._calendar).selection
+        try:
+            selection = plan(endpoint, chosen, self._calendar).selection
+        except ConditionError as error:
+            raise ConditionError(_in_sql(str(error))) from error
         fills = {each.word: each.values[0] or "" for each in chosen if each.word in hidden and len(each.values) == 1}
         return Read(chosen, selection, fills)
 
@@ -225,6 +229,11 @@ class Narrowing:
         if not _EARLIEST < seconds < _LATEST:
             return None
         return [datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")]
+
+
+def _in_sql(message: str) -> str:
+    """Return a message about conditions of extract as one about SQL."""
+    return _OPTION.sub(r"\1 \2 '\3'", message).replace("' --where", "' and --where").replace("--where ", "")
 
 
 def _is_volatile(sql: str) -> bool:
