@@ -111,6 +111,16 @@ def test_check_names_what_a_restricted_key_may_not_read_and_fails(connector: Run
     assert "STRIPE_ACCOUNT" in said["account"]
 
 
+def test_check_of_a_good_key_fails_at_no_table_that_needs_an_id_or_a_condition(connector: Run) -> None:
+    names = ("mandates", "app_secrets", "tax_locations", "financial_connections_account_owners", "sources")
+    code, out, err = connector("check", *(part for name in names for part in ("--only", name)))
+    assert (code, err) == (0, ""), out
+    found = {name: rest.strip() for _, name, rest in (line.split(maxsplit=2) for line in out.splitlines()[2:])}
+    assert found["mandates"] == "not tried: Stripe gives it by id only"
+    assert found["app_secrets"].startswith("can be read")
+    assert found["financial_connections_account_owners"] == "not tried: it needs a condition on ownership"
+
+
 def test_check_sends_one_small_request_per_endpoint(connector: Run, sandbox: Sandbox) -> None:
     only = [part for name in ("customers", "invoice_lines", "payment_link_lines") for part in ("--only", name)]
     code, _, err = connector("check", *only, "--api-base", sandbox.url)
