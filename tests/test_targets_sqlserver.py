@@ -180,6 +180,13 @@ def test_every_statement_is_as_it_was_and_does_what_duckdbs_own_does(tmp_path: P
     assert said == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_nothing_is_summed_up_that_has_a_query_in_it_which_sql_server_refuses() -> None:
+    statements = sqlglot.parse(GOLDEN.read_text(encoding="utf-8"), read="tsql")
+    summed = [found for each in statements if each for found in each.find_all(sqlglot.exp.AggFunc)]
+    assert summed
+    assert not [found.sql() for found in summed if found.find(sqlglot.exp.Select)]
+
+
 def test_a_key_of_a_table_that_is_there_is_compared_as_it_compares() -> None:
     assert TSQL().same("id", "NVARCHAR(20)") == 't."id" = s."id"'
     assert TSQL().grouped("id", "INT") == ('"id"',)

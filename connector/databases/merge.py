@@ -227,10 +227,11 @@ class Merge:
         """
         place, quiet = f"s.{self.dialect.quote(self.place)}", {name: self.columns[name] for name in self.keys.quiet}
         lost = f"CASE WHEN {self._not_older} AND {self.dialect.differs(quiet)} THEN 1 ELSE 0 END"
-        return (
-            f"SELECT count(*), count(DISTINCT {place}), sum({lost}) FROM {self.stage} AS s "
+        pairs = (
+            f"SELECT {place} AS _at, {lost} AS _lost FROM {self.stage} AS s "
             f"INNER JOIN {self.target} AS t ON {self._same_key}"
-        )
+        )  # a query of its own: SQL Server sums up nothing that has a subquery in it
+        return f"SELECT count(*), count(DISTINCT _at), sum(_lost) FROM ({pairs}) AS pairs"
 
     def matched(self) -> str:
         """Return the query for how many rows of the stage have their key in the target."""

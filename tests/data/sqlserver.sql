@@ -14,6 +14,8 @@ SELECT CASE WHEN EXISTS (SELECT 1 FROM "main"."things") THEN 1 ELSE 0 END;
 
 INSERT INTO "main"."things" ("account", "id", "value", "seen_at") SELECT s."account", s."id", s."value", s."seen_at" FROM "#stage" AS s;
 
+SELECT count(*), count(DISTINCT _at), sum(_lost) FROM (SELECT s."_place" AS _at, CASE WHEN (t."seen_at" IS NULL OR s."seen_at" >= t."seen_at") AND EXISTS (SELECT s."seen_at" EXCEPT SELECT t."seen_at") THEN 1 ELSE 0 END AS _lost FROM "#stage" AS s INNER JOIN "main"."things" AS t ON t."account" = s."account" AND DATALENGTH(t."account") = DATALENGTH(s."account") AND t."id" = s."id" AND DATALENGTH(t."id") = DATALENGTH(s."id")) AS pairs;
+
 SELECT id, value, seen_at FROM "main"."things" ORDER BY id;
 
 DELETE FROM "#stage" WHERE "_place" IN (SELECT "_place" FROM (SELECT "_place", row_number() OVER (PARTITION BY "account", DATALENGTH("account"), "id", DATALENGTH("id") ORDER BY CASE WHEN "seen_at" IS NULL THEN 1 ELSE 0 END, "seen_at" DESC, "_place" DESC) AS _rank FROM "#stage") AS ranked WHERE _rank > 1);
