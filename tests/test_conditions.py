@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from connector.dates import Calendar
 from connector.definitions.endpoint import Endpoints
+from connector.definitions.gone import GONE
 from connector.errors import ConditionError, ConnectorError, DateError
 from connector.extract.conditions import Plan, from_mapping, parse, plan
 
@@ -203,3 +205,14 @@ def test_an_unknown_comparison_in_python_is_refused() -> None:
         from_mapping({"created": {"gtee": "today"}})
     with pytest.raises(ConditionError, match="nothing could ever match"):
         from_mapping({"status": []})
+
+
+@pytest.mark.parametrize("table", GONE)
+def test_where_a_field_of_former_versions_went_names_columns_that_are_there(table: str) -> None:
+    tables = Endpoints()
+    endpoint = tables[table]
+    for field, place in GONE[table].items():
+        assert endpoint.column(field) is None, field
+        known = {column.name for name in (table, "invoice_payments") for column in tables[name].columns}
+        for word in re.findall(r"\b[a-z]+(?:_[a-z]+){2,}\b", place):
+            assert word in known, (field, word)

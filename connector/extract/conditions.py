@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from connector.api.pages import Selection
 from connector.dates import Calendar, Interval, interval, token_of
 from connector.definitions.endpoint import Column, Endpoint, Filter
+from connector.definitions.gone import moved_to
 from connector.errors import ConditionError, did_you_mean
 from connector.rows.types import ARROW_TYPES
 
@@ -149,9 +150,9 @@ class _Planner:
         endpoint, column = self.endpoint, self.endpoint.column(condition.word)
         given = endpoint.filter_for(condition.word)
         if column is None and given is None:
-            known = endpoint.conditionable()
+            known, gone = endpoint.conditionable(), moved_to(endpoint.name, condition.word)
             raise ConditionError(
-                f'{endpoint.name} has no column "{condition.word}".{did_you_mean(condition.word, known)} '
+                f'{endpoint.name} has no column "{condition.word}".{gone or did_you_mean(condition.word, known)} '
                 f"`connector endpoints {endpoint.name}` lists them."
             )
         if column is not None and self._sent_as_ids(condition, column):

@@ -12,6 +12,7 @@ from connector.api.account import Api
 from connector.api.pages import PAGE_ROWS, PageReader, Selection
 from connector.api.records import Page
 from connector.definitions.endpoint import Endpoint
+from connector.definitions.gone import moved_to
 from connector.errors import ConditionError, UsageError, did_you_mean
 from connector.extract.conditions import Condition, Plan, plan
 from connector.result import Report, Result
@@ -84,7 +85,7 @@ def _columns(endpoint: Endpoint, names: Sequence[str] | None) -> list[str] | Non
     for name in names:
         if name.lower() not in known:
             raise ConditionError(
-                f'{endpoint.name} has no column "{name}".{did_you_mean(name, known)} '
+                f'{endpoint.name} has no column "{name}".{moved_to(endpoint.name, name) or did_you_mean(name, known)} '
                 f"`connector endpoints {endpoint.name}` lists them."
             )
     return list(dict.fromkeys(known[name.lower()] for name in names))
