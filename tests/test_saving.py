@@ -93,9 +93,15 @@ def test_what_a_definition_says(mine: Stripe, folder: Path) -> None:
     assert Endpoints([folder])["paid_events"].column("data_object_amount_due")
 
 
-def test_integers_that_look_like_times_are_named(mine: Stripe) -> None:
-    notes = mine.request("GET", "/v1/reporting/report_types", save="kept").report.notes
-    assert notes[-2].startswith("data_available_end, data_available_start, updated seem to hold unix seconds")
+def test_integers_that_look_like_times_are_named(mine: Stripe, folder: Path) -> None:
+    thing = {"id": "thing_1", "object": "thing", "opened_at": 1767225600, "updated": 1767225601}
+    answer = Answer(body={"object": "list", "data": [thing], "has_more": False})
+    with (
+        ScriptedServer(answer) as server,
+        Stripe(key=SECRET, api_base=server.url, definitions=[folder]) as stripe,
+    ):
+        notes = stripe.request("GET", "/v1/things", save="kept").report.notes
+    assert any(note.startswith("opened_at, updated seem to hold unix seconds") for note in notes), notes
     asked: dict[str, Any] = {"filter": "$.available[*]", "save": "amounts"}
     assert len(mine.request("GET", "/v1/balance", **asked).report.notes) == 1
 
