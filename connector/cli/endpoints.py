@@ -27,7 +27,7 @@ def endpoints(name: str | None, definitions: tuple[str, ...], drafts: tuple[str,
     connector endpoints tax
     connector endpoints invoices
     connector endpoints invoices.pay
-    connector endpoints --draft topups=/v1/topups --into my_tables
+    connector endpoints --draft my_topups=/v1/topups --into my_tables
     """
     from connector.cli.show import show_action, show_actions, show_endpoint, show_endpoints, show_written_only
     from connector.definitions.folders import find_actions, find_endpoints
@@ -65,7 +65,7 @@ def _draft(drafts: Sequence[str], folder: Path, definitions: Sequence[str]) -> N
     for text in drafts:
         name, _, path = text.partition("=")
         if not (name.strip() and path.strip()):
-            raise click.UsageError(f"--draft {text}: write it as NAME=PATH, as in topups=/v1/topups.")
+            raise click.UsageError(f"--draft {text}: write it as NAME=PATH, as in my_topups=/v1/topups.")
         known = Endpoints([folder, *map(Path, definitions)])
         endpoint = draft(name.strip(), path.strip(), folder, known)
         click.echo(f"{endpoint.file}: {count_of(len(endpoint.columns), 'column')}, from {endpoint.path}")

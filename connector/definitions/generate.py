@@ -1,7 +1,7 @@
 """Refreshes the files of endpoints/ from an OpenAPI document of Stripe's.
 
     python -m connector.definitions.generate spec3.json           # refresh all, draft what is missing
-    connector endpoints --draft topups=/v1/topups                 # draft one of your own
+    connector endpoints --draft my_topups=/v1/topups              # draft one of your own
 
 A file that exists is the source of everything that a person decided: descriptions, keys, parents, names, which
 objects stay JSON and which of their leaves stand beside them. From the document come the types, the fields that are
