@@ -139,7 +139,7 @@ def test_the_last_of_several_rows_with_a_key_wins_or_is_an_error(to: str, tmp_pa
     assert not Path(to.removeprefix("duckdb:///")).exists()
     report = load(source, to)
     assert report.counts == Counts(inserted=2, duplicates=1)
-    assert "1 duplicates" in report.lines()[0]
+    assert "0 deleted, 1 duplicate in" in report.lines()[0]
     assert rows(to) == [("a", "last"), ("b", "only")]
 
 

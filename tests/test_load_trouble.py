@@ -202,6 +202,7 @@ def test_what_only_tables_have_is_refused_for_files(tmp_path: Path) -> None:
         ("--columns", {"columns": ["id"], "key": []}),
         ("--map", {"mapping": {"x": "id"}, "key": []}),
         ("--swap", {"swap": True, "key": []}),
+        ("--on-wider-type", {"on_wider_type": "widen", "key": []}),
     ]
     for option, how in wrong:
         assert f"{option} is for tables of databases" in refused(pa.table({"id": [1]}), to, mode="replace", **how)
@@ -263,3 +264,12 @@ def test_rows_go_from_one_table_of_a_duckdb_file_to_another(tmp_path: Path) -> N
     assert Stripe.load(f"{file}?table=here", file, "there", key="id").counts == Counts(inserted=2)
     assert Stripe.load(f"{file}?table=here", str(tmp_path / "a.duckdb"), "here", mode="append").counts.inserted == 2
     assert Stripe.load(tmp_path / "a.duckdb", file, "there", key="id", query="SELECT id, n + 1 AS n FROM there")
+
+
+def test_a_value_that_fits_no_column_of_a_file_is_named_by_the_file_that_has_it(tmp_path: Path) -> None:
+    there, added = tmp_path / "there.jsonl", tmp_path / "added.jsonl"
+    there.write_bytes(b'{"a":0.1}\n')
+    added.write_bytes(b'{"a":0.2}\n{"a":"x"}\n')
+    with pytest.raises(ConnectorError, match=r'added\.jsonl, line 2, column "a": .* The file is as it was\.'):
+        Stripe.load(added, str(there), mode="append")
+    assert there.read_bytes() == b'{"a":0.1}\n'

@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from connector.databases.base import Counts
-from connector.errors import TargetError, UsageError
+from connector.errors import DataError, TargetError, UsageError
 from connector.files.formats import WriteOptions
 from connector.files.target import FileTarget
 from connector.load.loading import Loading, LoadReport, LoadWatch
 from connector.places import open_source, open_target
-from connector.rows.cast import cast
+from connector.rows.cast import Misfit, cast
 from connector.rows.streams import Source
 
 _MODES = ("replace", "append")
@@ -24,6 +24,7 @@ _OF_TABLES = {
     "mapping": "--map",
     "create": "--no-create",
     "on_new_column": "--on-new-column",
+    "on_wider_type": "--on-wider-type",
     "duplicates": "--duplicates",
     "swap": "--swap",
 }
@@ -94,8 +95,15 @@ def _counted(
     for place, source in enumerate(sources):
         is_new, row = place == len(sources) - 1, 0
         for batch in source.batches():
-            yield cast(batch, fields, row, source.row_label)
+            yield _cast(batch, fields, row, source)
             row += batch.num_rows
             if is_new:
                 report.rows_read = row
                 progress(row)
+
+
+def _cast(batch: pa.RecordBatch, fields: pa.Schema, row: int, source: Source) -> pa.RecordBatch:
+    try:
+        return cast(batch, fields, row, source.row_label)
+    except Misfit as misfit:
+        raise DataError(f"{source.label}, {misfit} The file is as it was.") from misfit

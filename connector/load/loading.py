@@ -77,7 +77,7 @@ class LoadReport:
 
     def lines(self) -> list[str]:
         """Return the report in sentences, the most important first."""
-        said = ", ".join(f"{count:,} {word}" for word, count in self._counted())
+        said = ", ".join(_in_words(count, word) for word, count in self._counted())
         return [f"{self.name}: {count_of(self.rows_read, 'row')} read, {said} in {self.seconds:.1f} s", *self.notes]
 
     def __repr__(self) -> str:
@@ -97,3 +97,7 @@ class LoadReport:
         row = "".join(f"<td>{count:,}</td>" for _, count in self._counted())
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return f"<table><tr><th></th>{head}</tr><tr><td>{escape(self.name)}</td>{row}</tr></table>{notes}"
+
+
+def _in_words(count: int, word: str) -> str:
+    return count_of(count, "duplicate") if word == "duplicates" else f"{count:,} {word}"
