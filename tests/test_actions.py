@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from connector.definitions.actions import Action, Actions, Parameter, read_actions
-from connector.definitions.generate_actions import actions_text, calls_by_object, object_name
+from connector.definitions.endpoint import Endpoints
+from connector.definitions.generate_actions import actions_text, calls_by_object
+from connector.definitions.lists import table_name
 from connector.definitions.specification import Specification
 from connector.errors import DefinitionError, UsageError
 from tests.command_line import Run
@@ -35,6 +37,16 @@ def test_all_writes_and_all_their_parameters_are_there() -> None:
     assert len({(each.method, each.path) for each in actions}) == 307
     assert sum(len(each.parameters) for each in actions) == 9_767
     assert sum(each.is_test_helper for each in actions) == 40
+
+
+def test_what_is_created_is_called_as_the_table_that_lists_it() -> None:
+    tables = Endpoints()
+    names: dict[str, set[str]] = {}
+    for table in tables:
+        names.setdefault(tables[table].path, set()).add(table)
+    created = [(each, ALL[each]["create"].path) for each in ALL if "create" in ALL[each]]
+    assert len([path for _, path in created if path in names]) > 60
+    assert [(name, names[path]) for name, path in created if path in names and name not in names[path]] == []
 
 
 @needs_documents
@@ -98,14 +110,14 @@ def test_undecided_actions_are_those_of_products_that_few_use() -> None:
     ("path", "name"),
     [
         ("/v1/customers/{customer}/tax_ids", "customer_tax_ids"),
-        ("/v1/issuing/cards/{card}", "issuing_cards"),
+        ("/v1/issuing/cards", "issuing_cards"),
         ("/v1/invoices/{invoice}/line_items", "invoice_lines"),
         ("/v1/invoiceitems", "invoice_items"),
         ("/v1/treasury/financial_accounts/{account}/features", "treasury_financial_account_features"),
     ],
 )
 def test_files_are_named_like_tables(path: str, name: str) -> None:
-    assert object_name(path) == name
+    assert table_name(path) == name
 
 
 def test_ids_above_the_object_carry_the_name_of_the_parent() -> None:

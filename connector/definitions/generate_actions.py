@@ -18,19 +18,10 @@ from typing import Any
 
 from connector.definitions.actions import FOLDER, UNDECIDED
 from connector.definitions.endpoint import shipped_folder
+from connector.definitions.lists import singular, table_name
 from connector.definitions.specification import Schema, Specification
 from connector.definitions.toml import toml_key, toml_value
 
-# Names that people would guess, where the path's words do not give them; tables are called the same.
-NAMES = {
-    "/v1/invoiceitems": "invoice_items",
-    "/v1/test_helpers/test_clocks": "test_clocks",
-    "/v1/reporting/report_runs": "report_runs",
-    "/v1/apps/installs": "app_installs",
-    "/v1/apps/secrets": "app_secrets",
-    "/v1/entitlements/features": "entitlement_features",
-    "/v1/product_catalog/trial_offers": "trial_offers",
-}
 # Cleared by an empty text though the document does not say so; every object's, and those of one file.
 CLEARED = ("description", "metadata")
 CLEARED_OF = {"customers": ("name", "email", "phone")}
@@ -63,7 +54,7 @@ def calls_by_object(specification: Specification) -> dict[str, dict[str, tuple[s
     for path in paths:
         for method in (method for method in _WRITES if method in paths[path] and path.startswith("/v1/")):
             owner, verb = _split(path, paths)
-            name = object_name(owner)
+            name = table_name(re.sub(r"/{\w+}$", "", owner))
             action = _action_name(method, path, owner, verb, specification)
             found.setdefault(name, {})[action] = (method, path)
     return found
@@ -78,24 +69,6 @@ def _split(path: str, paths: Mapping[str, Any]) -> tuple[str, str]:
         if is_read or any(path.startswith(f"{owner}/{{") for path in paths):
             return owner, "_".join(parts[end:])
     return path, ""
-
-
-def object_name(owner: str) -> str:
-    """Return the name of an object's file: the path's words joined, parents in the singular."""
-    collection = re.sub(r"/{\w+}$", "", owner)
-    if collection in NAMES:
-        return NAMES[collection]
-    parts = collection.removeprefix("/v1/").split("/")
-    words = [
-        _singular(word) if index + 1 < len(parts) and parts[index + 1].startswith("{") else word
-        for index, word in enumerate(parts)
-        if not word.startswith("{")
-    ]
-    return "_".join(words).replace("line_items", "lines")
-
-
-def _singular(word: str) -> str:
-    return word.removesuffix("s")
 
 
 def _action_name(method: str, path: str, owner: str, verb: str, specification: Specification) -> str:
@@ -145,7 +118,7 @@ def _with_ids(path: str, owner: str) -> str:
     parts = path.split("/")
     place_of_object = len(owner.split("/")) - 1
     for place in (place for place, part in enumerate(parts) if part.startswith("{")):
-        parts[place] = "{id}" if place == place_of_object else f"{{{_singular(parts[place - 1])}}}"
+        parts[place] = "{id}" if place == place_of_object else f"{{{singular(parts[place - 1])}}}"
     return "/".join(parts)
 
 

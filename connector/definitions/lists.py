@@ -13,6 +13,7 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
+# Names that people would guess, where the words of the path do not give them.
 _NAMES = {
     "/v1/invoiceitems": "invoice_items",
     "/v1/test_helpers/test_clocks": "test_clocks",
@@ -37,7 +38,10 @@ _MANY_PARENTS = frozenset(  # lists so long that one call for each of their obje
 
 
 def table_name(path: str) -> str:
-    """Return what the table of a list is called: the words of its path, those above a parameter in the singular."""
+    """Return what the table of a list, and the file of its actions, is called.
+
+    The words of its path, those above a parameter in the singular.
+    """
     if path in _NAMES:
         return _NAMES[path]
     parts = path.removeprefix("/v1/").split("/")
