@@ -102,6 +102,20 @@ def test_every_room_has_its_place() -> None:
     assert {room_of(module) for module in MODULES} - {""} == set().union(*ROOMS) | {STANDS_APART}
 
 
+def test_the_page_on_architecture_names_every_room_and_module() -> None:
+    page = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    alike = {
+        "files",
+        "load",
+        "cli",
+        STANDS_APART,
+    }  # a module a format, a kind of target, a command: no names of their own
+    named_there = {room for rooms in ROOMS for room in rooms if f"`{room}`" in page or f"`{room}/`" in page}
+    assert set().union(*ROOMS) - named_there == {"__main__"}
+    modules = [module.split(".") for module in MODULES if module.count(".") == 1]
+    assert [".".join(parts) for parts in modules if parts[0] not in alike and f"`{parts[1]}" not in page] == []
+
+
 @pytest.mark.parametrize("room", sorted(set().union(*ROOMS)))
 def test_no_files_of_a_room_import_each_other_in_a_circle(room: str) -> None:
     inside = {module: imports(file) for module, file in MODULES.items() if room_of(module) == room}
