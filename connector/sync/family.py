@@ -34,6 +34,7 @@ from connector.sync.views import make_view
 COMMIT_ROWS = 5_000
 COMMIT_SECONDS = 5.0
 _log = logging.getLogger(__name__)
+_PACKAGE = Path(__file__).parents[1]
 
 
 class Family:
@@ -75,8 +76,10 @@ class Family:
         if isinstance(error, ConnectorError):
             return error
         _log.debug("an error that nobody foresaw", exc_info=error)
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+        places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in (frames[-1], ours[-1])]
+        place = f"{type(error).__name__} at {', called from '.join(dict.fromkeys(places))}"
         return DataError(f"{self._origin} was the last before an error that nobody foresaw: {place}. Please report it.")
 
     def save(self) -> None:
