@@ -470,3 +470,14 @@ def test_what_cannot_be_searched_is_one_clear_line(stripe: Stripe) -> None:
 def test_a_condition_in_major_units_is_told_the_minor_ones(stripe: Stripe) -> None:
     with pytest.raises(ConditionError, match=r"not \"19.99\". Amounts are in minor units: 1999, where"):
         stripe.extract("invoices", ["amount_due>=19.99"])
+
+
+def test_a_misspelt_path_to_rows_is_an_error_and_no_empty_table(tmp_path: Path, shared_sandbox: Sandbox) -> None:
+    definition = 'description = "x"\npath = "/v1/balance"\nrows = "{}"\nprimary_key = ["currency"]\n'
+    definition += 'updates = "none"\ndeletes = "compare"\n[columns]\ncurrency = "text"\namount = "integer"\n'
+    for name in ("available", "availible"):
+        (tmp_path / f"{name}.toml").write_text(definition.format(name), encoding="utf-8")
+    with Stripe(key=shared_sandbox.key, api_base=shared_sandbox.url, definitions=[tmp_path]) as stripe:
+        assert stripe.extract("available").to_arrow().num_rows > 1
+        with pytest.raises(DataError, match=r"no availible, which `rows` of the definition names\. Did you mean avail"):
+            stripe.extract("availible").to_arrow()

@@ -13,7 +13,7 @@ from msgspec import UNSET, Raw, UnsetType
 from msgspec.json import decode, encode
 
 from connector.api.responses import Response
-from connector.errors import DataError, UsageError
+from connector.errors import DataError, UsageError, did_you_mean
 
 LIST_OBJECTS = ("list", "search_result")
 _NULL = Raw(b"null")
@@ -173,10 +173,19 @@ def rows_by_kind(response: Response, kinds: Sequence[str]) -> Page:
 
 
 def rows_at(response: Response, path: Sequence[str]) -> Page:
-    """Return the items of the one list that stands at `path` in a response; none where it is null or absent."""
+    """Return the items of the one list that stands at `path` in a response; none where it is null.
+
+    A DataError where the response has no such field: a misspelt path must not pass for an empty list.
+    """
     raw = decoded(response, Raw)
     for name in path:
-        raw = (decoded_part(raw, dict[str, Raw] | None, response.name) or {}).get(name, _NULL)
+        fields = decoded_part(raw, dict[str, Raw] | None, response.name)
+        if fields is None:
+            return Page(b"[]", 0, response.sent_at, origin=response.name)
+        if name not in fields:
+            near = did_you_mean(name, fields)
+            raise DataError(f"{response.name} has no {'.'.join(path)}, which `rows` of the definition names.{near}")
+        raw = fields[name]
     items = decoded_part(raw, list[dict[str, Raw]] | None, response.name)
     return Page(bytes(raw) if items else b"[]", len(items or ()), response.sent_at, origin=response.name)
 
