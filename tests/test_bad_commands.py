@@ -16,7 +16,7 @@ BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
     "unknown_command": (["extrct"], 2, "No such command"),
     "no_endpoint": (["extract"], 2, "Missing argument 'ENDPOINT'"),
     "unknown_option": (["extract", "customers", "--wher", "a=b"], 2, "--where"),
-    "unknown_endpoint": (["extract", "custmers"], 2, "Did you mean customers?"),
+    "unknown_endpoint": (["extract", "custmers"], 2, "Did you mean customers"),
     "unknown_endpoint_without_a_near_one": (["extract", "xyzzy"], 2, "`connector endpoints` lists them all"),
     "unknown_column_in_columns": (["extract", "customers", "--columns", "emial"], 2, "Did you mean email"),
     "unknown_column_in_where": (["extract", "customers", "--where", "emial=x"], 2, "Did you mean email"),

@@ -143,10 +143,10 @@ def test_a_duckdb_file_that_another_program_holds_is_told_with_its_process(shop:
 
 def test_a_driver_that_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(MissingExtra, match=r"Postgres needs .*stripe-connector\[postgres\]"):
+    with pytest.raises(MissingExtra, match=r"Postgres needs .*psycopg"):
         open_source("postgresql://u:secret@127.0.0.1:1/d?table=t")
     monkeypatch.setitem(sys.modules, "mssql_python", None)
-    with pytest.raises(MissingExtra, match=r"SQL Server needs .*stripe-connector\[sqlserver\]"):
+    with pytest.raises(MissingExtra, match=r"SQL Server needs .*mssql-python"):
         open_source("mssql://u:secret@127.0.0.1:1/d?table=t")
 
 

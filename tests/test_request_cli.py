@@ -45,7 +45,12 @@ def test_rows_go_to_stdout_and_everything_else_to_stderr(connector: Run) -> None
 def test_every_kind_of_file_takes_the_rows(suffix: str, connector: Run, tmp_path: Path) -> None:
     code, _, err = connector("request", "GET", "payouts", "--to", f"payouts.{suffix}", "--table", "payouts")
     assert code == 0, err
-    assert f", written to {'payouts of ' if suffix == 'duckdb' else ''}payouts.{suffix}\n" in err
+    told = (
+        "payouts in payouts.duckdb: 10 rows read, 10 inserted"
+        if suffix == "duckdb"
+        else f", written to payouts.{suffix}\n"
+    )
+    assert told in err
     assert (tmp_path / f"payouts.{suffix}").stat().st_size > 100
 
 
@@ -173,7 +178,7 @@ def test_every_example_of_the_docs_runs(connector: Run, sandbox: Sandbox, tmp_pa
         code, _, err = connector(*shlex.split(example), STRIPE_API_BASE=sandbox.url)
         assert code == 0, (example, err)
     (definition,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    assert (tmp_path / "my_tables" / "report_types.toml").read_text(encoding="utf-8") == definition
+    assert (tmp_path / "my_tables" / "reports.toml").read_text(encoding="utf-8") == definition
 
 
 def test_the_docs_have_a_row_for_each_of_the_twelve_filters() -> None:
