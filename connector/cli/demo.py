@@ -26,7 +26,7 @@ SELECT strftime(created, '%Y-%m') AS month, currency, count(*) AS charges,
        sum((amount_captured - amount_refunded) / ({divisor_sql("currency")}))::DECIMAL(18,2) AS revenue
 FROM charges
 WHERE status = 'succeeded' AND created >= (SELECT date_trunc('month', max(created)) - INTERVAL 2 MONTH FROM charges)
-GROUP BY ALL ORDER BY month DESC, charges DESC LIMIT 8"""  # noqa: S608
+GROUP BY ALL ORDER BY month DESC, charges DESC, currency LIMIT 8"""  # noqa: S608
 OPEN_INVOICES = f"""\
 SELECT CASE WHEN due_date IS NULL OR due_date >= as_of THEN 'not due yet'
             WHEN due_date >= as_of - INTERVAL 30 DAY THEN 'up to 30 days late'
@@ -35,7 +35,7 @@ SELECT CASE WHEN due_date IS NULL OR due_date >= as_of THEN 'not due yet'
        sum(amount_remaining / ({divisor_sql("currency")}))::DECIMAL(18,2) AS owed
 FROM invoices, (SELECT max(_changed_at) AS as_of FROM invoices)
 WHERE status = 'open' AND _deleted_at IS NULL
-GROUP BY ALL ORDER BY age, invoices DESC LIMIT 8"""  # noqa: S608
+GROUP BY ALL ORDER BY age, invoices DESC, currency LIMIT 8"""  # noqa: S608
 CHURN = """\
 SELECT strftime(canceled_at, '%Y-%m') AS month, count(*) AS canceled,
        avg(date_diff('day', created, canceled_at))::BIGINT AS days_on_average
