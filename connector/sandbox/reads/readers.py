@@ -186,7 +186,8 @@ def _check_parent(store: Store, operation: Operation, filled: Parameters) -> Non
     """Refuse a parent that neither the sandbox nor its samples hold."""
     name, id_ = next(iter(filled.items()))
     kind = parent_kind(name, operation)
-    if kind and store.get(kind, id_) is None if kind in store.kinds else sample(store, kind, id_) is None:
+    parent = store.get(kind, id_) if kind in store.kinds else sample(store, kind, id_)
+    if parent is None:
         raise _missing(kind, id_, name)
 
 
