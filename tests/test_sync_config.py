@@ -140,3 +140,11 @@ def test_all_leaves_out_what_needs_a_window_and_says_so(nowhere: Stripe) -> None
     tasks, notes = tasks_of(nowhere._api(), RunFile(to="a.duckdb", everything=True))
     assert "billing_meter_event_summaries" not in [task.name for task in tasks]
     assert any("billing_meter_event_summaries" in note for note in notes)
+
+
+def test_all_says_once_for_each_reason_which_tables_it_leaves_out(nowhere: Stripe) -> None:
+    tasks, notes = tasks_of(nowhere._api(), RunFile(to="a.duckdb", everything=True))
+    left_out = [name for note in notes for name in note.rpartition(": ")[2].split(", ")]
+    assert sorted([*left_out, *(task.name for task in tasks)]) == list(nowhere._api().endpoints)
+    reasons = [note.rpartition(": ")[0] for note in notes]
+    assert len(reasons) == len(set(reasons)) < len(left_out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -100,47 +101,49 @@ class Task:
 
 def tasks_of(api: Api, run: RunFile) -> tuple[list[Task], list[str]]:
     """Return what a config asks for, parents before their children, and notes on what it leaves out."""
-    notes = []
     names = list(dict.fromkeys(run.endpoints))
     for name in run.tables:
         api.endpoints[name]  # an unknown one is an error, also where all are wanted
-    if run.everything:
-        for name in api.endpoints:
-            why = None if name in run.tables else _left_out(api.endpoints[name])
-            if why is not None:
-                notes.append(f"{name}: left out, since {why}")
-            elif name not in names:
-                names.append(name)
+    left_out: defaultdict[str, list[str]] = defaultdict(list)  # reason → tables
+    for name in api.endpoints if run.everything else ():
+        why = None if name in run.tables else _left_out(api.endpoints[name])
+        if why is not None:
+            left_out[why].append(name)
+        elif name not in names:
+            names.append(name)
     tasks = [_task(api, run, name) for name in names]
     for task in tasks:
         for parent in task.endpoint.parents:
             if parent.table not in names and not task.endpoint.window:
                 raise ConfigError(f'{task.name} is read with {parent.table}: add "{parent.table}" to endpoints.')
-    notes += [_without_key(task) for task in tasks if not task.endpoint.primary_key]
+    for task in tasks:
+        if not task.endpoint.primary_key:
+            left_out[_without_key(task)].append(task.name)
     keyed = [task for task in tasks if task.endpoint.primary_key]
+    notes = [f"left out, since {why}: {', '.join(tables)}" for why, tables in left_out.items()]
     return sorted(keyed, key=lambda task: bool(task.endpoint.parents)), notes
 
 
 def _left_out(endpoint: Endpoint) -> str | None:
-    """Return why a sync of everything leaves a table out; None where it does not."""
+    """Return why a sync of everything leaves a table out, in words that fit all such tables; None: it does not."""
     if endpoint.window:
-        return f"it needs a time window; name it in [sync.{endpoint.name}] with one"
+        return "each needs a time window ([sync.NAME] gives one)"
     if not endpoint.path:
-        return "Stripe does not list it"
+        return "Stripe does not list them"
     if reading_of(endpoint) == "asked":
-        (asked, *_) = (each.name for each in endpoint.filters.values() if each.required)
-        return f"it needs a condition on {asked}; name it in [sync.{endpoint.name}] with one"
-    return f"it takes {endpoint.by_name}; [sync.{endpoint.name}] adds it" if endpoint.by_name else None
+        asked = next(given.name for given in endpoint.filters.values() if given.required)
+        return f"a condition on {asked} is needed ([sync.NAME] gives one)"
+    return f"each takes {endpoint.by_name} ([sync.NAME] adds it)" if endpoint.by_name else None
 
 
 def _without_key(task: Task) -> str:
-    """Return the note on a table whose rows nothing tells apart; one that the config names is an error."""
+    """Return why a table whose rows nothing tells apart is left out; one that the config names is an error."""
     if task.listed:
         raise ConfigError(
             f"{task.name} cannot be synced: {task.endpoint.file} says no primary_key, so nothing tells its rows "
             "apart. Name the columns that do."
         )
-    return f"{task.name}: left out, since its definition has no primary_key"
+    return "their definitions have no primary_key"
 
 
 def families(tasks: Sequence[Task]) -> Iterator[list[Task]]:
