@@ -55,7 +55,12 @@ def test_stripes_word_for_all_statuses_is_no_condition() -> None:
     with pytest.raises(ConditionError, match='never "all"'):
         planned("subscriptions", "status!=all")
     with pytest.raises(ConditionError, match='never "all"'):
-        planned("invoices", "status=all")
+        planned("invoices", "status!=all")
+
+
+@pytest.mark.parametrize("name", ["payouts", "invoices", "quotes", "tax_registrations"])
+def test_all_statuses_is_no_condition_on_any_list_that_is_narrowed_by_status(name: str) -> None:
+    assert (planned(name, "status=all").here, sent(name, "status=all")) == ((), {})
 
 
 @pytest.mark.parametrize(

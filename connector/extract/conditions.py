@@ -115,10 +115,9 @@ def plan(endpoint: Endpoint, conditions: Sequence[Condition], calendar: Calendar
 
 
 def _is_met_by_all(endpoint: Endpoint, condition: Condition) -> bool:
-    """Whether this is Stripe's own word for no condition: status=all, where that is sent anyway."""
+    """Whether this is Stripe's own word for no condition: status=all, which no row's status ever is."""
     given = endpoint.filter_for(condition.word)
-    is_all = condition.operator == "=" and condition.values == ("all",)
-    return is_all and given is not None and endpoint.always.get(given.parameter) == "all"
+    return given is not None and given.name == "status" and (condition.operator, condition.values) == ("=", ("all",))
 
 
 class _Planner:
