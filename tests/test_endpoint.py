@@ -9,6 +9,7 @@ import pytest
 
 from connector.definitions.endpoint import Endpoint, Endpoints, shipped_folder
 from connector.definitions.names import valid_table_name
+from connector.definitions.readings import of_object
 from connector.errors import DefinitionError
 
 GOOD = """
@@ -219,3 +220,19 @@ def test_amounts_are_told_from_other_numbers() -> None:
     assert (words["unit_amount"], words["unit_amount_decimal"], words["recurring_interval_count"]) == (
         "amount", "decimal amount", "integer",
     )  # fmt: skip
+
+
+def test_the_table_of_an_object_is_found_without_parsing_every_file() -> None:
+    endpoints = Endpoints()
+    found = of_object(endpoints, "tax.registration")
+    assert found is not None
+    assert found.name == "tax_registrations"
+    assert of_object(endpoints, "no_such_object") is None
+    assert list(endpoints._loaded) == ["tax_registrations"]
+
+
+def test_the_table_of_an_object_may_extend_one_that_has_it(tmp_path: Path) -> None:
+    (tmp_path / "coupons.toml").write_text('extends = "coupons"\n')
+    found = of_object(Endpoints([tmp_path]), "coupon")
+    assert found is not None
+    assert found.file.parent == tmp_path

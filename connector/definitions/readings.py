@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from connector.definitions.endpoint import Endpoint, Endpoints
+from connector.errors import DefinitionError
 
 READINGS = {
     "listed": "a list that Stripe has",
@@ -28,6 +31,20 @@ def reading_of(endpoint: Endpoint) -> str:
 def about(endpoints: Endpoints, word: str) -> list[Endpoint]:
     """Return the tables that have a word in their name, group, description or columns, whatever its case."""
     return [endpoint for endpoint in map(endpoints.__getitem__, endpoints) if word.lower() in _text(endpoint)]
+
+
+def of_object(endpoints: Endpoints, name: str) -> Endpoint | None:
+    """Return a table of Stripe's objects of this name; None where no file that can be read has one.
+
+    Only files that mention the object are parsed, and those that extend a file which may.
+    """
+    for table in endpoints:
+        text = endpoints.text(table)
+        if name in text or "extends" in text:
+            with contextlib.suppress(DefinitionError):
+                if name in endpoints[table].object:
+                    return endpoints[table]
+    return None
 
 
 def _text(endpoint: Endpoint) -> str:

@@ -17,6 +17,7 @@ from connector.api.account import Api
 from connector.api.calls import Call, prepare
 from connector.api.client import Client
 from connector.api.responses import Response
+from connector.definitions.readings import of_object
 from connector.errors import (
     AuthenticationFailed,
     ConnectorError,
@@ -100,7 +101,7 @@ class Collector:
 
     def _known(self, rows: InferredRows, objects: set[str]) -> InferredRows:
         """Return the rows with the types that a definition gives their fields, where all are objects of one kind."""
-        endpoint = self.api.endpoints.of_object(objects.pop()) if len(objects) == 1 else None
+        endpoint = of_object(self.api.endpoints, objects.pop()) if len(objects) == 1 else None
         return with_known_types(rows, endpoint) if endpoint else rows
 
     def send(self, call: Call) -> tuple[Call, Response]:
