@@ -173,7 +173,7 @@ class Result:
         """Write an Excel file and return the number of rows; Excel knows no zones, so times are in `time_zone`."""
         return self.to(path, WriteOptions(format="xlsx", table=sheet, time_zone=time_zone))
 
-    def to(
+    def to(  # noqa: PLR0913 - what people may ask for, by name
         self,
         target: str | Path,
         options: WriteOptions | None = None,
@@ -181,15 +181,17 @@ class Result:
         table: str | None = None,
         key: str | Sequence[str] = (),
         mode: str | None = None,
+        on_new_column: str | None = None,
     ) -> int:
         """Write to a file or a table, by name or URL, and return the number of rows.
 
         A table is made; one that is there is merged into by `key`, or takes the rows in another of load's modes, as
-        mode="replace". What became of the rows stands in the notes of the report.
+        mode="replace". Columns that it lacks are refused unless `on_new_column` is "add" or "ignore", or all is
+        replaced. What became of the rows stands in the notes of the report.
         """
         place, options = parse(str(target)), options or WriteOptions()
         if place.kind == "database" or key or mode not in (None, "replace"):
-            return self._load(place, table or options.table, _loading(place, key, mode), options)
+            return self._load(place, table or options.table, _loading(place, key, mode, on_new_column), options)
         return self._write(str(target), options)
 
     def _load(self, place: Place, table: str | None, loading: Loading, options: WriteOptions) -> int:
@@ -217,26 +219,27 @@ class Result:
         raise DataError(f"{self.name} gave no rows, so nothing says which columns {opened.label} has; it is as it was.")
 
 
-def check_place(
+def check_place(  # noqa: PLR0913 - what Result.to takes
     target: str,
     options: WriteOptions,
     *,
     table: str | None = None,
     key: str | Sequence[str] = (),
     mode: str | None = None,
+    on_new_column: str | None = None,
 ) -> None:
     """Refuse what `Result.to` would refuse once the rows are there; nothing is written yet."""
     place = parse(target)
     if place.kind == "database":
         place.refuse_file_options(options)
-        check_load(place, table, _loading(place, key, mode))
+        check_load(place, table, _loading(place, key, mode, on_new_column))
     else:
         open_target(target, options)
 
 
-def _loading(place: Place, key: str | Sequence[str], mode: str | None) -> Loading:
+def _loading(place: Place, key: str | Sequence[str], mode: str | None, on_new_column: str | None) -> Loading:
     """Return how rows go into a table, which is made unless something else is said, or into a file."""
     mode = mode or ("upsert" if key else "create")
-    if place.kind != "database":
-        return Loading(mode=mode, key=key)
-    return Loading(mode=mode, key=key, on_new_column="add", allow_empty=True)
+    is_table = place.kind == "database"
+    of_new = "add" if is_table and mode in ("create", "replace") else "fail"
+    return Loading(mode=mode, key=key, on_new_column=on_new_column or of_new, allow_empty=is_table)

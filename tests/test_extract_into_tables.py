@@ -149,3 +149,15 @@ def test_the_guard_knows_what_a_sync_writes() -> None:
 
     made = journal.Journal(cast("Session", None), "main")
     assert {made._progress.name, made._runs.name, made._lease.name} == set(guard.JOURNAL)
+
+
+def test_an_extract_adds_no_column_to_a_table_of_somebody_elses_unless_told(stripe: Stripe, to: str) -> None:
+    do(to, "CREATE TABLE people (id VARCHAR(40) PRIMARY KEY, email VARCHAR(200))")
+    people = ["id", "email", "name"]
+    with pytest.raises(ConnectorError, match=r"no column .name.*--on-new-column"):
+        stripe.extract("customers", columns=people, limit=2).to(to, table="people", key="id")
+    assert ask(to, "SELECT count(*) FROM people") == [(0,)]
+    stripe.extract("customers", columns=people, limit=2).to(to, table="people", key="id", on_new_column="ignore")
+    assert [len(row) for row in ask(to, "SELECT * FROM people")] == [2, 2]
+    stripe.extract("customers", columns=people, limit=2).to(to, table="people", key="id", on_new_column="add")
+    assert ask(to, "SELECT count(name) FROM people") == [(2,)]

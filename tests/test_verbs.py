@@ -81,7 +81,10 @@ def option_names(command: click.Command) -> set[str]:
     """Return the options as people write them, without those of the connection and of the output."""
     shared = {option for parameter in nothing.__click_params__ for option in parameter.opts}  # type: ignore[attr-defined]
     names = {max(parameter.opts, key=len) for parameter in command.params if not set(parameter.opts) & shared}
-    own = {"load": {"--to", "--table", "--format", "--key", "--mode"}, "request": {"--key", "--replace"}}  # of --save
+    own = {
+        "load": {"--to", "--table", "--format", "--key", "--mode", "--on-new-column"},
+        "request": {"--key", "--replace"},
+    }  # of --save
     return {name.lstrip("-").replace("-", "_") for name in names | own.get(command.name or "", set())}
 
 

@@ -51,6 +51,7 @@ def connection_options(command: Command) -> Command:
         if options.get("run"):
             options["run"] = _read_run(options["run"], connection)
             connection, config = options["run"].connection, config or options["run"].connection_file
+            options["account"] = options["account"] or options["run"].account
         settings = {name: options.pop(name) for name in ("account", "api_base", "time_zone")}
         with Stripe(connection, config=config, definitions=definitions, week_start=week_start, **settings) as stripe:
             return command(stripe=stripe, **options)
@@ -80,10 +81,14 @@ def output_options(command: Command) -> Command:
     @click.option("--key", metavar="A,B", help="Merge into a table that is there, by these columns.")
     @click.option("--mode", type=click.Choice(MODES), help="What becomes of the rows of a table, as in load.")
     @click.option("--replace", is_flag=True, help="Put the rows in the place of those of a table that is there.")
+    @click.option(
+        "--on-new-column", type=click.Choice(["add", "ignore", "fail"]),
+        help="What becomes of a column that the table lacks. [fail; add where all is replaced]",
+    )  # fmt: skip
     @click.option("--csv-excel", is_flag=True, help="CSV that Excel opens well: a byte order mark, formulas defused.")
     @functools.wraps(command)
     def with_output(**options: Any) -> Any:
-        given = {name: options.pop(name) for name in ("table", "mode", "replace", "csv_excel")}
+        given = {name: options.pop(name) for name in ("table", "mode", "replace", "on_new_column", "csv_excel")}
         to, form, key = (options.pop(name) for name in ("to", "file_format", "key"))
         output = Output(to and expanded(to, "--to"), form=form, key=tuple(words(key)), **given)
         return command(output=output, **options)
@@ -106,6 +111,7 @@ class Output:
     key: tuple[str, ...] = ()
     mode: str | None = None
     replace: bool = False
+    on_new_column: str | None = None
     csv_excel: bool = False
 
     def __post_init__(self) -> None:
@@ -160,7 +166,9 @@ class Output:
         from connector.places import parse
 
         own = parse(self.to).table if self.to else None
-        return {"table": self.table or own or table, "key": self.key, "mode": "replace" if self.replace else self.mode}
+        mode = "replace" if self.replace else self.mode
+        named = self.table or own or table
+        return {"table": named, "key": self.key, "mode": mode, "on_new_column": self.on_new_column}
 
     def _options(self, time_zone: str) -> WriteOptions:
         if self.form == SHOWN:
