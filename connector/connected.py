@@ -44,6 +44,7 @@ class Connected:
             "trusted_hosts": None if trusted_hosts is None else list_of(trusted_hosts),
             "connect_seconds": connect_seconds, "read_seconds": read_seconds, "total_seconds": total_seconds,
         }  # fmt: skip
+        self._name = name
         self._config = Path(config) if config else None
         self.connection: Connection = connection(name, config=self._config, overrides=settings)
         self.endpoints = find_endpoints(definitions, config)

@@ -251,12 +251,15 @@ class Stripe(Connected):
     @contextmanager
     def _account_of(self, run: RunFile) -> Iterator[Stripe]:
         """Open the account that a config names; this one, where it names none."""
-        if run.connection is None:
+        if run.connection is None and run.account in (None, self.connection.account):
             yield self
             return
-        said = {"key", "key_file", "account", *run.connection_settings()}
+        said = {"account"} if run.connection is None else {"key", "key_file", "account", *run.connection_settings()}
         others = {name: value for name, value in self._settings.items() if name not in said}
-        with Stripe(run.connection, config=run.connection_file, definitions=self._definitions, **others) as named:
+        if run.account is not None:
+            others["account"] = run.account
+        name, config = (run.connection, run.connection_file) if run.connection else (self._name, self._config)
+        with Stripe(name, config=config, definitions=self._definitions, **others) as named:
             yield named
 
     def sync_by(self, run: RunFile, watch: SyncWatch | None = None) -> SyncReport:

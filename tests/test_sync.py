@@ -233,9 +233,21 @@ def test_live_and_test_keys_do_not_share_tables(live_first: bool, shared_sandbox
 
 
 def test_a_key_that_may_not_read_its_account_names_the_setting(shared_sandbox: Sandbox, file: Path) -> None:
-    with pytest.raises(ConfigError, match="account of the connection, or STRIPE_ACCOUNT"):
+    with pytest.raises(ConfigError, match="account in the config or of the connection, or STRIPE_ACCOUNT"):
         run(shared_sandbox, file, "customers", key="rk_test_read_customers")
     assert not file.exists()
+
+
+def test_a_config_names_the_account_for_a_key_that_may_not_read_it(
+    shared_sandbox: Sandbox, file: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(f'to = "{file.as_posix()}"\naccount = "{shared_sandbox.account}"\nendpoints = ["coupons"]\n')
+    before = len(shared_sandbox.requests)
+    with Stripe(key="rk_test_read_coupons", api_base=shared_sandbox.url) as stripe:
+        assert not stripe.sync(config).failed
+    assert "/v1/account" not in {each.path for each in shared_sandbox.requests[before:]}
+    assert_equal_to_stripe(file, shared_sandbox, ["coupons"])
 
 
 def test_a_key_that_may_only_read_what_it_syncs_is_enough_where_the_account_is_named(

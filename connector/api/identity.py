@@ -32,6 +32,6 @@ def _own_account(client: Client) -> str:
         return account_of(client).id
     except PermissionDenied as error:
         raise ConfigError(
-            f"The key may not read which account it opens ({error.reason or error}). Name it: account of the "
-            "connection, or STRIPE_ACCOUNT; or give the key Read on Accounts."
+            f"The key may not read which account it opens ({error.reason or error}). Name it: account in "
+            "the config or of the connection, or STRIPE_ACCOUNT; or give the key Read on Accounts."
         ) from error

@@ -28,7 +28,7 @@ DELETIONS = ("mark", "remove")
 _FILE_NAME = re.compile(r"(?!.*://).*\.duckdb", re.IGNORECASE)
 _FILE_URL = re.compile(r"(?P<scheme>(?:duckdb|sqlite)(?:\+\w+)?):///(?P<path>[^?]*)(?P<query>.*)", re.IGNORECASE)
 _TOP = ("to", "schema", "since", "time_zone", "week_start", "endpoints", "connection", "connections", "definitions",
-        "ledger", "sync", "lock_wait", "major")  # fmt: skip
+        "account", "ledger", "sync", "lock_wait", "major")  # fmt: skip
 _TABLE = ("where", "columns", "exclude", "deletions", "prune", "since")
 
 
@@ -61,6 +61,7 @@ class RunFile:
     time_zone: str | None = None
     week_start: str = "monday"
     connection: str | None = None
+    account: str | None = None
     endpoints: tuple[str, ...] = ()
     everything: bool = False
     tables: Mapping[str, TableRun] = field(default_factory=dict)
@@ -185,6 +186,7 @@ class _Reader:
             time_zone=self._text("time_zone"),
             week_start=self._text("week_start") or "monday",
             connection=connection,
+            account=self._text("account"),
             connection_file=_connection_file(self.path, connection, self.connections),
             definitions=tuple(dict.fromkeys(folders)),
             endpoints=tuple(dict.fromkeys([*names, *tables])),
