@@ -17,6 +17,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 from urllib.parse import unquote
 
+from connector.config import CONFIG_NAME
 from connector.databases.base import Database
 from connector.databases.families import FAMILIES, Family, family_of
 from connector.databases.merge import Table
@@ -132,6 +133,8 @@ def open_target(to: str, options: WriteOptions | None = None) -> Target:
     from connector.files.target import FileTarget, StdoutTarget
 
     place, options = parse(to), options or WriteOptions()
+    if place.kind == "file" and PurePath(to).name == CONFIG_NAME:
+        raise UsageError(f"{to} is where connections stand and is never written over: choose another name.")
     if place.kind == "database":
         raise UsageError(f"{place.label} is a database: rows are loaded into a table of it.")
     return StdoutTarget(options) if place.kind == "stdout" else FileTarget(to, options)

@@ -99,6 +99,15 @@ def test_check_says_whose_key_it_is_and_what_it_may_read(connector: Run) -> None
     assert [line.split()[:2] for line in lines[2:]] == [["ok", "customers"], ["ok", "events"], ["ok", "invoice_lines"]]
 
 
+def test_check_stands_in_columns_however_long_a_name_is(connector: Run) -> None:
+    names = ("customers", "financial_connections_account_owners")
+    _, out, _ = connector("check", *(part for name in names for part in ("--only", name)))
+    lines = out.splitlines()
+    width = len("FAIL ") + max(map(len, names)) + 1
+    assert {line[width - 1] for line in lines} == {" "}
+    assert all(line[width] != " " for line in lines)
+
+
 def test_check_names_what_a_restricted_key_may_not_read_and_fails(connector: Run) -> None:
     code, out, _ = connector(
         "check", "--only", "customers", "--only", "charges", STRIPE_API_KEY="rk_test_read_customers"

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("no_rate_limits")
 def test_a_written_config_runs_at_once(connector: Run, tmp_path: Path) -> None:
     code, out, err = connector("init", "--tables", "coupons,payment_link_lines", "--since", "yearstart-1y")
     assert (code, err) == (0, "")
+    assert "connector check stripe.toml" in out
     assert "connector sync stripe.toml" in out
     written = tomllib.loads((tmp_path / "stripe.toml").read_text(encoding="utf-8"))
     assert written == {

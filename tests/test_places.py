@@ -12,7 +12,8 @@ from connector.databases.families import FAMILIES, Family
 from connector.databases.merge import Table
 from connector.databases.urls import without_password
 from connector.errors import ConnectorError, UsageError
-from connector.places import open_source, parse
+from connector.files.formats import WriteOptions
+from connector.places import open_source, open_target, parse
 from connector.stripe import Stripe
 
 
@@ -115,3 +116,8 @@ def test_every_password_is_masked_and_a_short_one_only_where_it_stands_alone(pas
 
 def test_a_password_among_the_settings_is_masked_too() -> None:
     assert without_password("bad key hush-hush", make_url("postgresql://h/db?sslpassword=hush-hush")) == "bad key ***"
+
+
+def test_the_file_of_connections_is_never_written_over(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="where connections stand"):
+        open_target(str(tmp_path / "connector.toml"), WriteOptions(format="csv"))

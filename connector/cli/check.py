@@ -28,8 +28,9 @@ def check(stripe: Stripe, only: tuple[str, ...], run: RunFile | None) -> int:
     connector check --only customers --only invoices
     connector check stripe.toml
     """
-    bad = 0
+    names = run.endpoints if run else only
+    width, bad = max(map(len, names or stripe.endpoints), default=0), 0
     for each in stripe.check_by(run.only(only)) if run else stripe.check(only):
         bad += not each.good
-        click.echo(f"{'ok  ' if each.good else 'FAIL'} {each.what:<30} {each.found}")
+        click.echo(f"{'ok  ' if each.good else 'FAIL'} {each.what:<{width}} {each.found}")
     return 1 if bad else 0

@@ -62,7 +62,7 @@ def init(config: str, to: str | None, tables: str | None, **others: str | None) 
     if _PASSWORD.search(to):
         say([f'{path} holds a password: rather put the URL into the environment, and write to = "${{PG_URL}}".'])
     key = [] if os.environ.keys() & {"STRIPE_API_KEY", "STRIPE_API_KEY_FILE"} else ["  export STRIPE_API_KEY=rk_test_…"]
-    click.echo("\n".join([f"{path} is written. What comes next:", "", *key, f"  {command('check')}"]))
+    click.echo("\n".join([f"{path} is written. What comes next:", "", *key, f"  {command(f'check {config}')}"]))
     click.echo(f"  {command(f'sync {config}')}")
 
 
