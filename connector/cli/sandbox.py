@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     "--webhook", default=None, metavar="URL", help="Deliver every event there, signed; the secret is printed."
 )
 @click.option("--webhook-trouble", default=None, metavar="PLAN", help="As late=0.1,duplicate=0.1,disorder=0.2.")
+@click.option("--event-trouble", default=None, metavar="PLAN", help="The same, for the list of events.")
 @click.option("--older-events", default=None, type=float, metavar="SHARE", help="So many events in API 2023-08-16.")
 @click.option(
     "--search-lag-seconds", default=None, type=int, metavar="N", help="How long new objects miss in searches."

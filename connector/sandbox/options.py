@@ -39,7 +39,8 @@ class Options:
     None as Stripe has it, 0 for no limits at all. `faults` is a plan in words ("drop=0.02,429=0.05") or exact
     faults; `keys` names more keys and what they may do, as a mapping or a JSON or TOML file. `busy` changes a
     second are made while it runs. Events are sent to the URL `webhook`, with `webhook_trouble` as far as it says
-    so ("late=0.1,duplicate=0.1,disorder=0.2"). Searches find what is older than `search_lag_seconds`. Of the events,
+    so ("late=0.1,duplicate=0.1,disorder=0.2"); `event_trouble` does the same to the list of events. Searches find
+    what is older than `search_lag_seconds`. Of the events,
     the share `older_events` (0 to 1) has the version and the shape of an older API.
     """
 
@@ -55,6 +56,7 @@ class Options:
     busy: float = 0
     webhook: str | None = None
     webhook_trouble: str = ""
+    event_trouble: str = ""
     search_lag_seconds: int = 0
     older_events: float = 0
 

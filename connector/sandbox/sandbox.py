@@ -24,6 +24,7 @@ class Sandbox:
         from connector.sandbox.server.server import Server
         from connector.sandbox.server.service import Service
         from connector.sandbox.world.store import Store
+        from connector.sandbox.world.troubles import troubles
         from connector.sandbox.writes.busy import Busy
         from connector.sandbox.writes.served import KINDS
 
@@ -33,6 +34,7 @@ class Sandbox:
         self.store = Store(business, self.clock, KINDS, self.options.seed)
         self.store.search_lag_seconds = self.options.search_lag_seconds
         self.store.older_events = self.options.older_events
+        self.store.telling.troubles = troubles(self.options.event_trouble, "event")
         self._busy = Busy(self.store, self.options.seed)
         self.webhooks = Delivery(self.store, self.options.seed, self.options.webhook_trouble)
         if self.options.webhook is not None:

@@ -118,6 +118,8 @@ def _conditions(store: Store, kind: str, path: str, wanted: Mapping[str, Any]) -
             yield _settled_in(store, value)
         else:
             yield _passes(kind, name, value)
+    if kind == "event":
+        yield lambda _, event: store.telling.is_seen(event["id"])
     for default in DEFAULTS:
         if default.path == path and not wanted.keys() & set(default.unless):
             yield _keeps(default)

@@ -153,6 +153,8 @@ def _retrieve(store: Store, operation: Operation, path: str, parameters: Paramet
     *above, (name, id_) = operation.path_values(path).items()
     tree = tree_of(parameters.get("expand", []), operation)
     record = _inside(store, kind, id_) if kind in _INSIDE else store.get(kind, id_)
+    if kind == "event" and not store.telling.is_seen(id_):
+        record = None
     if record is not None and all(record.get(parent) == value for parent, value in above):
         return show(record, kind, tree, store)
     if kind in SHOWN_DELETED and store.was_deleted(kind, id_) and not above:

@@ -40,6 +40,7 @@ class Accounts:
         self._clock = clock
         self._search_lag_seconds = options.search_lag_seconds
         self._older_events = options.older_events
+        self._event_troubles = store.telling.troubles
         self._lock = threading.Lock()
 
     @property
@@ -60,6 +61,7 @@ class Accounts:
         store = Store(business, self._clock, KINDS, seed + livemode)
         store.search_lag_seconds = self._search_lag_seconds
         store.older_events = self._older_events
+        store.telling.troubles = self._event_troubles
         store.connected_account = account if account != self.own else None
         furnish(store)
         if account == self.own:

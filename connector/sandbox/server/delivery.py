@@ -11,7 +11,6 @@ import hashlib
 import heapq
 import hmac
 import random
-import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,18 +18,14 @@ from dataclasses import dataclass, field
 import httpx
 
 from connector.sandbox.document.rules import Record
-from connector.sandbox.options import SandboxError
 from connector.sandbox.server.messages import pretty
 from connector.sandbox.world.store import Store
+from connector.sandbox.world.troubles import NO_TROUBLE, TROUBLES, troubles
 from connector.sandbox.writes.actions.webhooks import secret_of
 
 ATTEMPTS = 6
-_LATE_SECONDS, _DISORDER_SECONDS = 2.0, 0.3
 _TIMEOUT_SECONDS = 10.0  # of real time
 _CLOSE_SECONDS = 1.0
-TROUBLES = {"late": _LATE_SECONDS, "duplicate": 0.0, "disorder": _DISORDER_SECONDS}
-"""What can go wrong, and the seconds by which it holds an event up."""
-_TROUBLE = re.compile(r"(?:(?P<name>late|duplicate|disorder)|late:(?P<seconds>\d+))=(?P<share>\d*\.?\d+)")
 _TAKEN = range(200, 300)
 
 
@@ -38,29 +33,6 @@ def signature(payload: bytes, secret: str, instant: int) -> str:
     """Return the value of the Stripe-Signature header."""
     digest = hmac.new(secret.encode(), f"{instant}.".encode() + payload, hashlib.sha256).hexdigest()
     return f"t={instant},v1={digest}"
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What part of all events suffers it, and by how much it holds them up."""
-
-    share: float
-    seconds: float = 0
-
-
-def troubles(text: str) -> dict[str, Trouble]:
-    """Read "late=0.1,duplicate=0.1"; SandboxError for what is not like that."""
-    found: dict[str, Trouble] = {}
-    for word in filter(None, (word.strip() for word in text.split(","))):
-        known = _TROUBLE.fullmatch(word)
-        if known is None or float(known["share"]) > 1:
-            raise SandboxError(
-                f'webhook trouble "{word}": write it like late=0.1 or late:60=0.1; there are {", ".join(TROUBLES)}'
-            )
-        name = known["name"] or "late"
-        seconds = float(known["seconds"]) if known["seconds"] else TROUBLES[name]
-        found[name] = Trouble(float(known["share"]), seconds)
-    return found
 
 
 def pause_seconds(attempt: int) -> float:
@@ -85,7 +57,7 @@ class Delivery:
     def __init__(self, store: Store, seed: int, trouble: str = "") -> None:
         self._store = store
         self._seed = seed
-        self._troubles = troubles(trouble)
+        self._troubles = troubles(trouble, "webhook")
         self._waiting: list[_Sending] = []
         self._sending = False
         self._events = self._number = 0
@@ -130,8 +102,7 @@ class Delivery:
     def _delays(self) -> list[float]:
         """Return the pauses, in seconds, after which the event is sent: one, or two for a duplicate."""
         chance = random.Random(f"{self._seed} webhook {self._events}")  # noqa: S311 - a plan, no secret
-        none = Trouble(0)
-        met = {name for name in TROUBLES if chance.random() < self._troubles.get(name, none).share}
+        met = {name for name in TROUBLES if chance.random() < self._troubles.get(name, NO_TROUBLE).share}
         delay = sum(self._troubles[name].seconds for name in met)
         return [delay, delay] if "duplicate" in met else [delay]
 

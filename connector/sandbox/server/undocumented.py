@@ -56,7 +56,8 @@ def _events(store: Store, request: Request) -> Record:
     limit = asked.get("limit", str(_V2_DEFAULT))
     if not limit.isdecimal() or not 1 <= int(limit) <= _V2_MOST:
         raise refusal("v2_limit", bound=_V2_MOST)
-    found = list(islice(_older_than(store, asked.get("page")), int(limit) + 1))
+    seen = (event for event in _older_than(store, asked.get("page")) if store.telling.is_seen(event["id"]))
+    found = list(islice(seen, int(limit) + 1))
     page = found[: int(limit)]
     follows = urlencode({"limit": limit, "page": page[-1]["id"]}) if len(found) > len(page) else None
     return {

@@ -21,6 +21,7 @@ import msgspec
 from connector.sandbox.document.event_versions import in_its_version
 from connector.sandbox.document.rules import Record, indexed_path, values_at
 from connector.sandbox.world.clock import Clock
+from connector.sandbox.world.telling import Telling
 
 Position = tuple[int, int, int]
 """Where an object stands in its list, oldest lowest: (0, number, 0) if generated, else (1, created, arrival)."""
@@ -127,6 +128,8 @@ class Store:
         """Held by whoever writes: one write at a time."""
         self.listeners: list[Callable[[Record], None]] = []
         """Called with each new event, once what it tells of has taken effect; not to raise, not to wait."""
+        self.telling = Telling(clock, seed)
+        """How new events come into their list."""
         self.search_lag_seconds = 0
         """How old an object has to be for a search to find it."""
         self.older_events: float = 0
@@ -181,12 +184,17 @@ class Store:
         """Keep `record` as the object of its id: changed in place, or new after all others."""
         layer = self._layers[kind]
         with self._lock:
-            position = self.position(kind, record["id"]) or self._add(layer, record)
+            position = self.position(kind, record["id"]) or self._add(kind, record)
             layer.written[position] = msgspec.json.encode(record)
             for path in layer.index:
                 layer.note(path, record, position)
             layer.ids[record["id"]] = position
             layer.deleted.discard(record["id"])
+
+    def tell(self, event: Record) -> None:
+        """Keep a new event, as often as its change is told."""
+        for told in self.telling.events(event, self.new_id):
+            self.put("event", told)
 
     def delete(self, kind: str, id: str) -> bool:  # noqa: A002
         """Delete the object; False when there is none."""
@@ -229,11 +237,12 @@ class Store:
         """Return the numbers of generated objects that may match a filter, or None when only a scan can tell."""
         return self.business.numbers(kind, field, value) if kind in self.business.kinds else None
 
-    def _add(self, layer: _Layer, record: Record) -> Position:
+    def _add(self, kind: str, record: Record) -> Position:
         self._arrivals += 1
         created = record.get("created") or record.get("date") or self.clock.now()
-        position = (1, created, self._arrivals)
-        insort(layer.added, position)
+        place = self.telling.place(record["id"], self._arrivals) if kind == "event" else self._arrivals
+        position = (1, created, place)
+        insort(self._layers[kind].added, position)
         return position
 
     def _created(self, kind: str, position: Position) -> int:

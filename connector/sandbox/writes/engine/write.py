@@ -148,7 +148,7 @@ class Write:
             else:
                 self.store.put(kind, record)
         for made in told:
-            self.store.put("event", made)
+            self.store.tell(made)
         for listener in self.store.listeners:
             for made in told:
                 listener(made)
