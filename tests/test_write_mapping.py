@@ -179,3 +179,10 @@ def test_a_whole_and_its_part_are_not_both_filled() -> None:
 def test_a_required_parameter_that_is_missing_is_an_error_of_its_row() -> None:
     with pytest.raises(RowProblem, match=r"currency is missing, which prices\.create needs"):
         form("prices.create", {"product": "prod_1", "unit_amount": "5"})
+
+
+def test_a_wide_file_with_columns_that_are_no_parameters_is_told_how_to_choose_columns() -> None:
+    with pytest.raises(UsageError, match=r'"score" is no parameter of customers\.update\..* --columns A,B') as refused:
+        mapper("customers.update", "id", "name", "score", "segment")
+    assert "\n" not in str(refused.value)
+    assert mapper("customers.update", "id", "name", "score", "segment", columns=("id", "name"))
