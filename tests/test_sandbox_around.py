@@ -201,6 +201,18 @@ def test_every_change_leaves_objects_of_stripes_shape_and_events_that_show_them(
             assert api.problems(event["data"]["object"], event["data"]["object"]["object"]) == []
 
 
+def test_links_methods_payouts_sessions_coupons_and_credit_notes_of_a_busy_business_change_too() -> None:
+    with Sandbox(now=NOW, rps=0) as sandbox:
+        before = {event["id"] for event in sandbox.truth("event")}
+        sandbox.work(800)
+        told = {event["type"] for event in sandbox.truth("event") if event["id"] not in before}
+    assert told >= {
+        "checkout.session.expired", "coupon.updated", "credit_note.updated", "payment_link.created",
+        "payment_link.updated", "payment_method.attached", "payment_method.updated", "payout.updated",
+        "setup_intent.succeeded",
+    }  # fmt: skip
+
+
 def test_a_busy_sandbox_changes_while_one_looks() -> None:
     with Sandbox(now=NOW, rps=0, busy=200) as sandbox:
         first = next(sandbox.truth("event"))["id"]

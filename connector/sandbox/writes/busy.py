@@ -29,7 +29,10 @@ _RECENT = 40
 _TRIES = 100
 """So often is another change tried where what the sandbox holds does not fit one."""
 
-_PARAMETERS = {"product": "id", "subscription": "subscription_exposed_id", "payment_intent": "intent"}
+_PARAMETERS = {
+    "product": "id", "credit_note": "id", "subscription": "subscription_exposed_id", "payment_intent": "intent",
+    "setup_intent": "intent", "checkout.session": "session",
+}  # fmt: skip
 """Path parameters that are not called like their kind."""
 
 _CARDS = {
@@ -84,6 +87,14 @@ def _on(kind: str, **fields: object) -> Callable[[Situation], tuple[str, str]]:
     return lambda now: (_PARAMETERS.get(kind, kind), now.id(kind, **fields))
 
 
+def _new_card(_: Situation) -> tuple[str, str]:
+    return "payment_method", "pm_card_visa"
+
+
+def _on_held_method(now: Situation) -> tuple[str, str]:
+    return "payment_method", str(now.pick("payment_method", lambda each: each["customer"] is not None)["id"])
+
+
 def _customer(now: Situation) -> dict[str, Raw]:
     name = now.chance.choice(_NAMES)
     return {"name": f"{name} {now.number}", "email": f"busy{now.number}@example.com", "metadata": {"plan": now.word()}}
@@ -119,13 +130,13 @@ def _price(now: Situation) -> dict[str, Raw]:
     return {"product": now.id("product", active=True), "unit_amount": amount, "currency": "usd"}
 
 
-def _session(now: Situation) -> dict[str, Raw]:
+def _wares(now: Situation) -> dict[str, Raw]:
     price = now.pick("price", lambda each: bool(each["active"] and each["unit_amount"] and not each["recurring"]))
-    return {
-        "mode": "payment",
-        "success_url": "https://example.com/thanks",
-        "line_items": {"0": {"price": price["id"], "quantity": str(now.chance.randrange(1, 4))}},
-    }
+    return {"line_items": {"0": {"price": price["id"], "quantity": str(now.chance.randrange(1, 4))}}}
+
+
+def _session(now: Situation) -> dict[str, Raw]:
+    return {"mode": "payment", "success_url": "https://example.com/thanks", **_wares(now)}
 
 
 def _credit(now: Situation) -> dict[str, Raw]:
@@ -178,6 +189,17 @@ CHANGES: tuple[Change, ...] = (
     Change("POST /v1/credit_notes", 2, None, _credit),
     Change("POST /v1/coupons", 1, None, _coupon),
     Change("POST /v1/setup_intents", 2, None, _setup),
+    Change("POST /v1/checkout/sessions/{session}/expire", 1, _on("checkout.session", status="open"), lambda _: {}),
+    Change("POST /v1/payment_links", 1, None, _wares),
+    Change("POST /v1/payment_links/{payment_link}", 1, _on("payment_link"), _note),
+    Change(
+        "POST /v1/payment_methods/{payment_method}/attach", 3, _new_card, lambda now: {"customer": now.id("customer")}
+    ),
+    Change("POST /v1/payment_methods/{payment_method}", 2, _on_held_method, _note),
+    Change("POST /v1/payouts/{payout}", 1, _on("payout"), _note),
+    Change("POST /v1/credit_notes/{id}", 1, _on("credit_note"), _note),
+    Change("POST /v1/coupons/{coupon}", 1, _on("coupon"), lambda now: {"name": now.word()}),
+    Change("POST /v1/setup_intents/{intent}", 1, _on("setup_intent", status="requires_payment_method"), _note),
     Change("POST /v1/disputes/{dispute}", 1, _on("dispute", status="needs_response"), _evidence),
     Change("POST /v1/subscriptions", 4, None, _subscription),
     Change("POST /v1/subscriptions/{subscription_exposed_id}", 3, _on("subscription", status="active"), _note),
