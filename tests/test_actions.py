@@ -98,7 +98,7 @@ def test_a_generator_run_keeps_what_a_person_decided() -> None:
     assert made["parameters"]["mandate"] == {"type": "text", "clearable": True}
 
 
-def test_a_person_has_decided_on_every_action() -> None:
+def test_every_action_says_why_it_needs_what_it_needs() -> None:
     assert [each.full_name for each in every_action() if not each.why] == []
 
 
