@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from connector import ConnectorError
-from connector.query.session import Session
+from connector.query.workspace import Session
 from connector.sandbox import Sandbox
 from tests.accounts import NOW, account
 from tests.query_writer import COLUMNS, Writer

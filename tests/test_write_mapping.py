@@ -12,8 +12,8 @@ import pytest
 from connector.dates import Calendar
 from connector.definitions.actions import Actions, Parameter
 from connector.errors import UsageError
+from connector.write.cells import BadValueError, value_of
 from connector.write.mapping import Mapper, RowProblem
-from connector.write.values import BadValueError, value_of
 from connector.write.writing import Writing
 
 ACTIONS = Actions()

@@ -8,8 +8,8 @@ from sqlglot import exp
 
 from connector.databases.merge import quoted
 from connector.query.contributions import Place
-from connector.query.session import Session
 from connector.query.statement import Statement
+from connector.query.workspace import Session
 
 _MORE_THAN_FILTERS = ("distinct", "group", "having", "qualify", "sample", "joins", "with_", "windows", "laterals")
 

@@ -23,7 +23,7 @@ from connector.definitions.endpoint import Column, Endpoint, Filter
 from connector.errors import ConditionError, did_you_mean
 from connector.extract.conditions import Condition, plan
 from connector.query.contributions import Comparison, Link, Place
-from connector.query.session import Session
+from connector.query.workspace import Session
 
 _TIMES = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "DATE", "VARCHAR")
 _CALL = re.compile(r"(\w+)\s*\(")

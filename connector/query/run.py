@@ -17,10 +17,10 @@ from connector.query import literals
 from connector.query.contributions import Place, places
 from connector.query.enough import Enough
 from connector.query.explain import lines_of
+from connector.query.fetching import Reading, Watch
 from connector.query.narrowing import Narrowing, TableReads
-from connector.query.reading import Reading, Watch
-from connector.query.session import Session
 from connector.query.statement import Statement, read
+from connector.query.workspace import Session
 from connector.result import Report, Result
 from connector.rows import cast as casting
 

@@ -10,7 +10,7 @@ from typing import Any
 from connector.dates import Calendar
 from connector.definitions.actions import Action, Parameter
 from connector.errors import UsageError, did_you_mean
-from connector.write.values import BadValueError, is_empty, plain_text, value_of
+from connector.write.cells import BadValueError, is_empty, plain_text, value_of
 from connector.write.writing import Writing
 
 ID = "id"

@@ -21,9 +21,9 @@ from connector.apply.planned import Planned
 from connector.definitions.actions import Action
 from connector.errors import UsageError, did_you_mean
 from connector.rows.streams import Source
+from connector.write.cells import is_empty, plain_text
 from connector.write.mapping import ID, Mapper, RowProblem, Sent
 from connector.write.matching import Matching, Record, check_match
-from connector.write.values import is_empty, plain_text
 from connector.write.writing import UPSERT, Writing
 
 

@@ -27,7 +27,7 @@ try:
 except ImportError as missing:
     raise MissingExtra("Postgres", "postgres") from missing
 
-from connector.databases.postgres.errors import explain_connection, explained, refused_value
+from connector.databases.postgres.failures import explain_connection, explained, refused_value
 
 _STAGE = 'pg_temp."_stage"'  # with its schema: a table of the user's may have the same name
 _COPY_ROWS = 1_000  # few enough to be written as CSV while the server still reads those before

@@ -33,7 +33,7 @@ try:
 except ImportError as missing:
     raise MissingExtra("Redshift", "postgres") from missing
 
-from connector.databases.postgres.errors import explain_connection, explained
+from connector.databases.postgres.failures import explain_connection, explained
 
 _PORT = 5439
 _TEXT_BYTES = 65_535  # the most that a VARCHAR takes

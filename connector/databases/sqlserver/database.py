@@ -16,7 +16,7 @@ import pyarrow as pa
 from connector.databases.base import Conflict, Counts, Database, MergeOptions, RefusedValue, Session, Staged
 from connector.databases.merge import Keys, Table
 from connector.databases.sqlserver import types
-from connector.databases.sqlserver.bulk import Bulk
+from connector.databases.sqlserver.bulk_copy import Bulk
 from connector.databases.sqlserver.connection import (
     Address,
     Connection,

@@ -15,7 +15,7 @@ from connector.errors import ConnectorError
 from connector.query.contributions import Place
 from connector.query.enough import Enough
 from connector.query.narrowing import Follow, Narrowing, Read, TableReads
-from connector.query.session import Session
+from connector.query.workspace import Session
 from connector.result import Report
 from connector.rows.flatten import Flattener
 from connector.words import count_of
