@@ -6,12 +6,13 @@ import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from connector.api.client import Client
 from connector.api.clock import LocalClock
-from connector.api.limits import PACE, Limits, published_rps
+from connector.api.limits import AFTER_LONE, PACE, REPEATED_SECONDS, Limits, account_rps, published_rps
 from connector.config import Connection, Key
 from tests.fake_clock import FakeClock, LockstepClock
 from tests.scripted_server import Answer, Received, ScriptedServer
@@ -165,8 +166,8 @@ def test_the_reason_of_a_429_says_what_slows_down(
     with limits.turn(LIST) as turn:
         before = limits.account.rate_rps, turn.endpoint.rate_rps
         limits.throttled(turn, reason)
-    assert (limits.account.rate_rps == before[0] / 2) is account_slower
-    assert (turn.endpoint.rate_rps == before[1] / 2) is endpoint_slower
+    assert (limits.account.rate_rps < before[0]) is account_slower
+    assert (turn.endpoint.rate_rps < before[1]) is endpoint_slower
     allowed = min(limits.account.allowed_in_flight, turn.endpoint.allowed_in_flight)
     assert (allowed == 1) is fewer_in_flight
 
@@ -180,20 +181,45 @@ def test_a_volley_of_429s_slows_down_once() -> None:
             volley.append(turn)
     for turn in volley:
         limits.throttled(turn, "global-rate")
-    assert limits.account.rate_rps == 100 * PACE / 2
+    assert limits.account.rate_rps == 100 * PACE * AFTER_LONE
+
+
+def test_a_lone_429_costs_a_little_and_the_next_one_soon_after_half() -> None:
+    clock = FakeClock()
+    limits = Limits(clock, 100)
+
+    def throttled() -> float:
+        before = limits.account.rate_rps
+        with limits.turn(LIST) as turn:
+            limits.throttled(turn, "global-rate")
+        return limits.account.rate_rps / before
+
+    assert throttled() == pytest.approx(0.9)
+    assert throttled() == pytest.approx(0.5)
+    clock.sleep(REPEATED_SECONDS + 1)
+    assert throttled() == pytest.approx(0.9)
+
+
+def test_a_live_account_keeps_a_fifth_of_its_limit_for_payments_unless_told_otherwise() -> None:
+    live = Connection(Key("sk_live_" + "a" * 24))
+    assert account_rps(live) == 80
+    assert account_rps(replace(live, max_rps=100)) == 100
+    assert account_rps(Connection(Key("sk_test_" + "a" * 24))) == 25
 
 
 def test_speed_comes_back_slowly_and_stops_at_the_limit() -> None:
     clock = FakeClock()
     limits = Limits(clock, 25)
-    with limits.turn(LIST) as turn:
-        limits.throttled(turn, "global-rate")
+    for _ in range(2):
+        with limits.turn(LIST) as turn:
+            limits.throttled(turn, "global-rate")
+    slowest = limits.account.rate_rps
     rates = []
     for _ in range(1000):
         with limits.turn(LIST) as turn:
             limits.succeeded(turn)
         rates.append(limits.account.rate_rps)
-    assert rates[11] == pytest.approx(13, abs=0.2)  # a second of successes later: one request per second more
+    assert rates[10] == pytest.approx(slowest + 1, abs=0.2)  # a second of successes later: one request per second more
     assert rates == sorted(rates)
     assert rates[-1] == 25 * PACE
 

@@ -1,8 +1,8 @@
 """How fast requests may go: one limit for the account, one for each endpoint, lowered and raised by what Stripe says.
 
-A limit gives out turns, evenly spaced. It slows down by half when Stripe answers 429 and speeds up by about one
-request per second with every second of success, up to where it began (AIMD). Requests in flight are limited in
-the same way. One `Limits` is shared by all threads of a client.
+A limit gives out turns, evenly spaced. It slows down a little at a lone 429, by half at each that follows soon after,
+and speeds up by about one request per second with every second of success, up to where it began (AIMD). Requests in
+flight are limited in the same way, but by half each time. One `Limits` is shared by all threads of a client.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ TEST_RPS = 25.0
 ENDPOINT_RPS = 25.0
 SEARCH_OR_FILES_RPS = 20.0
 MAX_IN_FLIGHT = 100.0
+LIVE_SHARE = 0.8  # of a live account's limit: payments take from it too
 
 # Stripe counts the requests that arrive within a second. Sent exactly at the limit, two that the network
 # brings closer together are one too many; four per cent below, each may be 40 ms early or late.
 PACE = 0.96
 SLOWEST_RPS = 1.0
+AFTER_LONE = 0.9  # of the rate is left after a 429 that none came shortly before: chance, or a burst of others
+AFTER_REPEATED = 0.5
+REPEATED_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,10 @@ class Limit:
         spacing = 1 / self.rate_rps
         self._turns = sorted([moment, *(turn for turn in self._turns if turn > now - spacing)])
 
-    def lower_rate(self) -> None:
-        """Halve the rate."""
-        self.rate_rps = max(min(SLOWEST_RPS, self.fastest_rps), self.rate_rps / 2)
+    def lower_rate(self, now: float) -> None:
+        """Take a little off the rate; halve it where it was lowered a moment ago."""
+        left = AFTER_REPEATED if now - self.lowered_at <= REPEATED_SECONDS else AFTER_LONE
+        self.rate_rps = max(min(SLOWEST_RPS, self.fastest_rps), self.rate_rps * left)
 
     def lower_in_flight(self) -> None:
         """Allow half as many requests in flight as there are."""
@@ -156,11 +161,12 @@ class Limits:
         # Requests that were on their way when the limit was lowered tell of the old pace, not of the new one.
         if turn.given_at <= limit.lowered_at:
             return
-        limit.lowered_at = self._clock.monotonic()
+        now = self._clock.monotonic()
         if kind.endswith("-concurrency"):
             limit.lower_in_flight()
         else:
-            limit.lower_rate()
+            limit.lower_rate(now)
+        limit.lowered_at = now
 
     def _count(self, endpoint: Limit, change: int) -> None:
         self.account.in_flight += change
@@ -168,8 +174,8 @@ class Limits:
 
 
 def account_rps(connection: Connection) -> float:
-    """Return the requests per second that an account takes: Stripe's limit for its mode, or the connection's own."""
-    return connection.max_rps or (LIVE_RPS if connection.livemode else TEST_RPS)
+    """Return the requests per second to send: what the connection says, else by Stripe's limit for its mode."""
+    return connection.max_rps or (LIVE_RPS * LIVE_SHARE if connection.livemode else TEST_RPS)
 
 
 def published_rps(label: str) -> float:

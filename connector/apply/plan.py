@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from connector.api.calls import Call
-from connector.api.limits import ENDPOINT_RPS, LIVE_RPS, PACE, TEST_RPS
+from connector.api.limits import ENDPOINT_RPS, PACE, account_rps
 from connector.apply.effects import DONE_BEFORE, UNCHANGED, Amounts, Change, Effect, Outcome, RowError
 from connector.apply.gates import explained, flags
 from connector.apply.ledger import DONE, Entry, Ledger
@@ -89,7 +89,7 @@ class Plan:
 
     def estimate(self, connection: Connection) -> None:
         """Note how long it takes to send it."""
-        account = connection.max_rps or (LIVE_RPS if connection.livemode else TEST_RPS)
+        account = account_rps(connection)
         self.seconds = len(self.effects) / (min(account, connection.max_rps_per_endpoint or ENDPOINT_RPS) * PACE)
 
     def lines(self, *, missing: Sequence[str] = ()) -> list[str]:
