@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from connector.api.pace import Pace
+
 
 _SHOWN_FAILURES = 20
 
@@ -40,6 +42,7 @@ class Report:
     retries: int = 0
     waited_seconds: float = 0.0
     seconds: float = 0.0
+    pace: Pace | None = None
     undeclared: Counter[str] = field(default_factory=Counter)
     misfits: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -49,6 +52,8 @@ class Report:
         """Return the report in sentences, the most important first."""
         requests = count_of(self.requests, "request")
         counts = [f"{self.name}: {count_of(self.rows, 'row')}, {requests}, {self.seconds:.1f} s"]
+        if self.pace and self.pace.is_telling:
+            counts.append(f"{self.name}: {self.pace}")
         if self.rows_read > self.rows:
             counts.append(f"{self.name}: read {count_of(self.rows_read, 'row')} to keep {self.rows:,}")
         if self.retries:

@@ -42,12 +42,16 @@ _is_sending: ContextVar[bool] = ContextVar("is_sending", default=False)
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a client has done so far; `bytes` counts what came over the network, compressed as it was."""
+    """What a client has done so far; `bytes` counts what came over the network, compressed as it was.
+
+    Of the seconds waited, `limited_seconds` are those that the rate limits took.
+    """
 
     requests: int = 0
     retries: int = 0
     rate_limited: int = 0
     waited_seconds: float = 0.0
+    limited_seconds: float = 0.0
     bytes: int = 0
 
 
@@ -122,7 +126,8 @@ class Client:
             if wait_seconds is None:
                 break
             self._log_retry(request, progress, outcome, wait_seconds)
-            self._count(retries=1, waited_seconds=wait_seconds)
+            limited_seconds = wait_seconds if _is_limited(outcome) else 0.0
+            self._count(retries=1, waited_seconds=wait_seconds, limited_seconds=limited_seconds)
             self._clock.sleep(wait_seconds)
         attempts = self._attempts(request, progress, outcome)
         # Raised outside of any handler: a chained exception of the HTTP library is text that nobody has checked.
@@ -133,11 +138,10 @@ class Client:
     def _attempt(self, request: Prepared, progress: _Progress) -> Response | Failure:
         progress.attempts += 1
         with self._limits.turn(request.label) as turn:
-            self._count(requests=1, waited_seconds=turn.waited_seconds)
+            self._count(requests=1, waited_seconds=turn.waited_seconds, limited_seconds=turn.waited_seconds)
             outcome = self._send(request, progress)
             self._learn(request, turn, outcome)
-        is_limited = isinstance(outcome, Response) and outcome.status == TOO_MANY_REQUESTS
-        progress.failures += not is_limited
+        progress.failures += not _is_limited(outcome)
         progress.may_have_happened |= request.writes and _may_have_happened(outcome)
         return outcome
 
@@ -259,6 +263,10 @@ def _open(transport: httpx.BaseTransport | None) -> httpx.Client:
 
 
 # What an outcome means
+
+
+def _is_limited(outcome: Response | Failure) -> bool:
+    return isinstance(outcome, Response) and outcome.status == TOO_MANY_REQUESTS
 
 
 def _may_be_sent_again(request: Prepared, outcome: Response | Failure) -> bool:

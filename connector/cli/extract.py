@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli.options import Output, connection_options, output_options, progress, quiet_option, tell
+from connector.cli.options import (
+    Output,
+    connection_options,
+    max_rps_option,
+    output_options,
+    progress,
+    quiet_option,
+    tell,
+)
 
 if TYPE_CHECKING:
     from connector.stripe import Stripe
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 )
 @output_options
 @quiet_option
+@max_rps_option
 @connection_options
 def extract(stripe: Stripe, output: Output, endpoint: str, limit: int | None, **options: Any) -> None:
     """Read one endpoint into a flat, typed table: a file, a database table, or the terminal.

@@ -29,6 +29,12 @@ PREVIEW_ROWS = 20
 _QUIET = "connector.quiet"
 
 
+max_rps_option = click.option(
+    "--max-rps", type=click.FloatRange(min=0, min_open=True), metavar="N",
+    help="At most N requests a second. [what Stripe allows; in live mode 80 % of it]",
+)  # fmt: skip
+
+
 def connection_options(command: Command) -> Command:
     """Add the options that say which account is meant, and hand the command a `stripe` made from them."""
 
@@ -52,7 +58,7 @@ def connection_options(command: Command) -> Command:
             options["run"] = _read_run(options["run"], connection)
             connection, config = options["run"].connection, config or options["run"].connection_file
             options["account"] = options["account"] or options["run"].account
-        settings = {name: options.pop(name) for name in ("account", "api_base", "time_zone")}
+        settings = {name: options.pop(name, None) for name in ("account", "api_base", "time_zone", "max_rps")}
         with Stripe(connection, config=config, definitions=definitions, week_start=week_start, **settings) as stripe:
             return command(stripe=stripe, **options)
 

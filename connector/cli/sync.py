@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli.options import say
+from connector.cli.options import max_rps_option, say
 
 if TYPE_CHECKING:
     from connector.stripe import Stripe
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say what would be read; move no data.")
 @click.option("--quiet", is_flag=True, help="Say nothing but what failed, as for cron.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="JSON for machines. [text]")
+@max_rps_option
 @click.option("--connection", metavar="NAME", help="Another connection than the config names.")
 @click.option("--api-base", metavar="URL", help="Another host: https, or loopback (a sandbox).")
 def sync(config: str, dry_run: bool, log_format: str, **options: Any) -> int:
@@ -44,10 +45,10 @@ def sync(config: str, dry_run: bool, log_format: str, **options: Any) -> int:
         return error.exit_code
 
 
-def _forecast(config: str, only: tuple[str, ...], connection: str | None, api_base: str | None, **_others: bool) -> int:
+def _forecast(config: str, *, full: bool, quiet: bool, **options: Any) -> int:  # noqa: ARG001 - nothing is moved
     from connector.cli.show import show_forecasts
 
-    run, stripe = _open(config, only, connection, api_base)
+    run, stripe = _open(config, **options)
     with stripe:
         forecasts, notes = stripe.forecast(run)
     show_forecasts(forecasts)
@@ -62,22 +63,22 @@ def _sync(config: str, log_format: str, *, full: bool, quiet: bool, **options: A
     run, stripe = _open(config, **options)
     with stripe, SyncProgress(stripe, "quiet" if quiet else log_format) as watch:
         report = stripe.sync_by(replace(run, full=full), watch)
-        watch.note([*report.notes, f"written to {report.target}"])
+        watch.note(report.lines())
     if log_format == "text" and not quiet:
         show_sync(report.runs)
-        say([f"written to {report.target}", *report.notes])
+        say(report.lines())
     if log_format == "text":
         show_failures(report.runs)
     return 1 if report.failed else 0
 
 
-def _open(config: str, only: tuple[str, ...], connection: str | None, api_base: str | None) -> tuple[RunFile, Stripe]:
+def _open(config: str, only: tuple[str, ...], connection: str | None, **settings: Any) -> tuple[RunFile, Stripe]:
     """Return what a config says, and the account that it is about."""
     from connector.stripe import Stripe
     from connector.sync.config import read_runfile
 
     run = read_runfile(Path(config)).only(only).by(connection)
-    return run, Stripe(run.connection, config=run.connection_file, api_base=api_base)
+    return run, Stripe(run.connection, config=run.connection_file, **settings)
 
 
 @click.command(short_help="Show how the last runs of a sync went.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from connector.api.account import Api
+from connector.api.pace import Pace
 from connector.api.pages import PAGE_ROWS, PageReader, Selection
 from connector.api.records import Page
 from connector.definitions.endpoint import Endpoint
@@ -129,6 +130,7 @@ class _Run:
             report.requests = now.requests - before.requests
             report.retries = now.retries - before.retries
             report.seconds = time.monotonic() - began
+            report.pace = Pace.since(before, self.api.client, report.rows_read, report.seconds)
             progress(report)
             if batch.num_rows:
                 yield self._finished(batch)

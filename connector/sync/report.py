@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from html import escape
 
+from connector.api.pace import Pace
 from connector.sync.journal import WHOLE_RUN, Run
 from connector.words import count_of
 
@@ -22,11 +23,17 @@ class SyncReport:
     target: str = ""
     runs: list[Run] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    pace: Pace | None = None
 
     @property
     def failed(self) -> list[Run]:
         """The endpoints that could not be read or written whole."""
         return [run for run in self.runs if run.status == "failed"]
+
+    def lines(self) -> list[str]:
+        """Return in sentences where the rows are, how fast they came, and everything worth telling."""
+        pace = [str(self.pace)] if self.pace and self.pace.is_telling else []
+        return [f"written to {self.target}", *pace, *self.notes]
 
     def __repr__(self) -> str:
         statuses = Counter(run.status for run in self.runs)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from connector.api.account import Api
 from connector.api.identity import identify
+from connector.api.pace import Pace
 from connector.api.pages import Listing, PageReader
 from connector.api.records import RecordKey, keys_of
 from connector.databases.base import Database, Session
@@ -61,12 +62,13 @@ class _Sync:
     def _sync(self, tasks: Sequence[Task], notes: Sequence[str]) -> SyncReport:
         target_name = file_of(self._run.to) or self._database.label
         report = SyncReport(target_name, notes=[*self._run.notes, *notes])
+        before = self._api.client.statistics
         identity = identify(self._api.client)
         self._whole = replace(self._whole, account=identity.account)
         target = LeasedTarget(self._database, self._schema, identity, self._lease)
-        before = target.take(self._run.lock_wait_seconds)
-        if before is not None:
-            report.notes.append(f"{before} ended without giving its lease back; this run goes on from there")
+        ended = target.take(self._run.lock_wait_seconds)
+        if ended is not None:
+            report.notes.append(f"{ended} ended without giving its lease back; this run goes on from there")
         try:
             self._save(target)
             if self._run.full:
@@ -76,6 +78,7 @@ class _Sync:
                 self._sync_family(family, target, report)
             report.notes += [] if identity.livemode else clock_notes(self._api, tasks)
             self._whole = whole_run(self._whole, report)
+            report.pace = Pace.since(before, self._api.client, self._whole.rows_read, self._whole.seconds)
             self._save(target)
         finally:
             target.release()
