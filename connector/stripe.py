@@ -284,11 +284,21 @@ class Stripe(Connected):
 
     @staticmethod
     def reset(config: str | Path, endpoints: str | Collection[str]) -> None:
-        """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew."""
+        """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew.
+
+        Where several accounts share the tables, only the progress of the config's own account is forgotten.
+        """
+        from connector.api.identity import identify
         from connector.sync import config as runs
         from connector.sync import history
 
-        history.forget(runs.read_runfile(Path(config)), list_of(endpoints))
+        run = runs.read_runfile(Path(config))
+
+        def own_account() -> str:
+            with Stripe(run.connection, config=run.connection_file) as account:
+                return identify(account._api(run).client).account
+
+        history.forget(run, list_of(endpoints), own_account)
 
     @staticmethod
     def load(  # noqa: PLR0913 - what people may ask for, by name

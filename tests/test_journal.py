@@ -61,7 +61,7 @@ def database(tmp_path: Path) -> Database:
 
 
 def test_progress_is_kept_by_account_and_endpoint(database: Database) -> None:
-    whole = State("customers", Spans.of([(5, 9)]), 1_700_000_000, "evt_1")
+    whole = State("customers", Spans.of([(5, 9)]), 1_700_000_000, "0f3a")
     with database.transaction() as session:
         memory = Journal(session, "main")
         memory.save_progress("acct_1", whole, livemode=False)
@@ -71,8 +71,11 @@ def test_progress_is_kept_by_account_and_endpoint(database: Database) -> None:
         memory = Journal(session, "main")
         assert memory.progress("acct_1") == {"customers": whole}
         assert memory.progress("acct_2").keys() == {"customers", "charges"}
-        memory.forget(["customers"])
-        assert memory.progress("acct_2").keys() == {"charges"}
+        memory.forget("acct_1", ["customers"])
+    with database.transaction() as session:
+        memory = Journal(session, "main")
+        assert memory.progress("acct_1") == {"customers": State("customers")}
+        assert memory.progress("acct_2").keys() == {"customers", "charges"}
 
 
 @pytest.mark.parametrize(("held", "given"), [("live", "test"), ("test", "live")])

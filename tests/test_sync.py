@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from connector.errors import ConfigError, TargetError
 from connector.sandbox import Sandbox
 from connector.sync import family
 from connector.sync.config import RunFile, TableRun
-from connector.sync.journal import EVENTS, Journal, Run, State
+from connector.sync.journal import Journal, Run, State
 from connector.sync.lease import Lease
 from connector.sync.report import SyncReport
 from tests.accounts import account
@@ -201,10 +202,7 @@ def test_a_stopped_pass_is_taken_up_where_it_is_missing_and_everything_is_read(s
     run(sandbox, file, "customers")
     created = sorted(each["created"] for each in sandbox.truth("customer"))
     low, high = created[len(created) // 3], created[2 * len(created) // 3]
-    with DuckDB(str(file)).transaction() as session:
-        Journal(session, "main").save_progress(
-            sandbox.account, State("customers", Spans.of([(0, low), (high, 2**40)])), livemode=False
-        )
+    leave_stopped(sandbox, file, Spans.of([(0, low), (high, 2**40)]))
     gone = some(sandbox, "customer", lambda each: each["created"] > high)
     sandbox.delete("customer", gone["id"])
     before = len(sandbox.requests)
@@ -213,8 +211,81 @@ def test_a_stopped_pass_is_taken_up_where_it_is_missing_and_everything_is_read(s
     assert_equal_to_stripe(file, sandbox, ["customers"])
     lists = [each for each in sandbox.requests[before:] if each.path == "/v1/customers"]
     assert len(lists) >= 3
+    assert progress(sandbox, file, "customers").covered == Spans()
+
+
+def progress(sandbox: Sandbox, file: Path, name: str) -> State:
     with DuckDB(str(file)).transaction() as session:
-        assert Journal(session, "main").progress(sandbox.account)["customers"].covered == Spans()
+        return Journal(session, "main").progress(sandbox.account)[name]
+
+
+def leave_stopped(sandbox: Sandbox, file: Path, covered: Spans) -> None:
+    """Leave the customers as a run does that was stopped when it had read these spans."""
+    with DuckDB(str(file)).transaction() as session:
+        journal = Journal(session, "main")
+        state = journal.progress(sandbox.account)["customers"]
+        journal.save_progress(sandbox.account, replace(state, covered=covered), livemode=False)
+
+
+def test_a_whole_run_remembers_as_of_when_it_is_and_no_event(sandbox: Sandbox, file: Path) -> None:
+    now = sandbox.clock.now()
+    run(sandbox, file, "products", "payment_links", "payment_link_lines")
+    for name in ("products", "payment_links", "payment_link_lines"):
+        as_of = progress(sandbox, file, name).as_of
+        assert as_of is not None
+        assert now - 2 <= as_of <= sandbox.clock.now()
+    asked = {each.path for each in sandbox.requests}
+    assert "/v1/events" not in asked
+
+
+@pytest.mark.parametrize(("said", "begins_anew"), [(TableRun(exclude=("email",)), True), (TableRun(), False)])
+def test_a_stopped_pass_of_other_columns_begins_anew_and_says_so(
+    said: TableRun, begins_anew: bool, sandbox: Sandbox, file: Path
+) -> None:
+    run(sandbox, file, "customers")
+    created = sorted(each["created"] for each in sandbox.truth("customer"))
+    leave_stopped(sandbox, file, Spans.of([(created[len(created) // 2], 2**40)]))
+    before = len(sandbox.requests)
+    report = run(sandbox, file, "customers", customers=said)
+    assert any("customers: read from the start" in note for note in report.notes) == begins_anew
+    lists = [each for each in sandbox.requests[before:] if each.path == "/v1/customers"]
+    assert any("created" in str(each) for each in lists) != begins_anew
+
+
+def test_state_of_an_earlier_version_begins_anew_and_says_so(sandbox: Sandbox, file: Path) -> None:
+    run(sandbox, file, "customers")
+    with duckdb.connect(file) as connection:
+        connection.execute("ALTER TABLE _sync_progress DROP COLUMN as_of")
+        connection.execute("ALTER TABLE _sync_progress DROP COLUMN fingerprint")
+        connection.execute("ALTER TABLE _sync_progress ADD COLUMN position VARCHAR")
+        connection.execute("UPDATE _sync_progress SET covered = '[[5,9]]'")
+    report = run(sandbox, file, "customers")
+    assert any("customers: read from the start" in note for note in report.notes)
+    assert progress(sandbox, file, "customers").as_of is not None
+
+
+def test_full_and_reset_forget_the_progress_of_the_own_account_only(
+    sandbox: Sandbox, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(sandbox, file, "products")
+    with DuckDB(str(file)).transaction() as session:
+        Journal(session, "main").save_progress("acct_other", State("products", as_of=5), livemode=False)
+    run(sandbox, file, "products", full=True)
+    (tmp_path / "sync.toml").write_text(f"to = '{file.as_posix()}'\nendpoints = ['products']\n", encoding="utf-8")
+    monkeypatch.setenv("STRIPE_API_KEY", sandbox.key)
+    monkeypatch.setenv("STRIPE_API_BASE", sandbox.url)
+    Stripe.reset(tmp_path / "sync.toml", "products")
+    assert progress(sandbox, file, "products") == State("products")
+    with DuckDB(str(file)).transaction() as session:
+        assert Journal(session, "main").progress("acct_other")["products"].as_of == 5
+
+
+def test_forgotten_progress_does_not_forget_whether_rows_are_live(shared_sandbox: Sandbox, file: Path) -> None:
+    run(shared_sandbox, file, "products", key=shared_sandbox.live_key)
+    with DuckDB(str(file)).transaction() as session:
+        Journal(session, "main").forget(shared_sandbox.account, ["products"])
+    with pytest.raises(TargetError, match="Use another schema or another file"):
+        run(shared_sandbox, file, "products", key=shared_sandbox.key)
 
 
 # Accounts
@@ -440,7 +511,7 @@ def test_the_file_can_be_read_between_commits(sandbox: Sandbox, file: Path, monk
     assert set(seen) == {len(expected_rows(sandbox, "customers"))}
 
 
-def test_an_error_while_the_position_is_read_gives_the_lease_back(
+def test_an_error_before_the_first_table_gives_the_lease_back(
     sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_arguments: object, **_named: object) -> None:
@@ -454,5 +525,3 @@ def test_an_error_while_the_position_is_read_gives_the_lease_back(
             stripe.sync(["products"], to=str(file))
     monkeypatch.undo()
     assert not run(sandbox, file, "products").failed
-    with DuckDB(str(file)).transaction() as session:
-        assert EVENTS in Journal(session, "main").progress(sandbox.account)

@@ -107,7 +107,10 @@ def state(config: str, older_than: str | None, reset: tuple[str, ...], release: 
     for name in reset:
         if name not in [each.endpoint for each in runs]:
             raise UsageError(f"{name} has never been synced by {config}.")
-    history.forget(run, reset)
+    if reset:
+        from connector.stripe import Stripe
+
+        Stripe.reset(config, reset)
     if release and (held := history.release(run)):
         say([f"{held} has lost its lease: if it still runs, it stops at its next commit"])
     if runs:

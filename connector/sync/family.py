@@ -50,6 +50,8 @@ class Family:
         self._target = target
         self._watch = watch
         self._began_at = datetime.now(UTC)
+        self._version = api.client.connection.version
+        self._as_of: int | None = None
         self._last_commit = time.monotonic()
 
     def sync(self) -> None:
@@ -96,7 +98,6 @@ class Family:
         """Make the tables fit, set the clocks behind all that stands in them; return how far an earlier run came."""
         self._began_at, self.changes = datetime.now(UTC), []
         name = self._parent.task.name
-        state = journal.progress(self._target.account).get(name, State(name))
         self._save_runs(session, journal)
         for reading in self.readings:
             try:
@@ -108,7 +109,19 @@ class Family:
                 reading.error = error
         for reading in self._children:
             reading.clock = self._parent.clock
-        return state
+        return self._taken_up(journal.progress(self._target.account).get(name, State(name)))
+
+    def _taken_up(self, state: State) -> State:
+        """Return the state to go on from; what a stopped run had read by other settings counts for nothing."""
+        fingerprint = self._parent.task.fingerprint(self._version)
+        if state.fingerprint == fingerprint:
+            return state
+        if state.covered.parts:
+            self.changes.append(
+                f"{state.endpoint}: read from the start, since the run that was stopped had other columns, conditions "
+                "or another API version"
+            )
+        return replace(state, covered=Spans(), fingerprint=fingerprint)
 
     def _choose_columns(self, journal: Journal, reading: Reading) -> None:
         """Leave out what the config excludes, and what an earlier one did."""
@@ -140,7 +153,7 @@ class Family:
         for stretch in parent.task.stretches(state.covered):
             parent.oldest = None
             for page in self._reader.read(parent.task.endpoint, parent.task.selection(stretch)):
-                self._origin = page.origin
+                self._origin, self._as_of = page.origin, self._as_of or page.sent_at
                 matching = parent.add(page, self._target.account)
                 self._watch(parent.task.name, parent.run)
                 for child in self._children:
@@ -211,14 +224,15 @@ class Family:
 
     def _finish(self, state: State) -> None:
         """Merge the last rows, mark what was there and is no more, and let the next pass start from nothing."""
-        whole = replace(state, covered=Spans(), finished_at=int(time.time()))
+        whole = replace(state, covered=Spans(), as_of=self._as_of)
 
         def work(session: Session, journal: Journal) -> list[Counts]:
             merged = [self._merge(session, reading) for reading in self.readings]
             gone = [Counts(deleted=self._delete(session, reading)) for reading in self.readings]
             for reading in self.readings:
                 if reading.error is None:
-                    self._save_state(journal, replace(whole, endpoint=reading.task.name))
+                    fingerprint = reading.task.fingerprint(self._version)
+                    self._save_state(journal, replace(whole, endpoint=reading.task.name, fingerprint=fingerprint))
             return [more + less for more, less in zip(merged, gone, strict=True)]
 
         self._committed(self._target.write(work))

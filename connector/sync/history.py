@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -69,11 +69,17 @@ def release(run: RunFile) -> Lease | None:
     return held
 
 
-def forget(run: RunFile, names: Collection[str]) -> None:
-    """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew."""
+def forget(run: RunFile, names: Collection[str], own_account: Callable[[], str]) -> None:
+    """Forget how far the reading of these endpoints has come; their rows stay, and the next run begins anew.
+
+    Where several accounts share the tables, `own_account` says whose progress it is; the others keep theirs.
+    """
+    with _journal(run) as journal:
+        accounts = journal.accounts() if journal else set()
+    account = own_account() if len(accounts) > 1 else next(iter(accounts), "")
     with _journal(run) as journal:
         if journal:
-            journal.forget(names)
+            journal.forget(account, names)
 
 
 @contextmanager

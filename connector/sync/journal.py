@@ -1,6 +1,6 @@
 """What a sync keeps in its target beside the rows: progress, history and the lease, in tables that people can query.
 
-_sync_progress    per endpoint: the spans of an unfinished pass, when the last whole one ended, live or test
+_sync_progress    per endpoint: the spans of an unfinished pass, as of when it is whole, of what settings, live or test
 _sync_runs        a row per run and endpoint, and one per run: status, counts, requests, seconds, error
 _sync_columns     per table: which columns are written, and which are left out for good
 _sync_lease       which run may write now
@@ -24,11 +24,10 @@ from connector.rows.types import arrow_field
 from connector.sync.columns import ColumnChoice
 from connector.sync.lease import Judge, Lease, new_lease
 
-EVENTS = "_events"
 WHOLE_RUN = "_run"
 STOPPED = "It was stopped in the middle."
 _PROGRESS = {"_account_id": "text", "endpoint": "text", "livemode": "boolean", "covered": "json",
-             "finished_at": "timestamp", "position": "text"}  # fmt: skip
+             "as_of": "timestamp", "fingerprint": "text"}  # fmt: skip
 _RUNS = {"run_id": "text", "_account_id": "text", "endpoint": "text", "status": "text", "started_at": "timestamp",
          "seconds": "number", "rows_read": "integer", "inserted": "integer", "updated": "integer",
          "unchanged": "integer", "deleted": "integer", "requests": "integer", "retries": "integer",
@@ -47,14 +46,14 @@ _LEASE_NAME = "sync"
 class State:
     """How far the reading of one endpoint has come: the spans of a pass that is not finished, and the last that is.
 
-    `finished_at` is in unix seconds, None before the first pass is whole. For EVENTS it is the time of the event
-    whose id is the `position`: the newest before anything was read.
+    `as_of` is when, on Stripe's clock and in unix seconds, the last whole pass started: nothing that changed before is
+    missing. It is None before the first pass is whole. `fingerprint` stands for the settings that rows were read by.
     """
 
     endpoint: str
     covered: Spans = field(default_factory=Spans)
-    finished_at: int | None = None
-    position: str | None = None
+    as_of: int | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,12 +124,12 @@ class Journal:
     def progress(self, account: str) -> dict[str, State]:
         """Return how far each endpoint has come, by its name."""
         rows = self._session.rows(
-            f"SELECT endpoint, covered, finished_at, position FROM {self._name(self._progress)} WHERE _account_id = ?",
+            f"SELECT endpoint, covered, as_of, fingerprint FROM {self._name(self._progress)} WHERE _account_id = ?",
             (account,),
         )
         return {
-            str(name): State(str(name), Spans.from_json(_text(spans)), _seconds(at), _text(position))
-            for name, spans, at, position in rows
+            str(name): State(str(name), Spans.from_json(_text(spans)), _seconds(as_of), _text(fingerprint))
+            for name, spans, as_of, fingerprint in rows
         }
 
     def save_progress(self, account: str, progress: State, *, livemode: bool) -> None:
@@ -140,15 +139,17 @@ class Journal:
             "endpoint": progress.endpoint,
             "livemode": livemode,
             "covered": progress.covered.to_json(),
-            "position": progress.position,
-            "finished_at": _instant(progress.finished_at),
+            "as_of": _instant(progress.as_of),
+            "fingerprint": progress.fingerprint,
         }
         self._session.upsert(self._progress, _rows(_PROGRESS, [row]), _PROGRESS_KEYS)
 
-    def forget(self, endpoints: Iterable[str]) -> None:
-        """Forget how far these endpoints have come; their rows stay."""
+    def forget(self, account: str, endpoints: Iterable[str]) -> None:
+        """Forget how far these endpoints of an account have come; their rows stay, and whether they are live."""
+        nothing = "covered = NULL, as_of = NULL, fingerprint = NULL"
+        forget = f"UPDATE {self._name(self._progress)} SET {nothing} WHERE _account_id = ? AND endpoint = ?"
         for endpoint in endpoints:
-            self._session.execute(f"DELETE FROM {self._name(self._progress)} WHERE endpoint = ?", (endpoint,))
+            self._session.execute(forget, (account, endpoint))
 
     def columns(self, endpoint: str) -> ColumnChoice:
         """Return which columns of a table earlier runs were told to write, and which to leave out."""

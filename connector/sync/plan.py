@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,6 +74,14 @@ class Task:
         """The times (column, comparison, value) within which rows are gone when they were not read."""
         order, ends = self.endpoint.order, ((">=", self.compared.gte), ("<", self.compared.lt))
         return [(order, sign, datetime.fromtimestamp(end, UTC)) for sign, end in ends if order and end is not None]
+
+    def fingerprint(self, version: str) -> str:
+        """Return what stands for the settings that decide which rows are read and what is in them, but time bounds."""
+        endpoint, left_out = self.endpoint, self.choice.left_out(self.endpoint)
+        written = [(column.name, column.path) for column in endpoint.columns if column.name not in left_out]
+        conditions = [str(condition) for condition in self.conditions if condition.word != endpoint.order]
+        settings = (version, endpoint.path, endpoint.always, endpoint.each, endpoint.parents, written, conditions)
+        return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
     def stretches(self, covered: Spans) -> list[tuple[int, int]]:
         """Return the stretches of time to read, newest first: those that are missing, then those that are covered."""

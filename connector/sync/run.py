@@ -13,15 +13,13 @@ from dataclasses import replace
 from connector.api.account import Api
 from connector.api.identity import identify
 from connector.api.pace import Pace
-from connector.api.pages import Listing, PageReader
-from connector.api.records import RecordKey, keys_of
-from connector.databases.base import Database, Session
+from connector.databases.base import Database
 from connector.errors import ConnectorError, UsageError
 from connector.places import open_database
 from connector.sync.clocks import clock_notes
 from connector.sync.config import RunFile, file_of
 from connector.sync.family import Family
-from connector.sync.journal import EVENTS, STOPPED, WHOLE_RUN, Journal, Run, State
+from connector.sync.journal import STOPPED, WHOLE_RUN, Journal, Run
 from connector.sync.lease import new_lease
 from connector.sync.leased import LeasedTarget
 from connector.sync.plan import Task, families, tasks_of
@@ -71,9 +69,9 @@ class _Sync:
             report.notes.append(f"{ended} ended without giving its lease back; this run goes on from there")
         try:
             self._save(target)
+            report.notes += self._neighbours(target)
             if self._run.full:
-                target.write(lambda _, journal: journal.forget(task.name for task in tasks))
-            self._fix_position(target, report)
+                target.write(lambda _, journal: journal.forget(target.account, [task.name for task in tasks]))
             for family in families(tasks):
                 self._sync_family(family, target, report)
             report.notes += [] if identity.livemode else clock_notes(self._api, tasks)
@@ -98,32 +96,13 @@ class _Sync:
                 journal.prepare()
                 journal.save_run(self._whole.account or "", failed)
 
-    def _fix_position(self, target: LeasedTarget, report: SyncReport) -> None:
-        """Remember, before anything is read for the first time, up to which event nothing can have been missed."""
-        account, livemode = target.account, target.identity.livemode
-        known, others = target.write(lambda _, journal: (journal.progress(account), journal.accounts() - {account}))
-        if EVENTS in known:
-            return
-        if others:
-            beside = f"rows of {account} now stand beside those of {', '.join(sorted(others))}"
-            report.notes.append(f"{beside}: _account_id tells them apart")
-        try:
-            position = self._newest_event()
-        except ConnectorError as error:
-            report.notes.append(f"the position in events is not known: {error}")
-            return
-
-        def work(_session: Session, journal: Journal) -> None:
-            journal.save_progress(account, position, livemode=livemode)
-
-        target.write(work)
-
-    def _newest_event(self) -> State:
-        reader = PageReader(self._api.client, self._api.endpoints, 1)
-        page = next(reader.walk(Listing("/v1/events", "/v1/events")))
-        newest = next(iter(keys_of(page)), RecordKey())
-        created = newest.created if isinstance(newest.created, int) else page.sent_at
-        return State(EVENTS, finished_at=created, position=newest.id)
+    def _neighbours(self, target: LeasedTarget) -> list[str]:
+        """Return a note where rows of this account begin to stand beside those of others."""
+        accounts = target.write(lambda _, journal: journal.accounts())
+        if not accounts or target.account in accounts:
+            return []
+        beside = f"rows of {target.account} now stand beside those of {', '.join(sorted(accounts))}"
+        return [f"{beside}: _account_id tells them apart"]
 
     def _sync_family(self, tasks: Sequence[Task], target: LeasedTarget, report: SyncReport) -> None:
         """Sync one endpoint and the children that are read with it, and say what became of each."""
