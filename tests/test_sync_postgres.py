@@ -105,7 +105,7 @@ def test_the_state_is_kept_in_tables_that_people_can_query(shared_sandbox: Sandb
     names = ("_run", "prices", "products")
     assert history == [{"endpoint": name, "status": "succeeded", "error": None} for name in names]
     progress = query(postgres_database, "select endpoint, livemode, covered from _sync_progress order by endpoint")
-    assert [(row["endpoint"], row["livemode"]) for row in progress][:2] == [("_events", False), ("prices", False)]
+    assert [(row["endpoint"], row["livemode"]) for row in progress][:2] == [("prices", False), ("products", False)]
     assert not query(postgres_database, "select * from _sync_lease")
 
 
