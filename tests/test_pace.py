@@ -19,7 +19,7 @@ def test_of_less_than_a_second_no_pace_is_told() -> None:
 
 
 def test_extract_keeps_to_max_rps_and_tells_its_pace(connector: Run) -> None:
-    code, _, said = connector("extract", "invoice_lines", "--limit", "40", "--max-rps", "2", "--format", "csv")
+    code, _, said = connector("extract", "charges", "--limit", "400", "--max-rps", "2", "--format", "csv")
     assert code == 0
     assert "of the limit of 2, " in said, said
 

@@ -25,6 +25,7 @@ _READING = ("format", "encoding", "delimiter", "sheet", "query", "source_table")
 _SENDING = ("apply", "allow", "allow_live", "resend", "max_errors")
 # Options that the method calls otherwise, and why; "" where Python has no need of it.
 RENAMED = {
+    **{(verb, "max_rps"): ("", "Stripe(max_rps=…) is the connection's") for verb in ("extract", "sync")},
     ("dates", "time_zone"): ("", "the connection has it: Stripe(time_zone=…)"),
     ("dates", "week_start"): ("", "the connection has it: Stripe(week_start=…)"),
     ("load", "map"): ("mapping", "map is a function of Python"),
