@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from connector.query.run import QueryResult
     from connector.request.send import RequestResult
     from connector.result import Result
-    from connector.sync.config import RunFile
     from connector.sync.forecast import Forecast
     from connector.sync.journal import Run
     from connector.sync.report import SyncReport, SyncWatch
+    from connector.sync.runfile import RunFile
 
 
 class Stripe(Connected):
@@ -205,7 +205,7 @@ class Stripe(Connected):
     def check(self, only: str | Collection[str] = (), config: str | Path | None = None) -> Iterable[Check]:
         """Yield what the key is, whose account it opens, what it may read; with a config, if its sync would run."""
         from connector.api.check import check
-        from connector.sync.config import read_runfile
+        from connector.sync.runfile import read_runfile
 
         if config is None:
             yield from check(self._api(), list_of(only))
@@ -242,7 +242,7 @@ class Stripe(Connected):
         config that names a connection is synced by that one; settings given to this object hold where the connection
         says nothing, but key and account.
         """
-        from connector.sync.config import run_of
+        from connector.sync.runfile import run_of
 
         run = replace(run_of(endpoints, to, since, schema).only(list_of(only)), full=full)
         with self._account_of(run) as account:
@@ -263,7 +263,7 @@ class Stripe(Connected):
             yield named
 
     def sync_by(self, run: RunFile, watch: SyncWatch | None = None) -> SyncReport:
-        """Sync what a config says, which `connector.sync.config` has read, by this account."""
+        """Sync what a config says, which `connector.sync.runfile` has read, by this account."""
         from connector.sync.run import sync
 
         return sync(self._api(run), run, watch)
@@ -277,8 +277,8 @@ class Stripe(Connected):
     @staticmethod
     def state(config: str | Path) -> list[Run]:
         """Return the newest run of each endpoint that a config syncs; nothing where none ever was."""
-        from connector.sync import config as runs
         from connector.sync import history
+        from connector.sync import runfile as runs
 
         return history.last_runs(runs.read_runfile(Path(config)))
 
@@ -289,8 +289,8 @@ class Stripe(Connected):
         Where several accounts share the tables, only the progress of the config's own account is forgotten.
         """
         from connector.api.identity import identify
-        from connector.sync import config as runs
         from connector.sync import history
+        from connector.sync import runfile as runs
 
         run = runs.read_runfile(Path(config))
 

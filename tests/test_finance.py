@@ -13,7 +13,7 @@ import pytest
 
 from connector import major
 from connector.sandbox import Sandbox
-from connector.sync.config import RunFile
+from connector.sync.runfile import RunFile
 from tests.accounts import account
 from tests.postgres_server import postgres_database, postgres_url
 from tests.synced import Place, query

@@ -151,8 +151,8 @@ def test_every_kind_of_list_is_synced_whole(kind: str, mine: Stripe, tmp_path: P
 
 
 def test_all_endpoints_leave_a_table_without_a_key_out(mine: Stripe, tmp_path: Path) -> None:
-    from connector.sync.config import RunFile
-    from connector.sync.plan import tasks_of
+    from connector.sync.runfile import RunFile
+    from connector.sync.tasks import tasks_of
 
     mine.request("GET", "/v1/payouts", save="keyless")
     tasks, notes = tasks_of(mine._api(), RunFile(to=f"duckdb:///{tmp_path / 's.duckdb'}", everything=True))

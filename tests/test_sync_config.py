@@ -9,8 +9,8 @@ import pytest
 
 from connector import Stripe
 from connector.errors import UsageError
-from connector.sync.config import RunFile, TableRun, read_runfile
-from connector.sync.plan import tasks_of
+from connector.sync.runfile import RunFile, TableRun, read_runfile
+from connector.sync.tasks import tasks_of
 
 HEAD = 'to = "stripe.duckdb"\n'
 

@@ -9,7 +9,7 @@ import pytest
 
 from connector.cli.app import run as cli
 from connector.sandbox import Sandbox
-from connector.sync.config import located
+from connector.sync.runfile import located
 from tests.accounts import NOW, account
 from tests.synced import query
 

@@ -9,8 +9,8 @@ import pytest
 
 from connector.errors import TargetError
 from connector.sandbox import Sandbox
-from connector.sync.config import RunFile, TableRun
 from connector.sync.report import SyncReport
+from connector.sync.runfile import RunFile, TableRun
 from tests.accounts import account
 from tests.postgres_server import postgres_database, postgres_url
 from tests.synced import Place, assert_equal_to_stripe, query, rows_of

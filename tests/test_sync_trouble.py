@@ -16,9 +16,9 @@ from connector.databases.duckdb.database import DuckDB
 from connector.errors import StripeUnavailable
 from connector.sandbox import Sandbox
 from connector.sync import family
-from connector.sync.config import RunFile, TableRun
 from connector.sync.journal import Journal, Run
 from connector.sync.report import SyncReport
+from connector.sync.runfile import RunFile, TableRun
 from tests.accounts import NOW, account
 from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
 

@@ -11,7 +11,7 @@ import pytest
 from connector import major
 from connector.sandbox import Sandbox
 from connector.sync.columns import EVERY_COLUMN
-from connector.sync.config import RunFile, TableRun, read_runfile
+from connector.sync.runfile import RunFile, TableRun, read_runfile
 from tests.accounts import account
 from tests.synced import query
 

@@ -10,7 +10,7 @@ from connector.cli.options import connection_options
 
 if TYPE_CHECKING:
     from connector.stripe import Stripe
-    from connector.sync.config import RunFile
+    from connector.sync.runfile import RunFile
 
 
 @click.command(short_help="Is the key good, and what may it read?")

@@ -19,7 +19,7 @@ from connector.words import count_of
 
 if TYPE_CHECKING:
     from connector.result import Result
-    from connector.sync.config import RunFile
+    from connector.sync.runfile import RunFile
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror", "create")
@@ -66,7 +66,7 @@ def connection_options(command: Command) -> Command:
 
 
 def _read_run(config: str, connection: str | None) -> RunFile:
-    from connector.sync.config import read_runfile
+    from connector.sync.runfile import read_runfile
 
     return read_runfile(Path(config)).by(connection)
 

@@ -12,7 +12,7 @@ from connector.cli.options import max_rps_option, say
 
 if TYPE_CHECKING:
     from connector.stripe import Stripe
-    from connector.sync.config import RunFile
+    from connector.sync.runfile import RunFile
 
 
 @click.command(short_help="Keep a database equal to Stripe.")
@@ -75,7 +75,7 @@ def _sync(config: str, log_format: str, *, full: bool, quiet: bool, **options: A
 def _open(config: str, only: tuple[str, ...], connection: str | None, **settings: Any) -> tuple[RunFile, Stripe]:
     """Return what a config says, and the account that it is about."""
     from connector.stripe import Stripe
-    from connector.sync.config import read_runfile
+    from connector.sync.runfile import read_runfile
 
     run = read_runfile(Path(config)).only(only).by(connection)
     return run, Stripe(run.connection, config=run.connection_file, **settings)
@@ -99,7 +99,7 @@ def state(config: str, older_than: str | None, reset: tuple[str, ...], release: 
     from connector.cli.show import show_sync
     from connector.errors import UsageError
     from connector.sync import history
-    from connector.sync.config import read_runfile
+    from connector.sync.runfile import read_runfile
 
     run = read_runfile(Path(config))
     runs = history.last_runs(run)

@@ -13,9 +13,9 @@ from connector.databases.base import Database
 from connector.databases.merge import Table
 from connector.errors import ConnectorError
 from connector.places import open_database
-from connector.sync.config import RunFile, file_of
 from connector.sync.journal import Journal
-from connector.sync.plan import tasks_of
+from connector.sync.runfile import RunFile, file_of
+from connector.sync.tasks import tasks_of
 
 _SCHEMA = pa.schema([pa.field("written", pa.int64())])
 

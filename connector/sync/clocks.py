@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from connector.api.account import Api
 from connector.api.pages import Listing, PageReader
 from connector.errors import ConnectorError
-from connector.sync.plan import Task
+from connector.sync.tasks import Task
 
 _CLOCKS = "/v1/test_helpers/test_clocks"
 

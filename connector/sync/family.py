@@ -25,10 +25,10 @@ from connector.sync.columns import choice_notes
 from connector.sync.deletions import Deletion, Unseen, mark_deleted
 from connector.sync.journal import Journal, Run, State
 from connector.sync.leased import LeasedTarget, TakenOverError
-from connector.sync.plan import Task
 from connector.sync.provenance import latest, refuse_other_rows, written_at
 from connector.sync.reading import Reading, drift_notes
 from connector.sync.report import SyncWatch
+from connector.sync.tasks import Task
 from connector.sync.views import make_view
 
 COMMIT_ROWS = 5_000

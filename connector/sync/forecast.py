@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from connector.api.account import Api
 from connector.errors import StripeError
-from connector.sync.config import RunFile
 from connector.sync.history import last_runs
 from connector.sync.journal import Run
-from connector.sync.plan import Task, tasks_of
+from connector.sync.runfile import RunFile
+from connector.sync.tasks import Task, tasks_of
 
 _COUNTED_TO = 10_000
 _REFUSED = (400, 403, 404)  # the key may not search, or this search knows no such field

@@ -9,10 +9,10 @@ from dataclasses import replace
 from connector.dates import Calendar, interval
 from connector.errors import DateError, UsageError
 from connector.places import open_database
-from connector.sync.config import RunFile
 from connector.sync.journal import STOPPED, WHOLE_RUN, Journal, Run
 from connector.sync.lease import Lease
 from connector.sync.report import name_of
+from connector.sync.runfile import RunFile
 
 
 def last_runs(run: RunFile) -> list[Run]:

@@ -15,8 +15,8 @@ from connector.rows.characters import without_null_bytes
 from connector.rows.flatten import Flattener
 from connector.sync.columns import ColumnChoice
 from connector.sync.journal import Run
-from connector.sync.plan import Task
 from connector.sync.provenance import with_provenance
+from connector.sync.tasks import Task
 from connector.words import count_of
 
 _REFUSED = (400, 403, 404)  # the key may not, or the account has no such feature

@@ -17,13 +17,13 @@ from connector.databases.base import Database
 from connector.errors import ConnectorError, UsageError
 from connector.places import open_database
 from connector.sync.clocks import clock_notes
-from connector.sync.config import RunFile, file_of
 from connector.sync.family import Family
 from connector.sync.journal import STOPPED, WHOLE_RUN, Journal, Run
 from connector.sync.lease import new_lease
 from connector.sync.leased import LeasedTarget
-from connector.sync.plan import Task, families, tasks_of
 from connector.sync.report import SyncReport, SyncWatch, failed_run, whole_run
+from connector.sync.runfile import RunFile, file_of
+from connector.sync.tasks import Task, families, tasks_of
 
 
 def sync(api: Api, run: RunFile, watch: SyncWatch | None = None) -> SyncReport:

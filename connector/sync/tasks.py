@@ -19,7 +19,7 @@ from connector.errors import ConditionError, ConfigError, DateError, did_you_mea
 from connector.extract.conditions import Condition, Plan, from_mapping, plan
 from connector.rows.flatten import EXTRA, Flattener
 from connector.sync.columns import ColumnChoice, ColumnWish, needed
-from connector.sync.config import RunFile, TableRun
+from connector.sync.runfile import RunFile, TableRun
 
 _BEGINNING, _END = 0, 2**40  # unix seconds before and after all of Stripe's
 QUIET = ("_changed_at", "_synced_at")
