@@ -161,6 +161,17 @@ def test_a_kept_500_is_replayed_and_goes_again_under_a_new_key_when_no_event_cam
     assert_once(sandbox, rows)
 
 
+def test_many_kept_500s_do_not_stop_the_next_run(stripe: Stripe, sandbox: Sandbox, ledger: Path) -> None:
+    rows = frame(120)
+    sandbox.fail("500", CREATE, times=40)
+    create(stripe, rows)
+    assert statuses(ledger)["in doubt"] > 20, "as many as would end a run if they told of others"
+    sandbox.advance(700)
+    report = create(stripe, rows)
+    assert (report.stopped, report.failed) == ("", False), report
+    assert_once(sandbox, rows)
+
+
 def test_thirty_hours_later_a_key_is_of_no_use_and_events_decide(stripe: Stripe, sandbox: Sandbox) -> None:
     rows = frame(4)
     sandbox.fail("drop-after", on=CREATE, times=8)

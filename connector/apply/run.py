@@ -36,7 +36,7 @@ from connector.words import count_of
 KEY_SECONDS = 23 * 3600  # Stripe may forget a key after 24 hours
 WORKERS = 50
 _ALIKE = 20
-_CONFLICT = 409
+_CONFLICT, _SERVER_ERROR = 409, 500
 _NO_RESULT = (AuthenticationFailed, PermissionDenied, RateLimited, NoResponse)
 _POLL_SECONDS = 0.2
 
@@ -202,6 +202,7 @@ class Run:
                 return
             while chain and not self._stop.is_set():
                 effect = chain.popleft()
+                was_in_doubt = self._is_in_doubt(effect)
                 try:
                     outcome = self._send(effect)
                 except ConnectorError as error:  # the ledger cannot be written, or a response not be read
@@ -212,7 +213,7 @@ class Run:
                     self._fault = error
                     self._end(f"Stopped by {type(error).__name__}.")
                     return
-                self._add(outcome)
+                self._add(outcome, is_replay=was_in_doubt and (outcome.http_status or 0) >= _SERVER_ERROR)
 
     def _send(self, effect: Effect) -> Outcome:
         was_in_doubt = self._is_in_doubt(effect)
@@ -268,14 +269,15 @@ class Run:
 
     # Counting
 
-    def _add(self, outcome: Outcome) -> None:
+    def _add(self, outcome: Outcome, *, is_replay: bool = False) -> None:
+        """Count what became of a row; a kept 500 that is replayed does not tell that others will fail."""
         with self._lock:
             self._report.outcomes.append(outcome)
             self._ended += 1
             self._failures += outcome.status in (FAILED, UNKNOWN)
-            self._ways.add((outcome.status, outcome.http_status, outcome.code))
+            self._ways.add(("replay",) if is_replay else (outcome.status, outcome.http_status, outcome.code))
             failures, done = self._failures, len(self._report.outcomes)
-            is_hopeless = self._ended == self._failures == _ALIKE and len(self._ways) == 1
+            is_hopeless = self._ended == self._failures == _ALIKE and len(self._ways) == 1 and not is_replay
         if is_hopeless and len(self._plan.effects) > _ALIKE:
             self._end(f"Stopped: the first {_ALIKE} rows failed alike.")
         if self._applying.max_errors is not None and failures >= self._applying.max_errors:
