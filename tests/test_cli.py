@@ -259,6 +259,14 @@ def test_sync_ends_with_a_table_and_its_code_says_whether_all_went_well(connecto
     assert "the whole run: 1 endpoint failed: charges" in err
 
 
+def test_sync_takes_the_account_of_its_config(connector: Run, tmp_path: Path, sandbox: Sandbox) -> None:
+    config = f'to = "s.duckdb"\naccount = "{sandbox.account}"\nendpoints = ["coupons"]\n'
+    (tmp_path / "sync.toml").write_text(config, encoding="utf-8")
+    for command in (["sync", "sync.toml"], ["sync", "sync.toml", "--dry-run"], ["check", "sync.toml"]):
+        code, _, err = connector(*command, STRIPE_API_KEY="rk_test_read_coupons")
+        assert code == 0, err
+
+
 def test_in_json_every_line_of_a_sync_is_json(connector: Run, tmp_path: Path, sandbox: Sandbox) -> None:
     config = 'to = "s.duckdb"\nendpoints = ["coupons"]\n[connections.x]\n' + LIFTED
     config = f'connection = "x"\n{config}key = "{sandbox.key}"\napi_base = "{sandbox.url}"\n'

@@ -78,7 +78,7 @@ def _open(config: str, only: tuple[str, ...], connection: str | None, **settings
     from connector.sync.runfile import read_runfile
 
     run = read_runfile(Path(config)).only(only).by(connection)
-    return run, Stripe(run.connection, config=run.connection_file, **settings)
+    return run, Stripe(run.connection, config=run.connection_file, account=run.account, **settings)
 
 
 @click.command(short_help="Show how the last runs of a sync went.")
