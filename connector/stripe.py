@@ -295,7 +295,7 @@ class Stripe(Connected):
         run = runs.read_runfile(Path(config))
 
         def own_account() -> str:
-            with Stripe(run.connection, config=run.connection_file) as account:
+            with Stripe(run.connection, config=run.connection_file, account=run.account) as account:
                 return identify(account._api(run).client).account
 
         history.forget(run, list_of(endpoints), own_account)

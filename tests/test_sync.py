@@ -280,6 +280,20 @@ def test_full_and_reset_forget_the_progress_of_the_own_account_only(
         assert Journal(session, "main").progress("acct_other")["products"].as_of == 5
 
 
+def test_reset_takes_the_account_of_its_config_where_the_key_may_not_read_it(
+    sandbox: Sandbox, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(sandbox, file, "products")
+    with DuckDB(str(file)).transaction() as session:
+        Journal(session, "main").save_progress("acct_other", State("products", as_of=5), livemode=False)
+    config = f"to = '{file.as_posix()}'\naccount = '{sandbox.account}'\nendpoints = ['products']\n"
+    (tmp_path / "sync.toml").write_text(config, encoding="utf-8")
+    monkeypatch.setenv("STRIPE_API_KEY", "rk_test_read_products")
+    monkeypatch.setenv("STRIPE_API_BASE", sandbox.url)
+    Stripe.reset(tmp_path / "sync.toml", "products")
+    assert progress(sandbox, file, "products") == State("products")
+
+
 def test_forgotten_progress_does_not_forget_whether_rows_are_live(shared_sandbox: Sandbox, file: Path) -> None:
     run(shared_sandbox, file, "products", key=shared_sandbox.live_key)
     with DuckDB(str(file)).transaction() as session:
