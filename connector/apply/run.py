@@ -204,7 +204,7 @@ class Run:
                 effect = chain.popleft()
                 was_in_doubt = self._is_in_doubt(effect)
                 try:
-                    outcome = self._send(effect)
+                    outcome = self._send(effect, was_in_doubt=was_in_doubt)
                 except ConnectorError as error:  # the ledger cannot be written, or a response not be read
                     self._end(str(error))
                     word = UNKNOWN if self._is_in_doubt(effect) else NOT_SENT
@@ -215,8 +215,7 @@ class Run:
                     return
                 self._add(outcome, is_replay=was_in_doubt and (outcome.http_status or 0) >= _SERVER_ERROR)
 
-    def _send(self, effect: Effect) -> Outcome:
-        was_in_doubt = self._is_in_doubt(effect)
+    def _send(self, effect: Effect, *, was_in_doubt: bool) -> Outcome:
         entry = self._begin(effect)
         call = replace(effect.call, idempotency_key=entry.key if effect.call.method == "POST" else None)
         try:

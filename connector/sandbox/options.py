@@ -40,8 +40,8 @@ class Options:
     faults; `keys` names more keys and what they may do, as a mapping or a JSON or TOML file. `busy` changes a
     second are made while it runs. Events are sent to the URL `webhook`, with `webhook_trouble` as far as it says
     so ("late=0.1,duplicate=0.1,disorder=0.2"); `event_trouble` does the same to the list of events. Searches find
-    what is older than `search_lag_seconds`. Of the events,
-    the share `older_events` (0 to 1) has the version and the shape of an older API.
+    what is older than `search_lag_seconds`. Of the events, the share `older_events` (0 to 1) has the version and the
+    shape of an older API.
     """
 
     seed: int = 1
