@@ -34,9 +34,9 @@ class StillClock(Clock):
 class Office:
     """A store of its own, with customers, prices, and everything that happens kept in `told` and `done`."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, store: type[Store] = Store) -> None:
         self.clock = StillClock(NOW)
-        self.store = Store(BUSINESS, self.clock, KINDS, seed)
+        self.store = store(BUSINESS, self.clock, KINDS, seed)
         self.chance = random.Random(seed)
         self.done: Counter[str] = Counter()
         self.told: defaultdict[tuple[str, str], list[Record]] = defaultdict(list)
@@ -58,12 +58,17 @@ class Office:
         """Make a call as the server would, once its parameters have been read."""
         names = [part[1:-1] for part in name.split("/") if part.startswith("{")]
         asked = Call(now=self.clock.now(), form=form or {}, ids=dict(zip(names, ids, strict=True)))
+        self.begin(name)
         with writing(self.store, asked) as write:
             done = HANDLERS[name](write)
         self.done[name] += 1
         return done
 
+    def begin(self, action: str) -> None:
+        """Hear what is about to be done; for who keeps a record of it."""
+
     def bank(self, ident: str, outcome: str) -> Record:
+        self.begin(f"bank: {ident.partition('_')[0]} {outcome}")
         done = decide(self.store, ident, outcome)
         self.done[f"{ident.partition('_')[0]} {outcome}"] += 1
         return done
@@ -89,6 +94,12 @@ class Office:
         records = (self.store.at(kind, position) for position in positions)
         found = (record for record in records if record and (status is None or record.get("status") == status))
         return next(found, {"id": f"none_{kind}", "items": {"data": []}, "charge": "none", "invoice": "none"})
+
+    def get(self, kind: str, ident: str) -> Record:
+        """Return an object that is there."""
+        record = self.store.get(kind, ident)
+        assert record is not None
+        return record
 
     def owner(self) -> str:
         return self.chance.choice(self.customers)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from connector.sandbox.world.store import Stretch
-from tests.office import DAY, Office, Record
+from tests.every_action import upload
+from tests.office import DAY, NOW, Office, Record
 
 KINDS = ("invoice", "subscription", "charge", "payment_intent", "payout", "balance_transaction", "dispute", "refund")
 
@@ -56,3 +57,18 @@ def test_an_object_is_found_by_what_it_has_now(is_new: bool) -> None:
         assert [found["id"] for found in near if found["customer"] == owner] == [charge["id"]]
     other = office.store.records("charge", Stretch(near=("customer", second)))
     assert [found["id"] for found in other if found["customer"] == second] == []
+
+
+def test_links_coupons_and_codes_end_when_their_time_is_over() -> None:
+    office = Office()
+    ends = NOW + 3 * DAY
+    coupon = office.call("POST /v1/coupons", {"percent_off": 5, "duration": "once", "redeem_by": ends})["id"]
+    promotion = {"type": "coupon", "coupon": office.coupon}
+    code = office.call("POST /v1/promotion_codes", {"promotion": promotion, "code": "SOON", "expires_at": ends})["id"]
+    link = office.call("POST /v1/file_links", {"file": upload(office), "expires_at": ends})["id"]
+    office.wait(3 * DAY - 1)
+    assert office.get("coupon", coupon)["valid"]
+    office.wait(1)
+    assert not office.get("coupon", coupon)["valid"]
+    assert not office.get("promotion_code", code)["active"]
+    assert office.get("file_link", link)["expired"]

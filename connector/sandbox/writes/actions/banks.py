@@ -30,7 +30,7 @@ _Deed = Callable[[Write, Record], Record]
 def decide(store: Store, ident: str, outcome: str) -> Record:
     """Let the bank of an object's payer or payee do something; return the object that comes of it."""
     kind = _KINDS.get(ident.partition("_")[0])
-    deeds = {outcome: deed for (about, outcome), deed in _DEEDS.items() if about == kind}
+    deeds = {outcome: deed for (about, outcome), deed in OUTCOMES.items() if about == kind}
     if kind is None or outcome not in deeds:
         raise refusal("bank_outcome", id=ident, outcome=outcome, possible=", ".join(deeds) or "nothing")
     with writing(store, Call(now=store.clock.now())) as write:
@@ -45,7 +45,7 @@ def _disputed(cause: Disputed) -> _Deed:
     return lambda write, charge: disputes.disputed(write, charge, cause)
 
 
-_DEEDS: dict[tuple[str, str], _Deed] = {
+OUTCOMES: dict[tuple[str, str], _Deed] = {
     ("payout", "failed"): payouts.fail,
     ("dispute", "won"): _verdict("won"),
     ("dispute", "lost"): _verdict("lost"),

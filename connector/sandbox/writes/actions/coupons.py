@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from connector.sandbox.document.rules import Record
 from connector.sandbox.writes.actions.bills import drop_discounts
 from connector.sandbox.writes.engine.handlers import handles, holds
+from connector.sandbox.writes.engine.schedule import Due, due
 from connector.sandbox.writes.engine.write import Write, apply
 
 holds("promotion_code")
@@ -128,3 +131,25 @@ def _check_free(write: Write, code: str) -> None:
     for other in write.find("promotion_code", "code", code):
         if other["active"]:
             raise write.refuse("code_taken", code=code)
+
+
+@due("coupon")
+def _coupon(coupon: Record) -> Iterator[Due]:
+    """Say when a coupon cannot be redeemed any more, of which no event tells [known]."""
+    if coupon["valid"] and coupon["redeem_by"]:
+        yield coupon["redeem_by"], _invalidate
+
+
+def _invalidate(write: Write, coupon: Record) -> None:
+    write.put("coupon", {**coupon, "valid": False})
+
+
+@due("promotion_code")
+def _promotion_code(code: Record) -> Iterator[Due]:
+    """Say when a code is no longer active, of which no event tells [known]."""
+    if code["active"] and code["expires_at"]:
+        yield code["expires_at"], _switch_off
+
+
+def _switch_off(write: Write, code: Record) -> None:
+    write.put("promotion_code", {**code, "active": False})

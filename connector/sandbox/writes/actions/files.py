@@ -12,6 +12,7 @@ from connector.sandbox.document import api, forms
 from connector.sandbox.document.rules import Record
 from connector.sandbox.world.store import Store
 from connector.sandbox.writes.engine.handlers import handles, holds
+from connector.sandbox.writes.engine.schedule import Due, due
 from connector.sandbox.writes.engine.write import Write, apply
 
 holds("file", "file_link")
@@ -116,3 +117,14 @@ def update_link(write: Write) -> Record:
         made.update(expires_at=write.now, expired=True)
     write.put("file_link", made)
     return made
+
+
+@due("file_link")
+def _falls_due(made: Record) -> Iterator[Due]:
+    """Say when a link expires, of which no event tells."""
+    if not made["expired"] and made["expires_at"]:
+        yield made["expires_at"], _expire
+
+
+def _expire(write: Write, made: Record) -> None:
+    write.put("file_link", {**made, "expired": True})
