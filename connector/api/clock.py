@@ -7,6 +7,8 @@ import math
 import threading
 import time
 
+from connector.api import stopping
+
 MOST_SECONDS_APART = 24 * 3600.0
 
 
@@ -22,8 +24,8 @@ class LocalClock:
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
+        """Wait, no longer than until the work is stopped."""
+        stopping.sleep(seconds)
 
 
 class StripeClock:

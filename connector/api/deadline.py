@@ -1,11 +1,13 @@
 """One deadline over a whole request: a timeout of the HTTP library covers one wait, and there may be any number.
 
 A server that sends its head a byte at a time, or a body without end, keeps every single timeout and never comes to
-an end. So the stream below the HTTP library shortens each wait to what is left.
+an end. So the stream below the HTTP library shortens each wait to what is left, and looks up now and then where the
+work can be stopped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +16,8 @@ from typing import Any
 
 import httpcore
 import httpx
+
+from connector.api.stopping import NOTICE_SECONDS, can_be_stopped
 
 SecondsLeft = Callable[[], float]
 
@@ -55,7 +59,12 @@ class _Stream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _shortened(timeout))
+        wait_seconds = _shortened(timeout)
+        while can_be_stopped() and (wait_seconds is None or wait_seconds > NOTICE_SECONDS):
+            with contextlib.suppress(httpcore.ReadTimeout):
+                return self._stream.read(max_bytes, NOTICE_SECONDS)
+            wait_seconds = None if wait_seconds is None else wait_seconds - NOTICE_SECONDS
+        return self._stream.read(max_bytes, wait_seconds)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, _shortened(timeout))

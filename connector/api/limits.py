@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from connector.api.clock import LocalClock
+from connector.api.stopping import NOTICE_SECONDS, can_be_stopped
 from connector.config import Connection
 
 LIVE_RPS = 100.0
@@ -115,7 +116,7 @@ class Limits:
         with self._changed:
             endpoint = self.endpoint(label)
             while self.account.is_full or endpoint.is_full:
-                self._changed.wait()
+                self._changed.wait(NOTICE_SECONDS if can_be_stopped() else None)
             self._count(endpoint, 1)
         try:
             yield self._wait_for_turn(endpoint)
@@ -182,3 +183,8 @@ def published_rps(label: str) -> float:
     """Return the requests per second that Stripe allows for one endpoint."""
     is_slower = label.endswith("/search") or "/v1/files" in label
     return SEARCH_OR_FILES_RPS if is_slower else ENDPOINT_RPS
+
+
+def list_rps(connection: Connection, path: str) -> float:
+    """Return the requests per second that one list may get, by its own limit and its account's."""
+    return min(account_rps(connection), connection.max_rps_per_endpoint or published_rps(path))

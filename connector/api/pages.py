@@ -219,7 +219,7 @@ class PageReader:
             listed = list_in(response, is_strict=listing.paging != "none")
             page = Page(bytes(listed.data), 0, response.sent_at, origin=response.name)
             keys = keys_of(page, need_id=listing.has_ids)
-            page = replace(page, count=len(keys))
+            page = replace(page, count=len(keys), created=[key.created for key in keys])
             yield from unseen(page, set(seen)) if seen else [page]
             further = _further(listing, listed, response, keys[-1].id if keys else None)
             if further is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ class Page:
     """Records as the bytes of a JSON array, and the values of columns that are not in them.
 
     `sent_at` is when the request was sent, in whole seconds of Stripe's clock; `origin` is what errors call the
-    response that the records came with.
+    response that the records came with; `created` is, of a list, when each of its records was created.
     """
 
     records: bytes
@@ -32,6 +33,7 @@ class Page:
     sent_at: int
     fills: Mapping[str, Sequence[str]] = field(default_factory=dict)
     origin: str = "The response"
+    created: Sequence[int | str | None] = ()
 
 
 class RecordKey(msgspec.Struct):
@@ -120,9 +122,19 @@ def ids_of(page: Page) -> list[str]:
 
 def only(page: Page, ids: Collection[str]) -> Page:
     """Return the page without the records whose id is not among these."""
-    pairs = zip(ids_of(page), decode(page.records, type=list[Raw]), strict=True)
-    remaining = [bytes(raw) for key, raw in pairs if key in ids]
-    return replace(page, records=b"[" + b",".join(remaining) + b"]", count=len(remaining))
+    return _chosen(page, [key.id in ids for key in keys_of(page)])
+
+
+def created_since(page: Page, start: int) -> Page:
+    """Return the page of a list without the records that were created before `start`."""
+    return _chosen(page, [not isinstance(created, int) or created >= start for created in page.created])
+
+
+def _chosen(page: Page, is_chosen: Sequence[bool]) -> Page:
+    """Return the page of a list with those records only that are chosen."""
+    raws = [bytes(raw) for raw in itertools.compress(decode(page.records, type=list[Raw]), is_chosen)]
+    created = tuple(itertools.compress(page.created, is_chosen))
+    return replace(page, records=b"[" + b",".join(raws) + b"]", count=len(raws), created=created)
 
 
 def matching(page: Page, where: Mapping[tuple[str, ...], Any]) -> Page:
@@ -130,9 +142,7 @@ def matching(page: Page, where: Mapping[tuple[str, ...], Any]) -> Page:
     if not where:
         return page
     fields = decoded_part(page.records, list[dict[str, Raw]], page.origin)
-    raws = zip(fields, decode(page.records, type=list[Raw]), strict=True)
-    remaining = [bytes(raw) for record, raw in raws if _has(record, where, page.origin)]
-    return replace(page, records=b"[" + b",".join(remaining) + b"]", count=len(remaining))
+    return _chosen(page, [_has(record, where, page.origin) for record in fields])
 
 
 def _has(fields: Mapping[str, Raw], where: Mapping[tuple[str, ...], Any], origin: str) -> bool:
@@ -149,11 +159,11 @@ def _part_at(fields: Mapping[str, Raw], path: Sequence[str], kind: Any, origin: 
 
 def unseen(page: Page, seen: set[str]) -> Iterator[Page]:
     """Yield the page without the records that were seen before, and remember those that were not."""
-    pairs = zip(keys_of(page), decode(page.records, type=list[Raw]), strict=True)
-    fresh = [(key.id, bytes(raw)) for key, raw in pairs if key.id not in seen]
-    seen.update(key for key, _ in fresh if key is not None)
-    if fresh:
-        yield replace(page, records=b"[" + b",".join(raw for _, raw in fresh) + b"]", count=len(fresh))
+    keys = [key.id for key in keys_of(page)]
+    fresh = _chosen(page, [key not in seen for key in keys])
+    seen.update(key for key in keys if key is not None)
+    if fresh.count:
+        yield fresh
 
 
 def rows_by_kind(response: Response, kinds: Sequence[str]) -> Page:
