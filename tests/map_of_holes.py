@@ -22,7 +22,7 @@ from connector.sandbox.writes.engine.write import Write
 from tests.every_action import everything
 from tests.office import Office, Record
 
-_ASIDE = {"payout_content", "event"}
+_ASIDE = {"payout_content", "newcomer", "chargeback", "event"}
 """What the sandbox notes for itself, beside Stripe's objects; and the events."""
 
 _ALWAYS_THERE = "balance"

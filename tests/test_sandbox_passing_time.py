@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from connector.sandbox.world.store import Stretch
 from tests.every_action import upload
 from tests.office import DAY, NOW, Office, Record
 
-KINDS = ("invoice", "subscription", "charge", "payment_intent", "payout", "balance_transaction", "dispute", "refund")
+LATER = Stretch(since=NOW + 1)
+KINDS = (
+    "customer",
+    "invoice",
+    "subscription",
+    "charge",
+    "payment_intent",
+    "payout",
+    "balance_transaction",
+    "dispute",
+    "refund",
+)
 
 
 def after(office: Office, days: int, steps: int) -> dict[str, list[tuple[tuple[str, object], ...]]]:
@@ -72,3 +85,32 @@ def test_links_coupons_and_codes_end_when_their_time_is_over() -> None:
     assert not office.get("coupon", coupon)["valid"]
     assert not office.get("promotion_code", code)["active"]
     assert office.get("file_link", link)["expired"]
+
+
+@pytest.fixture(scope="module")
+def four_months_later() -> Office:
+    office = Office()
+    office.wait(120 * DAY)
+    return office
+
+
+def test_customers_come_in_passing_time_and_not_as_many_each_month(four_months_later: Office) -> None:
+    office = four_months_later
+    came = [record for record in office.store.records("customer", LATER) if office.told["customer", record["id"]]]
+    assert len(came) == len(list(office.store.records("customer", LATER)))
+    months = Counter((record["created"] - NOW) // (30 * DAY) for record in came)
+    assert (len(months), len(set(months.values())) > 1) == (4, True)
+    new = {record["id"] for record in came}
+    charges = [record for record in office.store.records("charge", LATER) if record["customer"] in new]
+    assert {record["status"] for record in charges} == {"succeeded", "failed"}
+    assert {record["customer"] for record in office.store.records("subscription", LATER)} & new
+
+
+def test_disputes_come_in_passing_time_and_are_few(four_months_later: Office) -> None:
+    office = four_months_later
+    disputes = list(office.store.records("dispute", LATER))
+    paid = [record for record in office.store.records("charge", LATER) if record["paid"]]
+    assert 0 < len(disputes) < 0.008 * len(paid)
+    for dispute in disputes:
+        assert office.told["dispute", dispute["id"]][0]["type"] == "charge.dispute.created"
+        assert office.get("charge", dispute["charge"])["disputed"]

@@ -123,6 +123,8 @@ class Store:
     def __init__(self, business: Business, clock: Clock, more_kinds: Iterable[str] = (), seed: int = 0) -> None:
         self.business = business
         self.clock = clock
+        self.seed = seed
+        """What chance goes by in this store."""
         self.kinds = frozenset(business.kinds) | frozenset(more_kinds)
         self.writing = threading.RLock()
         """Held by whoever writes: one write at a time."""
@@ -136,7 +138,6 @@ class Store:
         """Which share of the events is in an older API version."""
         self.connected_account: str | None = None
         """Whose objects these are, where they are a connected account's: its events say so."""
-        self._seed = seed
         self._ids_given = count(1)
         self._layers: defaultdict[str, _Layer] = defaultdict(_Layer)
         self._lock = threading.Lock()
@@ -211,7 +212,7 @@ class Store:
 
     def new_id(self, prefix: str) -> str:
         """Return an id that was never given before; the same ones in the same order for a seed."""
-        chance = random.Random(f"{self._seed} {next(self._ids_given)} {prefix}")  # noqa: S311 - ids, no secrets
+        chance = random.Random(f"{self.seed} {next(self._ids_given)} {prefix}")  # noqa: S311 - ids, no secrets
         return prefix + "".join(chance.choices(_ID_LETTERS, k=_ID_LENGTHS.get(prefix, 24)))
 
     def walk(self, kind: str, stretch: Stretch = WHOLE, newest_first: bool = True) -> Iterator[Position]:

@@ -13,7 +13,7 @@ from connector.sandbox.document.refusals import Refusal, refusal
 from connector.sandbox.document.rules import Record
 from connector.sandbox.document.values import step_of
 from connector.sandbox.history.objects.declines import Decline, refuse
-from connector.sandbox.writes.actions import balances, cards, disputes
+from connector.sandbox.writes.actions import balances, cards, chargebacks, disputes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -137,7 +137,8 @@ def attempt(write: Write, intent: Record, method: Record, manner: Manner) -> Rec
     """Try to take an intent's money; return the intent as it is then, which has been put and told of."""
     intent["payment_method"] = method["id"]
     reason = cards.decline_of(method)
-    if reason is None and manner.chance is not None and _is_of_the_business(write, method):
+    is_renewal = manner.chance is not None and _is_of_the_business(write, method)
+    if reason is None and manner.chance is not None and is_renewal:
         reason = cards.mishap(intent["id"], manner.chance)
     if reason is None and cards.last4(method) in cards.NEEDS_AUTHENTICATION and not manner.authenticated:
         if not manner.off_session:
@@ -156,6 +157,8 @@ def attempt(write: Write, intent: Record, method: Record, manner: Manner) -> Rec
     if not sought.capture:
         intent["amount_capturable"] = intent["amount"]
         return _leave(write, intent, "requires_capture", "amount_capturable_updated")
+    if is_renewal:
+        chargebacks.foresee(write, charge)
     return succeed(write, intent, charge)
 
 
