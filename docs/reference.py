@@ -20,7 +20,8 @@ import click
 
 from connector.cli.app import commands
 from connector.databases.families import FAMILIES, Family
-from connector.definitions.endpoint import Endpoint, Endpoints, Parent
+from connector.definitions.endpoint import Endpoint, Endpoints
+from connector.definitions.parts import Parent
 from connector.definitions.readings import READINGS, reading_of
 from connector.files.formats import FORMATS
 

@@ -12,8 +12,9 @@ from dataclasses import replace
 import pytest
 
 from connector.definitions import generate
-from connector.definitions.endpoint import Column, Endpoint, Endpoints, Filter, Parent, Window, shipped_folder
+from connector.definitions.endpoint import Endpoint, Endpoints, shipped_folder
 from connector.definitions.lists import table_name
+from connector.definitions.parts import Column, Filter, Parent, Window
 from connector.definitions.specification import Specification
 from connector.sandbox.document import api
 from tests.stripe_documents import newest

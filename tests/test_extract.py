@@ -16,7 +16,8 @@ import pytest
 from pyarrow import parquet
 
 from connector import Stripe, major
-from connector.definitions.endpoint import Column, Endpoint, Endpoints
+from connector.definitions.endpoint import Endpoint, Endpoints
+from connector.definitions.parts import Column
 from connector.errors import (
     ConditionError,
     DataError,

@@ -31,7 +31,8 @@ from connector.api.records import (
     unseen,
 )
 from connector.api.responses import Response
-from connector.definitions.endpoint import Endpoint, Endpoints, Parent
+from connector.definitions.endpoint import Endpoint, Endpoints
+from connector.definitions.parts import Parent
 from connector.errors import DataError, DefinitionError, ObjectMissing, StripeError
 
 PAGE_ROWS = 100  # Stripe's greatest `limit`

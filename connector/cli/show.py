@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from connector.dates import Meaning
     from connector.definitions.actions import Action, Actions, Parameter
-    from connector.definitions.endpoint import Column, Endpoint, Endpoints, Filter
+    from connector.definitions.endpoint import Endpoint, Endpoints
+    from connector.definitions.parts import Column, Filter
     from connector.sync.forecast import Forecast
     from connector.sync.journal import Run
 

@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 
 from connector.api.pages import Selection
 from connector.dates import Calendar, Interval, interval, token_of
-from connector.definitions.endpoint import Column, Endpoint, Filter
+from connector.definitions.endpoint import Endpoint
 from connector.definitions.gone import moved_to
+from connector.definitions.parts import Column, Filter
 from connector.errors import ConditionError, did_you_mean
 from connector.rows.types import ARROW_TYPES
 

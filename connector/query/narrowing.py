@@ -19,7 +19,8 @@ from sqlglot import exp
 from connector.api.pages import Selection
 from connector.databases.merge import quoted
 from connector.dates import Calendar
-from connector.definitions.endpoint import Column, Endpoint, Filter
+from connector.definitions.endpoint import Endpoint
+from connector.definitions.parts import Column, Filter
 from connector.errors import ConditionError, did_you_mean
 from connector.extract.conditions import Condition, plan
 from connector.query.contributions import Comparison, Link, Place

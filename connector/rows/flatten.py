@@ -23,7 +23,8 @@ from msgspec import Raw
 from msgspec.json import Decoder, decode, encode
 from msgspec.json import format as reformat
 
-from connector.definitions.endpoint import Column, Endpoint
+from connector.definitions.endpoint import Endpoint
+from connector.definitions.parts import Column
 from connector.errors import DataError
 from connector.rows.types import ARROW_TYPES, arrow_field
 

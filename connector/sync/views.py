@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 
 from connector.databases.base import Session
 from connector.databases.merge import Table
-from connector.definitions.endpoint import Column, Endpoint
+from connector.definitions.endpoint import Endpoint
 from connector.definitions.names import shorten
+from connector.definitions.parts import Column
 from connector.rows.money import factor_sql
 
 SUFFIX = "_major"
