@@ -139,7 +139,7 @@ def _row(endpoint: Endpoint) -> str:
 
 def _endpoint(endpoint: Endpoint) -> Iterator[str]:
     yield f"\n## {endpoint.name}\n\n{endpoint.description} [Stripe's page]({endpoint.docs})\n\n"
-    yield f"Read from `{endpoint.path or endpoint.retrieve}`"
+    yield f"Read from `{'POST ' * (endpoint.method == 'POST')}{endpoint.path or endpoint.retrieve}`"
     if endpoint.parents:
         parents = " and ".join(map(_parent, endpoint.parents))
         how = ", whose records hold its beginning" if endpoint.embedded else ""
@@ -155,7 +155,9 @@ def _endpoint(endpoint: Endpoint) -> Iterator[str]:
 
 
 def _parent(parent: Parent) -> str:
-    conditions = " and ".join(f"`{name} = {json.dumps(value)}`" for name, value in parent.where.items())
+    conditions = " and ".join(
+        f"`{name}` is {' or '.join(map(json.dumps, values))}" for name, values in parent.where.items()
+    )
     return f"[{parent.table}](#{parent.table})" + (f" where {conditions}" if conditions else "")
 
 

@@ -32,9 +32,9 @@ _KNOWN_EVERYWHERE = {("object",), ("deleted",)}
 
 def departures(endpoint: Endpoint) -> list[str]:
     path = endpoint.path or endpoint.retrieve or ""
-    operation = api.operation("GET", path)
+    operation = api.operation(endpoint.method, path)
     if operation is None or (operation.path != path and endpoint.path):
-        return [f"GET {path} is not a call of the API"]
+        return [f"{endpoint.method} {path} is not a call of the API"]
     return [
         *_objects(endpoint, operation),
         *_calls(endpoint),
@@ -57,6 +57,9 @@ def _objects(endpoint: Endpoint, operation: api.Operation) -> Iterator[str]:
 def _returned(endpoint: Endpoint, operation: api.Operation) -> tuple[str, ...]:
     """Return the kinds of objects that a call gives: in its list, or as its one object."""
     shape = operation.returns
+    if shape and endpoint.rows_at:
+        inside = shape.at(".".join(endpoint.rows_at))
+        return inside.items.resources if inside and inside.items else ()
     if shape is None or endpoint.paging == "one" or not endpoint.path:
         return shape.resources if shape else ()
     return shape.elements.resources if shape.elements else ()
@@ -144,6 +147,11 @@ def _filter(endpoint: Endpoint, given: Filter, operation: api.Operation) -> Iter
     shape = _query(operation, given.parameter)
     if given.name in {parent.column for parent in endpoint.parents}:
         return  # which parent is meant
+    if given.parent:
+        above = ENDPOINTS[given.parent].filters.get(given.name)
+        if above is None or (above.parameter, above.kind) != (given.parameter, given.kind):
+            yield f"{given.parent} takes no {given.parameter}"
+        return
     if shape is None:
         yield f"{endpoint.path} takes no {given.parameter}"
         return
@@ -162,7 +170,7 @@ def _parameters(endpoint: Endpoint, operation: api.Operation) -> Iterator[str]:
     filled = {parent.fills for parent in endpoint.parents}
     if endpoint.window:
         filled |= {endpoint.window.start, endpoint.window.end}
-    taken = set(operation.query) | set(operation.path_parameters)
+    taken = set(operation.query) | set(operation.body) | set(operation.path_parameters)
     always = {name.partition("[")[0] for name in endpoint.always}
     for name in {*filled, *always, *endpoint.each} - taken:
         yield f"{endpoint.path} takes no {name}"
@@ -174,7 +182,8 @@ def _parameters(endpoint: Endpoint, operation: api.Operation) -> Iterator[str]:
         shape = operation.query.get(name)
         if shape and shape.choices and value not in shape.choices:
             yield f"{name} is never {value}"
-    if endpoint.path and (endpoint.paging == "cursor") != ("starting_after" in operation.query):
+    is_list = endpoint.paging == "cursor" and not endpoint.rows_at
+    if endpoint.path and is_list != ("starting_after" in operation.query):
         yield f"{endpoint.path} is not paged by {endpoint.paging}"
 
 
@@ -225,7 +234,7 @@ def test_a_table_is_described_has_a_group_a_link_and_no_more_columns_than_people
 
 
 SECRET = re.compile(r"(^|\.)(client_secret|cvc|secret|payload|number|id_number)$")
-NO_SECRETS = {("quotes", "number"), ("invoices", "number"), ("credit_notes", "number")}  # numbers of documents
+NO_SECRETS = {(name, "number") for name in ("quotes", "invoices", "upcoming_invoices", "credit_notes")}  # of documents
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -266,6 +275,9 @@ MISTAKES: dict[str, tuple[str, Callable[[Endpoint], Endpoint]]] = {
     "a_column_forgotten": ("customers", lambda e: replace(e, columns=e.columns[:-1])),
     "an_enum_value_too_many": ("invoices", lambda e: _with_filter(e, "status", values=("paid", "x"))),
     "an_enum_value_too_few": ("invoices", lambda e: _with_filter(e, "status", values=("paid",))),
+    "a_call_by_the_wrong_method": ("upcoming_invoices", lambda e: replace(e, method="GET")),
+    "rows_that_stand_elsewhere": ("upcoming_invoice_lines", lambda e: replace(e, rows_at=("payments", "data"))),
+    "a_filter_the_parent_does_not_take": ("upcoming_invoices", lambda e: _with_filter(e, "customer", kind="range")),
     "a_range_that_is_none": ("invoices", lambda e: _with_filter(e, "customer", kind="range")),
     "a_range_forgotten": ("invoices", lambda e: _with_filter(e, "created", kind="equals")),
     "an_unknown_parameter": ("invoices", lambda e: _with_filter(e, "customer", parameter="custmer")),

@@ -13,7 +13,8 @@ import pytest
 
 from connector import Stripe
 from connector.cli.app import commands, run
-from connector.definitions.endpoint import KEYS, Endpoints
+from connector.definitions.endpoint import Endpoints
+from connector.definitions.layout import KEYS
 from connector.definitions.parts import TYPES
 from connector.sandbox import Sandbox
 from docs import reference

@@ -263,6 +263,22 @@ def test_a_credit_note_on_a_paid_invoice_gives_the_money_back(api_client: Any, a
         api_client.credit_notes.create({"invoice": invoice.id, "amount": 401, "out_of_band_amount": 401})
 
 
+def test_a_subscription_that_ends_has_no_upcoming_invoice(api_client: Any, ada: Any) -> None:
+    price = price_of(api_client, 1_500)
+    subscription = api_client.subscriptions.create({"customer": ada.id, "items": [{"price": price.id}]})
+    preview = api_client.invoices.create_preview({"subscription": subscription.id})
+    assert (preview.total, preview.created) == (1_500, subscription["items"].data[0].current_period_end)
+    api_client.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
+    with pytest.raises(stripe.InvalidRequestError, match="No upcoming invoices for customer") as caught:
+        api_client.invoices.create_preview({"subscription": subscription.id})
+    assert caught.value.code == "invoice_upcoming_none"
+    api_client.invoice_items.create({"customer": ada.id, "amount": 500, "currency": "usd"})
+    assert api_client.invoices.create_preview({"subscription": subscription.id}).lines.data
+    api_client.subscriptions.cancel(subscription.id)
+    with pytest.raises(stripe.InvalidRequestError, match="No upcoming invoices"):
+        api_client.invoices.create_preview({"subscription": subscription.id})
+
+
 def test_a_preview_leaves_nothing_behind(sandbox: Sandbox, api_client: Any, ada: Any) -> None:
     price = price_of(api_client, 1_500)
     before = len(list(sandbox.truth("event"))), len(list(sandbox.truth("invoice")))

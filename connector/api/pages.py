@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from connector.api.calls import Call
 from connector.api.client import Client
 from connector.api.records import (
     ListResponse,
@@ -22,6 +23,7 @@ from connector.api.records import (
     decoded,
     embedded_lists,
     ids_of,
+    is_cut,
     keys_of,
     list_in,
     matching,
@@ -45,12 +47,14 @@ Parameters = Mapping[str, Any]
 class Selection:
     """What to ask Stripe for: `parameters` of the list, only these `ids`, only the children of these `parents`.
 
-    `parents` maps the parent's column to ids; a parent that it does not name is walked whole.
+    `parents` maps the parent's column to ids; a parent that it does not name is walked, its list with the parameters
+    that `above` has for it.
     """
 
     parameters: Parameters = field(default_factory=dict)
     ids: tuple[str, ...] | None = None
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    above: Mapping[str, Parameters] = field(default_factory=dict)
     search: str | None = None
 
 
@@ -87,9 +91,7 @@ class PageReader:
             return self._found(endpoint, selection.search)
         if selection.ids is not None:
             return self._retrieve(endpoint, selection.ids)
-        if endpoint.rows or endpoint.rows_at:
-            return self._rows_inside(endpoint, selection)
-        if endpoint.parents or endpoint.paging == "one":
+        if endpoint.parents or _is_one(endpoint):
             return self._children(endpoint, selection)
         return self._lists(endpoint, selection)
 
@@ -114,16 +116,23 @@ class PageReader:
             for page in self.walk(listing):
                 yield from unseen(page, seen)
 
-    def _rows_inside(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
-        """Yield the one page of an endpoint whose rows stand somewhere inside the response."""
-        parameters = {**endpoint.always, **selection.parameters}
-        response = self._client.get(endpoint.path, parameters, endpoint=endpoint.path)
-        yield rows_by_kind(response, endpoint.rows) if endpoint.rows else rows_at(response, endpoint.rows_at)
-
-    def _single(self, endpoint: Endpoint, path: str, parameters: Parameters) -> Iterator[Page]:
-        """Yield the one object at a path."""
-        response = self._client.get(path, {**endpoint.always, **parameters}, endpoint=endpoint.path)
-        yield Page(b"[" + clean_content(response) + b"]", 1, response.sent_at)
+    def _single(self, endpoint: Endpoint, path: str, parameters: Parameters, ids: Sequence[str]) -> Iterator[Page]:
+        """Yield the one page of the object at a path: the object itself, or the rows that stand inside it."""
+        parameters, is_get = {**endpoint.always, **parameters}, endpoint.method == "GET"
+        query, form = (parameters, None) if is_get else (None, parameters)
+        response = self._client.request(Call(endpoint.method, path, query, form, endpoint=endpoint.path))
+        if endpoint.rows:
+            yield rows_by_kind(response, endpoint.rows)
+        elif endpoint.rows_at:
+            page = rows_at(response, endpoint.rows_at)
+            if is_cut(response, endpoint.rows_at):
+                of = f" of {' with '.join(ids)}" if ids else ""
+                self.notes.append(
+                    f"{endpoint.name}: only the first {page.count:,} rows{of}; Stripe gives no more here."
+                )
+            yield page
+        else:
+            yield Page(b"[" + clean_content(response) + b"]", 1, response.sent_at)
 
     def _retrieve(self, endpoint: Endpoint, ids: Sequence[str]) -> Iterator[Page]:
         path = endpoint.retrieve or ""
@@ -155,7 +164,7 @@ class PageReader:
         if parent.column in selection.parents:
             yield from selection.parents[parent.column]
             return
-        for page in self.read(self._endpoints[parent.table], Selection()):
+        for page in self.read(self._endpoints[parent.table], Selection(selection.above.get(parent.table, {}))):
             yield from ids_of(self._with_lists(parent, page))
 
     def _with_lists(self, parent: Parent, page: Page) -> Page:
@@ -173,13 +182,16 @@ class PageReader:
         """Yield the pages of one parent's list (one combination of parents'), behind `cursor` if given."""
         path, query = _filled(endpoint, selection.parameters, ids)
         listing = replace(_listing(endpoint, {**endpoint.always, **query}), path=path, cursor=cursor)
-        pages = self._single(endpoint, path, query) if endpoint.paging == "one" else self.walk(listing)
+        pages = self._single(endpoint, path, query, ids) if _is_one(endpoint) else self.walk(listing)
         try:
             for page in pages:
                 columns = zip(endpoint.parents, ids, strict=True)
-                yield replace(page, fills={parent.column: [parent_id] * page.count for parent, parent_id in columns})
-        except ObjectMissing as error:
-            if error.code != "resource_missing":
+                fills = {parent.column: [parent_id] * page.count for parent, parent_id in columns}
+                yield replace(page, fills={**page.fills, **fills})
+        except StripeError as error:
+            if endpoint.nothing and error.code == endpoint.nothing:
+                return
+            if not _lacks_a_parent(endpoint, error):
                 raise
             self.notes.append(f"{endpoint.name}: there is no {' with '.join(ids)} (any more).")
 
@@ -355,6 +367,18 @@ def _listing(endpoint: Endpoint, parameters: Parameters) -> Listing:
         order_filter=order.parameter if order and order.kind == "range" else None,
         has_ids=_has_ids(endpoint),
     )
+
+
+def _lacks_a_parent(endpoint: Endpoint, error: StripeError) -> bool:
+    """Whether the object whose children were asked for is not there: in the path, or as the parameter that names it."""
+    names = {parent.fills for parent in endpoint.parents}
+    is_parent = isinstance(error, ObjectMissing) or error.param in names
+    return bool(names) and is_parent and error.code == "resource_missing"
+
+
+def _is_one(endpoint: Endpoint) -> bool:
+    """Whether a single call gives all rows that there are, or all of one parent."""
+    return endpoint.paging == "one" or bool(endpoint.rows or endpoint.rows_at)
 
 
 def _has_ids(endpoint: Endpoint) -> bool:

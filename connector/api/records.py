@@ -137,16 +137,16 @@ def _chosen(page: Page, is_chosen: Sequence[bool]) -> Page:
     return replace(page, records=b"[" + b",".join(raws) + b"]", count=len(raws), created=created)
 
 
-def matching(page: Page, where: Mapping[tuple[str, ...], Any]) -> Page:
-    """Return the page with those records only that have these values at these paths."""
+def matching(page: Page, where: Mapping[tuple[str, ...], Collection[Any]]) -> Page:
+    """Return the page with those records only that have one of these values at each of these paths."""
     if not where:
         return page
     fields = decoded_part(page.records, list[dict[str, Raw]], page.origin)
     return _chosen(page, [_has(record, where, page.origin) for record in fields])
 
 
-def _has(fields: Mapping[str, Raw], where: Mapping[tuple[str, ...], Any], origin: str) -> bool:
-    return all(_part_at(fields, path, Any, origin) == value for path, value in where.items())
+def _has(fields: Mapping[str, Raw], where: Mapping[tuple[str, ...], Collection[Any]], origin: str) -> bool:
+    return all(_part_at(fields, path, Any, origin) in values for path, values in where.items())
 
 
 def _part_at(fields: Mapping[str, Raw], path: Sequence[str], kind: Any, origin: str) -> Any:
@@ -198,6 +198,12 @@ def rows_at(response: Response, path: Sequence[str]) -> Page:
         raw = fields[name]
     items = decoded_part(raw, list[dict[str, Raw]] | None, response.name)
     return Page(bytes(raw) if items else b"[]", len(items or ()), response.sent_at, origin=response.name)
+
+
+def is_cut(response: Response, path: Sequence[str]) -> bool:
+    """Whether the list whose items stand at `path` in a response says that there are more of them."""
+    fields: dict[str, Raw] = decoded(response, dict[str, Raw])
+    return _part_at(fields, [*path[:-1], "has_more"], Any, response.name) is True
 
 
 def embedded_lists(page: Page, path: Sequence[str]) -> tuple[list[bytes], list[str], list[tuple[str, str | None]]]:

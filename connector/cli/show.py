@@ -164,7 +164,10 @@ def show_endpoint(endpoint: Endpoint) -> None:
         say(where, style="dim", soft_wrap=True)
     say(f"key: {', '.join(endpoint.primary_key) or 'none'}", style="dim")
     if endpoint.parents:
-        say(f"read for each of: {', '.join(parent.table for parent in endpoint.parents)}", style="dim")
+        by_post = " by POST" * (endpoint.method == "POST")
+        say(f"read{by_post} for each of: {', '.join(parent.table for parent in endpoint.parents)}", style="dim")
+    if endpoint.by_name:
+        say(f"without a condition {endpoint.by_name}", style="dim")
     filters = [(each.name, _comparisons(each), ", ".join(each.values)) for each in endpoint.filters.values()]
     if filters:
         say("\nStripe narrows by these; conditions on any other column are decided here, after reading.\n")

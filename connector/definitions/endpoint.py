@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.definitions.content import Content, place, query_text, read_toml
+from connector.definitions.layout import KEYS
 from connector.definitions.names import column_name, nearest_currency, shorten, unique
 from connector.definitions.parts import AMOUNT, FILTER_KINDS, KNOWN_NOT_COLUMNS, TYPES, Column, Filter, Parent, Window
 from connector.errors import DefinitionError, did_you_mean
@@ -22,6 +23,7 @@ from connector.words import count_of
 UPDATES = ("events", "partial", "none")
 DELETES = ("event", "compare", "never")
 PAGING = ("cursor", "page", "url", "none", "one")
+METHODS = ("GET", "POST")
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class Endpoint:
     """A table of Stripe's: where its records come from, how they are narrowed, which columns they fill.
 
     `rows` are kinds of rows inside one object, `rows_at` the path to the one list that holds the records. A `path` of
-    "" is a table that Stripe does not list: its rows are read by id. `by_name` says why a sync of everything leaves the
-    table out unless it is named.
+    "" is a table that Stripe does not list: its rows are read by id. A `method` of POST is a call that works something
+    out and changes nothing; `nothing` is the code of the error by which Stripe says that there is no row. `by_name`
+    says why a sync of everything leaves the table out unless it is named.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Endpoint:
     updates: str = "none"
     deletes: str = "never"
     paging: str = "cursor"
+    method: str = "GET"
+    nothing: str = ""
     parents: tuple[Parent, ...] = ()
     embedded: tuple[str, ...] = ()
     always: Mapping[str, str] = field(default_factory=dict)
@@ -200,6 +205,8 @@ class _Reader(Content):
             updates=self.choice("updates", UPDATES, "none"),
             deletes=self.choice("deletes", DELETES, "never"),
             paging=self.choice("paging", PAGING, "cursor"),
+            method=self.choice("method", METHODS, "GET"),
+            nothing=self.text("nothing"),
             rows=kinds,
             rows_at=rows_at,
             always={key: query_text(value) for key, value in self.table("always").items()},
@@ -280,7 +287,7 @@ class _Reader(Content):
     def _filter(self, name: str, value: Any, columns: set[str]) -> Filter:
         spec = dict(value) if isinstance(value, dict) else {"kind": value}
         where = f"filters.{name}"
-        self.check_keys(spec, ("kind", "column", "parameter", "many", "equals", "required", "wildcard"), where)
+        self.check_keys(spec, FILTER_KEYS, where)
         values = self.values(where, "equals", spec["equals"]) if "equals" in spec else ()
         kind = spec.get("kind", "equals" if values else None)
         if kind not in FILTER_KINDS:
@@ -300,7 +307,15 @@ class _Reader(Content):
             many=spec.get("many"),
             required=spec.get("required") is True,
             wildcard=spec.get("wildcard") is True,
+            parent=self._filtered_parent(where, spec),
         )
+
+    def _filtered_parent(self, where: str, spec: Mapping[str, Any]) -> str:
+        """Return the parent whose list takes a filter, empty where this table's own does."""
+        parent, known = str(spec.get("parent", "")), [each.table for each in self._parents()]
+        if parent and parent not in known:
+            raise self.fail(f'{where}: "{parent}" is no parent of this table.{did_you_mean(parent, known)}')
+        return parent
 
     def _parents(self) -> tuple[Parent, ...]:
         parents = self.content.get("parent", [])
@@ -312,10 +327,18 @@ class _Reader(Content):
         self.check_keys(spec, ("table", "fills", "column", "where"), "parent")
         if not {"table", "fills"} <= spec.keys():
             raise self.fail('"parent" needs table and fills: { table = "invoices", fills = "invoice" }.')
+        column = str(spec.get("column", spec["fills"]))
+        return Parent(str(spec["table"]), str(spec["fills"]), column, self._parent_where(spec))
+
+    def _parent_where(self, spec: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+        """Return which values each column of a parent must have one of."""
         where = spec.get("where", {})
-        if not isinstance(where, dict) or not all(isinstance(value, str | int) for value in where.values()):
+        if not isinstance(where, dict):
             raise self.fail("parent.where must be a table of columns and values: { automatic = true }.")
-        return Parent(str(spec["table"]), str(spec["fills"]), str(spec.get("column", spec["fills"])), where)
+        choices = {name: value if isinstance(value, list) else [value] for name, value in where.items()}
+        if not all(isinstance(value, str | int) for values in choices.values() for value in values):
+            raise self.fail("parent.where must be a table of columns and values: { automatic = true }.")
+        return {name: tuple(values) for name, values in choices.items()}
 
     def _window(self) -> Window | None:
         for column, pair in self.table("range").items():
@@ -325,7 +348,4 @@ class _Reader(Content):
         return None
 
 
-KEYS = (
-    "description", "group", "docs", "path", "object", "retrieve", "search", "primary_key", "order", "updates",
-    "deletes", "paging", "parent", "embedded", "by_name", "always", "each", "rows", "range", "reread", "extends",
-)  # fmt: skip
+FILTER_KEYS = ("kind", "column", "parameter", "many", "equals", "required", "wildcard", "parent")

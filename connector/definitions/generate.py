@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connector.definitions.layout import TOP_KEYS, comments_of, definition_toml
+from connector.definitions.layout import KEYS, comments_of, definition_toml
 from connector.definitions.lists import singular, table_name
 from connector.definitions.names import column_name, nearest_currency
 from connector.definitions.specification import OPEN, Schema, Specification, choices_of, per_method, type_at, type_of
@@ -94,8 +94,8 @@ def definition_text(specification: Specification, text: str) -> str:
     """Return the refreshed text of one definition file."""
     said = tomllib.loads(text)
     path = said.get("path") or specification.template(said["retrieve"])
-    schema = specification.record(path, said.get("rows", []))
-    top = {key: said[key] for key in TOP_KEYS if key in said} or {}
+    schema = specification.record(path, said.get("rows", []), said.get("method", "GET"))
+    top = {key: said[key] for key in KEYS if key in said} or {}
     top.setdefault("description", "")
     if "columns" not in said and path in specification.lists.paths:
         top = specification.lists.words(path, schema) | top
@@ -190,7 +190,7 @@ def _filters(
                 found[name] = {"kind": "equals", "many": spec["many"]} if name in found and "many" in spec else spec
     parameters = {_parameter(name, spec) for name, spec in found.items()}
     known = parameters | found.keys() | {parent.get("column", parent["fills"]) for parent in parents}
-    kept = {name: spec for name, spec in said.items() if _parameter(name, spec) in known}
+    kept = {name: spec for name, spec in said.items() if _parameter(name, spec) in known or "parent" in spec}
     replaced = {_parameter(name, spec) for name, spec in kept.items()} | kept.keys()
     return kept | {name: spec for name, spec in found.items() if _parameter(name, spec) not in replaced}
 

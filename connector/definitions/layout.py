@@ -8,9 +8,10 @@ from typing import Any
 
 from connector.definitions.toml import toml_key, toml_value
 
-TOP_KEYS = (
-    "extends", "description", "group", "docs", "path", "object", "retrieve", "search", "primary_key", "order",
-    "updates", "deletes", "paging", "parent", "embedded", "by_name", "always", "each", "rows", "range", "reread",
+KEYS = (  # of a definition, in their order, before its filters and columns
+    "extends", "description", "group", "docs", "path", "method", "object", "retrieve", "search", "primary_key", "order",
+    "updates", "deletes", "paging", "parent", "nothing", "embedded", "by_name", "always", "each", "rows", "range",
+    "reread",
 )  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def definition_toml(
 ) -> str:
     """Return the text of a definition file."""
     lines = [comments[""].rstrip("\n")] if comments[""] else []
-    lines += _aligned("", {key: top[key] for key in TOP_KEYS if top.get(key)}, comments)
+    lines += _aligned("", {key: top[key] for key in KEYS if top.get(key) or top.get(key) == []}, comments)
     if filters:
         lines += ["", "[filters]", *_aligned("filters", filters, comments)]
     lines += ["", "[columns]", *_aligned("columns", columns, comments)]

@@ -38,7 +38,8 @@ class Filter:
 
     `name` is what people write, `parameter` what is sent, `many` the parameter that takes several values at once,
     `column` the column that the filter bounds (None: the record does not show it, so only Stripe can decide),
-    `values` the only ones that Stripe takes (empty: any), `wildcard` whether * in a value stands for anything.
+    `values` the only ones that Stripe takes (empty: any), `wildcard` whether * in a value stands for anything. `parent`
+    is the parent whose list takes it, where this one does not.
     """
 
     name: str
@@ -49,19 +50,20 @@ class Filter:
     many: str | None = None
     required: bool = False
     wildcard: bool = False
+    parent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
     """A table whose rows each have a list of this one: `fills` is the parameter that takes the parent's id.
 
-    `where` says which rows are asked: those that have these values in these columns.
+    `where` says which rows are asked: those that have one of these values in each of these columns.
     """
 
     table: str
     fills: str
     column: str
-    where: Mapping[str, Any] = field(default_factory=dict)
+    where: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ READINGS = {
     "listed": "a list that Stripe has",
     "with its parent": "rows come inside those of another table",
     "per parent": "one call for each row of another table",
+    "computed": "what Stripe works out when asked (POST), one call for each row of another table",
     "asked": "a condition has to be given, which nobody can guess",
     "one row": "a single object",
     "by id": "Stripe has no list: --where id=…",
@@ -23,6 +24,8 @@ def reading_of(endpoint: Endpoint) -> str:
         return "by id"
     if any(given.required for given in endpoint.filters.values()):
         return "asked"
+    if endpoint.method == "POST":
+        return "computed"
     if endpoint.parents:
         return "with its parent" if endpoint.embedded else "per parent"
     return "one row" if endpoint.paging == "one" else "listed"

@@ -57,21 +57,21 @@ class Specification:
         found: Schema | None = self.document["paths"].get(path, {}).get("get")
         return found
 
-    def response(self, path: str) -> Schema:
-        """Return the schema of the response to GET `path`."""
-        operation = self.get(path)
+    def response(self, path: str, method: str = "GET") -> Schema:
+        """Return the schema of the response to a call of `path`."""
+        operation = self.document["paths"].get(path, {}).get(method.lower())
         if operation is None:
             near = did_you_mean(path, (each for each in self.document["paths"] if self.get(each)))
-            raise DefinitionError(f"Stripe's document has no GET {path}.{near}")
+            raise DefinitionError(f"Stripe's document has no {method} {path}.{near}")
         content = operation["responses"]["200"]["content"]
         if "application/json" not in content:
-            raise DefinitionError(f"GET {path} answers a file, not records.")
+            raise DefinitionError(f"{method} {path} answers a file, not records.")
         schema: Schema = content["application/json"]["schema"]
         return self.resolved(schema)
 
-    def record(self, path: str, rows: list[str] | str) -> Schema:
+    def record(self, path: str, rows: list[str] | str, method: str = "GET") -> Schema:
         """Return the schema of one record of the list at `path`, or of one row inside the object there."""
-        answer = self.response(path)
+        answer = self.response(path, method)
         if not rows and "data" not in answer.get("properties", {}):
             return answer  # the one record itself
         if isinstance(rows, str) or not rows:

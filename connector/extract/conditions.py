@@ -129,6 +129,7 @@ class _Planner:
         self.parameters: dict[str, Any] = {}
         self.ranges: dict[str, Interval] = {}
         self.parents: dict[str, tuple[str, ...]] = {}
+        self.above: dict[str, dict[str, str]] = {}
         self.ids: tuple[str, ...] | None = None
         self.here: list[Condition] = []
 
@@ -139,7 +140,7 @@ class _Planner:
         self._send_ranges()
         self._check_required()
         return Plan(
-            selection=Selection(self.parameters, self.ids, self.parents),
+            selection=Selection(self.parameters, self.ids, self.parents, self.above),
             here=tuple(self.here),
             matches=self._matcher(),
             columns=frozenset(column.name for column, _ in self._decided()),
@@ -171,12 +172,21 @@ class _Planner:
         return sent
 
     def _narrow(self, condition: Condition, given: Filter) -> bool:
+        if given.parent:
+            return self._send_above(condition, given)
         if given.kind != "range":
             return self._send_equals(condition, given)
         column = self.endpoint.column(given.column) if given.column else None
         if column is not None and column.type == "integer":
             return self._send_bound(condition, given.parameter, column)
         return self._send_range(condition, given.parameter)
+
+    def _send_above(self, condition: Condition, given: Filter) -> bool:
+        """Narrow the list of the parent, whose children alone are read then."""
+        value = condition.values[0]
+        if condition.operator != "=" or len(condition.values) > 1 or value is None:
+            return False
+        return self.above.setdefault(given.parent, {}).setdefault(given.parameter, value) == value
 
     def _send_bound(self, condition: Condition, parameter: str, column: Column) -> bool:
         """Narrow to the numbers on one side of a value; a second bound on the same side is decided here."""

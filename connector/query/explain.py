@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from connector.api.encoding import form_encode
+from connector.api.pages import Selection
 from connector.definitions.endpoint import Endpoint
 from connector.query.narrowing import Follow, Read, TableReads
 from connector.words import count_of
@@ -62,19 +63,26 @@ def _calls(endpoint: Endpoint, read: Read) -> Iterator[str]:
         return
     query = unquote(form_encode({**endpoint.always, **selection.parameters}))
     path = f"{endpoint.path}{'?' * bool(query)}{query}"
-    if endpoint.rows or endpoint.rows_at or (endpoint.paging == "none" and not endpoint.parents):
-        yield f"  GET {path}   1 call"
-    elif endpoint.parents:
-        yield f"  GET {path}   {_children(endpoint, selection.parents)}"
+    call = f"  {endpoint.method} {path}   "
+    if endpoint.parents:
+        yield call + _children(endpoint, selection)
+    elif endpoint.rows or endpoint.rows_at or endpoint.paging == "none":
+        yield call + "1 call"
     else:
-        yield f"  GET {path}   a call for every 100 rows; how many there are only Stripe knows"
+        yield call + "a call for every 100 rows; how many there are only Stripe knows"
 
 
-def _children(endpoint: Endpoint, parents: object) -> str:
-    named = [f"{len(ids):,} of {column}" for column, ids in dict(parents).items()]  # type: ignore[call-overload]
+def _children(endpoint: Endpoint, selection: Selection) -> str:
+    named = [f"{len(ids):,} of {column}" for column, ids in selection.parents.items()]
     if named:
         return f"a call for each 100 rows of each ({', '.join(named)})"
-    tables = " and ".join(parent.table for parent in endpoint.parents)
+    tables = " and ".join(_parents(parent.table, selection) for parent in endpoint.parents)
     if endpoint.embedded:
-        return f"comes with {tables}, read whole; a call for each list that is cut off there"
-    return f"a call for each row of {tables}, read whole"
+        return f"comes with {tables}; a call for each list that is cut off there"
+    return f"a call for each row of {tables}"
+
+
+def _parents(table: str, selection: Selection) -> str:
+    """Say which rows of a parent are read."""
+    above = unquote(form_encode(selection.above.get(table, {})))
+    return f"{table} with {above}" if above else f"{table}, read whole"

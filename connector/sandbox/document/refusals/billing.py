@@ -77,6 +77,7 @@ RULES: dict[str, Rule] = {
     "preview_of_nothing": Rule(
         400, "Send a subscription, a schedule, details of one, or invoice items.", "invoice_upcoming_none", basis="spec"
     ),
+    "nothing_upcoming": Rule(404, "No upcoming invoices for customer: {customer}", "invoice_upcoming_none"),
     "bad_discount": Rule(400, "Each discount needs one of coupon, discount or promotion_code.", basis="spec"),
     "needs_amount_off": Rule(400, "{param} can only be sent together with amount_off.", basis="spec"),
     "no_discount": Rule(404, "No active discount for {kind}: {id}", "resource_missing"),

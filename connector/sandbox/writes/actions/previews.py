@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from connector.sandbox.document.rules import Record
-from connector.sandbox.writes.actions.invoice_items import line_of, new_item
+from connector.sandbox.writes.actions.invoice_items import line_of, new_item, pending
 from connector.sandbox.writes.actions.invoices import leave_new, new_invoice
 from connector.sandbox.writes.actions.payments import not_taken
 from connector.sandbox.writes.actions.periods import (
@@ -51,14 +51,25 @@ def create(write: Write) -> Record:
 
 def _of_subscription(scratch: Write, subscription: Record) -> Record:
     scratch.at(subscription["test_clock"])
+    if _is_over(scratch, subscription):
+        raise scratch.refuse("nothing_upcoming", customer=subscription["customer"])
     before = scratch.get("subscription", subscription["id"])
     change_items(scratch, subscription, scratch.form.get("items", []))
     if scratch.form.get("proration_behavior") != "none" and subscription["status"] != "trialing":
         prorate(scratch, subscription, items_of(before), scratch.form.get("proration_date", scratch.now))
     end = period_of(subscription)[1]
+    scratch.now = end  # which is when it will be drawn up
     subscription["status"] = "active"
     set_period(subscription, end, next_boundary(subscription["billing_cycle_anchor"], recurring(subscription), end))
     return bill(scratch, subscription, "upcoming", Fraction(1))
+
+
+def _is_over(scratch: Write, subscription: Record) -> bool:
+    """Whether no invoice follows: it has ended or is paused, or it ends with its period and nothing waits."""
+    if subscription["status"] in ("canceled", "incomplete_expired", "paused"):
+        return True
+    ends = subscription["cancel_at_period_end"] and not scratch.form
+    return ends and not pending(scratch, subscription["customer"], subscription["id"])
 
 
 def _of_new(scratch: Write, customer: Record) -> Record:
