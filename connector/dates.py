@@ -187,6 +187,18 @@ def resolve(token: str, calendar: Calendar) -> Moment:
         raise DateError(f'"{text[:_LONGEST]}" is not a date: {reason}\n{GRAMMAR}') from None
 
 
+def duration_seconds(text: str) -> int:
+    """Return how many seconds a duration has, written as in 26h, 90min or 2d; a DateError where it is none."""
+    calendar = Calendar.system()
+    try:
+        since = interval(">=", f"now-{text.strip()}", calendar).gte
+    except DateError:
+        since = None
+    if since is None:
+        raise DateError(f'"{text}" is no duration: write it as 26h, 90min or 2d.')
+    return int(calendar.now.timestamp()) - since
+
+
 def interval(operator: str, token: str, calendar: Calendar) -> Interval:
     """Return the times that `operator token` admits; operators are = < <= > >= or eq lt lte gt gte."""
     symbol = _OPERATOR_WORDS.get(operator.lower(), operator)

@@ -238,7 +238,7 @@ class Stripe(Connected):
         """Merge endpoints into a database, and mark what is gone; the report says what became of each.
 
         `sync(["customers", "invoices"], to="duckdb:///stripe.duckdb")`, `sync("all", to=…)`, or the path of a config.
-        `only` takes some of its endpoints; `full` begins anew where a run was stopped. Arguments win over the config. A
+        `only` takes some of its endpoints; `full` reads everything again. Arguments win over the config. A
         config that names a connection is synced by that one; settings given to this object hold where the connection
         says nothing, but key and account.
         """

@@ -20,28 +20,30 @@ import pandas  # noqa: F401
 import connector.databases.duckdb.database
 import connector.databases.postgres.database  # noqa: F401
 from connector import Stripe
-from connector.sync import family
+from connector.sync import family, passes
 from connector.sync.family import Family
 
 COMMIT_ROWS = 40
+ALL = 10**9
 
 
-def start(url: str, place: str, endpoints: Sequence[str]) -> tuple[BaseProcess, Connection]:
+def start(url: str, place: str, endpoints: Sequence[str], *, in_full: bool) -> tuple[BaseProcess, Connection]:
     """Start a sync of the sandbox at `url` and return it, and the pipe that its steps come through, as it begins."""
     forks = "forkserver" in multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
     if forks:
         context.set_forkserver_preload([__name__])
     steps, sender = context.Pipe(duplex=False)
-    process = context.Process(target=run, args=(sender, url, place, endpoints), daemon=True)
+    process = context.Process(target=run, args=(sender, url, place, endpoints, in_full), daemon=True)
     process.start()
     sender.close()
     assert steps.recv_bytes() == b"r"
     return process, steps
 
 
-def run(steps: Connection, url: str, place: str, endpoints: Sequence[str]) -> None:
-    """Sync, and send where the run is."""
+def run(steps: Connection, url: str, place: str, endpoints: Sequence[str], in_full: bool) -> None:
+    """Sync, in full or by what has changed, and send where the run is."""
+    passes.FEW_REQUESTS, passes.LEAST_EVENT_PAGES = (ALL, 0) if in_full else (0, ALL)
     family.COMMIT_ROWS = COMMIT_ROWS
     setattr(Family, "_commit", _sent(steps, Family._commit))  # noqa: B010 - mypy knows no other way to replace a method
     setattr(Family, "_finish", _sent(steps, Family._finish))  # noqa: B010

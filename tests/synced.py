@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
+from connector.config import API_VERSION
 from connector.databases.merge import quoted
 from connector.definitions.endpoint import Endpoints
 from connector.sandbox import Sandbox
+from connector.sync import passes
 from tests.test_extract import comparable, truth
 
 ENDPOINTS = Endpoints()
 Key = tuple[Any, ...]
+_EVENTS = {"subscription": "customer.subscription"}  # what events call an object, where that is another word
 Place = Path | str  # a DuckDB file, or the URL of a Postgres
 
 
@@ -44,6 +48,42 @@ def rows_of(place: Place, name: str, *, deleted: bool = False) -> dict[Key, dict
     by_key = {tuple(row[key] for key in keys): row for row in rows}
     assert len(by_key) == len(rows), f"{name}: a key stands twice"
     return {key: row for key, row in by_key.items() if (row["_deleted_at"] is not None) == deleted}
+
+
+@pytest.fixture
+def read_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every sync read its endpoints in full, as it does where changes cannot be told."""
+    monkeypatch.setattr(passes, "FEW_REQUESTS", 10**9)
+
+
+@pytest.fixture
+def read_by_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a sync read by what changed also where a table is so small that reading it in full costs no more."""
+    monkeypatch.setattr(passes, "FEW_REQUESTS", 0)
+    monkeypatch.setattr(passes, "LEAST_EVENT_PAGES", 10**9)
+    monkeypatch.setattr(passes, "LEAST_REREADS", 2)
+
+
+def tell(sandbox: Sandbox, kind: str, record: dict[str, Any], **said: Any) -> None:
+    """Let the sandbox's events tell that an object was like this."""
+    event = {
+        "id": sandbox.store.new_id("evt_"), "object": "event", "api_version": API_VERSION, "type": kind,
+        "created": sandbox.clock.now(), "data": {"object": record}, "livemode": False, "pending_webhooks": 0,
+        "request": {"id": None, "idempotency_key": None},
+    }  # fmt: skip
+    sandbox.store.tell({**event, **said})
+
+
+def change(sandbox: Sandbox, kind: str, record: dict[str, Any]) -> None:
+    """Change or add an object, and tell it."""
+    sandbox.put(kind, record)
+    tell(sandbox, f"{_EVENTS.get(kind, kind)}.updated", record)
+
+
+def delete(sandbox: Sandbox, kind: str, record: dict[str, Any]) -> None:
+    """Delete an object, and tell it."""
+    sandbox.delete(kind, record["id"])
+    tell(sandbox, f"{_EVENTS.get(kind, kind)}.deleted", record)
 
 
 def expected_rows(sandbox: Sandbox, name: str) -> dict[Key, dict[str, Any]]:

@@ -36,6 +36,8 @@ def test_a_config_says_where_to_what_and_how(tmp_path: Path) -> None:
         since = 2024-01-01
         endpoints = ["customers", "invoices"]
         lock_wait = 2.5
+        overlap = "90min"
+        window = "2d"
         [sync.invoices]
         where = { created.gte = "2024-06-01" }
         exclude = ["customer_email"]
@@ -47,6 +49,7 @@ def test_a_config_says_where_to_what_and_how(tmp_path: Path) -> None:
         {"FOLDER": "files"},
     )
     assert (run.to, run.since, run.lock_wait_seconds) == (f"duckdb:///{tmp_path}/files/a.duckdb", "2024-01-01", 2.5)
+    assert (run.overlap_seconds, run.window_seconds) == (5_400, 172_800)
     assert run.endpoints == ("customers", "invoices", "charges")
     assert run.table("customers") == TableRun(since="2024-01-01")
     assert run.table("invoices").where == {"created": {"gte": "2024-06-01"}}
@@ -67,6 +70,9 @@ def test_a_config_says_where_to_what_and_how(tmp_path: Path) -> None:
         (HEAD + 'endpoints = "all"\nlock_wait = -1', "lock_wait must be a number of seconds"),
         (HEAD + 'endpoints = "all"\nlock_wait = true', "lock_wait must be a number of seconds"),
         (HEAD + 'endpoints = "all"\nlock_wait = nan', "lock_wait must be a number of seconds"),
+        (HEAD + 'endpoints = "all"\noverlap = "soon"', 'overlap: "soon" is no duration'),
+        (HEAD + 'endpoints = "all"\nwindow = "3 moons"', 'window: "3 moons" is no duration'),
+        (HEAD + 'endpoints = "all"\nwindow = 3', "window must be text"),
         (HEAD + "sync = 1", "sync must be tables"),
         (HEAD + "[sync]\ninvoices = 1", "sync.invoices must be a table"),
         (HEAD + "[sync.invoices]\nwere = {}", "were.*where"),

@@ -17,11 +17,25 @@ import pytest
 from connector.sandbox import Sandbox
 from tests.accounts import account
 from tests.sync_process import start
-from tests.synced import ENDPOINTS, Key, Place, assert_equal_to_stripe, expected_rows, query, rows_of
+from tests.synced import (
+    ENDPOINTS,
+    Key,
+    Place,
+    assert_equal_to_stripe,
+    delete,
+    expected_rows,
+    query,
+    read_by_changes,
+    read_in_full,
+    rows_of,
+)
+from tests.synced import change as changed_to
+
+__all__ = ["read_by_changes", "read_in_full"]
 
 NAMES = ["customers", "subscriptions", "subscription_items"]
 SEED = 11
-KILLS, THOROUGH_KILLS = 25, 300
+KILLS, THOROUGH_KILLS = {"read_in_full": 9, "read_by_changes": 16}, {"read_in_full": 100, "read_by_changes": 200}
 FRESH_EVERY = 3  # each third kill falls into a first load, the others into later runs
 
 
@@ -29,37 +43,44 @@ def change(sandbox: Sandbox, chance: random.Random) -> None:
     """Change, delete and add an object of the sandbox."""
     customers: list[dict[str, Any]] = [each for each in sandbox.truth("customer") if not each.get("test_clock")]
     changed, gone = chance.sample(customers, 2)
-    sandbox.put("customer", {**changed, "name": f"Changed {chance.random()}"})
-    sandbox.delete("customer", gone["id"])
-    sandbox.put("customer", {**changed, "id": f"cus_new{chance.randrange(10**9)}", "created": sandbox.clock.now()})
+    changed_to(sandbox, "customer", {**changed, "name": f"Changed {chance.random()}"})
+    delete(sandbox, "customer", gone)
+    new = {**changed, "id": f"cus_new{chance.randrange(10**9)}", "created": sandbox.clock.now()}
+    changed_to(sandbox, "customer", new)
     for of_items in sandbox.truth("subscription"):
         if len(of_items["items"]["data"]) > 1:  # hundreds of kills use them all up
             of_items["items"]["data"].pop()
-            sandbox.put("subscription", of_items)
+            changed_to(sandbox, "subscription", of_items)
             return
 
 
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("how", ["read_in_full", "read_by_changes"])
 def test_killed_anywhere_and_run_again_the_tables_equal_stripe(
-    sandbox: Sandbox, tmp_path: Path, request: pytest.FixtureRequest
+    how: str, sandbox: Sandbox, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    kills = THOROUGH_KILLS if request.config.getoption("--thorough") else KILLS
-    landed = kill_and_run_again(sandbox, kills, lambda number: tmp_path / f"{number}.duckdb")
+    request.getfixturevalue(how)
+    kills = (THOROUGH_KILLS if request.config.getoption("--thorough") else KILLS)[how]
+    landed = kill_and_run_again(
+        sandbox, kills, lambda number: tmp_path / f"{number}.duckdb", in_full=how == "read_in_full"
+    )
     assert landed["inside a commit"] >= kills // 4
     assert landed["after its end"] <= kills // 4, "too many kills missed their run"
 
 
-def kill_and_run_again(sandbox: Sandbox, kills: int, fresh: Callable[[int | str], Place]) -> Counter[str]:
+def kill_and_run_again(
+    sandbox: Sandbox, kills: int, fresh: Callable[[int | str], Place], *, in_full: bool
+) -> Counter[str]:
     """Kill runs by chance, check what the next one leaves, and return where the kills fell; `fresh` is a new place."""
     chance, landed = random.Random(SEED), Counter[str]()
     place = fresh("first")
-    seconds, commits = whole_run(sandbox, place)
+    seconds, commits = whole_run(sandbox, place, in_full=in_full)
     there = keys(sandbox)
     for number in range(kills):
         if number % FRESH_EVERY == 0:
             place = fresh(number)
             there = {name: set() for name in NAMES}
-        process, steps = start(sandbox.url, str(place), NAMES)
+        process, steps = start(sandbox.url, str(place), NAMES, in_full=in_full)
         if number % 2:
             seen = steps_until(steps, seconds=seconds * chance.random())
         else:
@@ -73,9 +94,9 @@ def kill_and_run_again(sandbox: Sandbox, kills: int, fresh: Callable[[int | str]
     return landed
 
 
-def whole_run(sandbox: Sandbox, place: Place) -> tuple[float, int]:
+def whole_run(sandbox: Sandbox, place: Place, *, in_full: bool) -> tuple[float, int]:
     """Let one run come to its end; return how many seconds it took and how many commits."""
-    process, steps = start(sandbox.url, str(place), NAMES)
+    process, steps = start(sandbox.url, str(place), NAMES, in_full=in_full)
     began = time.monotonic()
     seen = steps_until(steps)
     process.join()

@@ -13,10 +13,12 @@ from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
 from tests.accounts import account
 from tests.postgres_server import postgres_database, postgres_url
-from tests.synced import Place, assert_equal_to_stripe, query, rows_of
+from tests.synced import Place, assert_equal_to_stripe, query, read_by_changes, read_in_full, rows_of
 from tests.test_sync_kills import kill_and_run_again
 
-__all__ = ["postgres_database", "postgres_url"]
+__all__ = ["postgres_database", "postgres_url", "read_by_changes", "read_in_full"]
+
+pytestmark = pytest.mark.usefixtures("read_in_full")
 
 NAMES = ("customers", "invoices", "invoice_lines", "prices", "products")
 KILLS = 3
@@ -122,6 +124,7 @@ def test_a_column_that_an_older_table_lacks_is_added_and_filled(
     assert {row["mine"] for row in rows_of(postgres_database, "customers").values()} == {7}
 
 
+@pytest.mark.usefixtures("read_by_changes")
 def test_killed_anywhere_and_run_again_the_tables_equal_stripe(sandbox: Sandbox, postgres_database: str) -> None:
     def fresh(_number: int | str) -> Place:
         with psycopg.connect(postgres_database) as connection:
@@ -129,5 +132,5 @@ def test_killed_anywhere_and_run_again_the_tables_equal_stripe(sandbox: Sandbox,
             connection.execute("CREATE SCHEMA public")
         return postgres_database
 
-    landed = kill_and_run_again(sandbox, KILLS, fresh)
+    landed = kill_and_run_again(sandbox, KILLS, fresh, in_full=False)
     assert landed["after its end"] <= 1

@@ -28,6 +28,10 @@ class Spans:
         """Return these spans and one more."""
         return Spans.of([*self.parts, (start, end)])
 
+    def holds(self, second: int) -> bool:
+        """Say whether one of these spans covers a second."""
+        return any(start <= second < end for start, end in self.parts)
+
     def missing(self, start: int, end: int) -> Spans:
         """Return what these spans leave uncovered between `start` and `end`."""
         return Spans.of(self._gaps(start, end))

@@ -14,6 +14,7 @@ from connector.rows.money import divisor_sql
 
 if TYPE_CHECKING:
     from connector.sandbox import Sandbox
+    from connector.stripe import Stripe
     from connector.sync.journal import Run
 
 FILE = "demo.duckdb"
@@ -78,7 +79,7 @@ def show_demo(seed: int = 1, now: int | None = None) -> None:
     click.echo("A sandbox starts: a small business of the last two years, on a local Stripe.")
     with Sandbox(seed=seed, now=now) as sandbox, Stripe(key=sandbox.key, api_base=sandbox.url) as stripe:
         if _synced_before(sandbox):
-            _change_a_little(sandbox)
+            _change_a_little(sandbox, stripe)
         with SyncProgress(stripe) as watch:
             report = stripe.sync(TABLES, to=FILE, watch=watch)
     _show(report.runs)
@@ -104,11 +105,12 @@ def _synced_before(sandbox: Sandbox) -> bool:
     return bool(accounts)
 
 
-def _change_a_little(sandbox: Sandbox) -> None:
+def _change_a_little(sandbox: Sandbox, stripe: Stripe) -> None:
     customers = [each for each in sandbox.truth("customer") if not each.get("test_clock")]
     for customer in customers[:_CHANGED_CUSTOMERS]:
-        sandbox.put("customer", {**customer, "email": f"new.{customer['email'] or 'address@example.com'}"})
-    sandbox.delete("customer", customers[_CHANGED_CUSTOMERS]["id"])
+        form = {"email": f"new.{customer['email'] or 'address@example.com'}"}
+        stripe.request("POST", f"/v1/customers/{customer['id']}", form=form, apply=True)
+    stripe.request("DELETE", f"/v1/customers/{customers[_CHANGED_CUSTOMERS]['id']}", apply=True, allow="delete")
     click.echo(f"Meanwhile {_CHANGED_CUSTOMERS} customers have got another address, and one was deleted.")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Keep a database equal to Stripe.")
 @click.argument("config", type=click.Path())
 @click.option("--only", multiple=True, metavar="ENDPOINT", help="Sync this one; again for more.")
-@click.option("--full", is_flag=True, help="Begin anew, also where the last run was stopped in the middle.")
+@click.option("--full", is_flag=True, help="Read everything again, not only what is new or has changed.")
 @click.option("--dry-run", is_flag=True, help="Say what would be read; move no data.")
 @click.option("--quiet", is_flag=True, help="Say nothing but what failed, as for cron.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="JSON for machines. [text]")

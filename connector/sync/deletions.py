@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from connector.databases.base import Session
 from connector.databases.merge import Table
+from connector.sync.provenance import in_parts
+from connector.sync.tasks import BEGINNING, END
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,41 @@ class Deletion:
     known_at: datetime
     synced_at: datetime
     remove: bool = False
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What a pass should have seen: everything, or what was created in some stretches of time and single objects.
+
+    `load_began_at` is when a load began that an earlier run has left to this one.
+    """
+
+    began_at: datetime
+    stretches: Sequence[tuple[int, int]] | None = None
+    ids: Sequence[str] = ()
+    load_began_at: datetime | None = None
+
+    def of_parents(self, unseen: Unseen, order: str | None) -> Iterator[Unseen]:
+        """Yield the rows among all of an endpoint's that are gone when they were not seen."""
+        if self.stretches is None or order is None:
+            yield unseen
+            return
+        for stretch in self.stretches:
+            ends = zip((">=", "<"), stretch, (BEGINNING, END), strict=True)
+            bounds = [(order, sign, datetime.fromtimestamp(at, UTC)) for sign, at, open_end in ends if at != open_end]
+            yield replace(unseen, bounds=[*unseen.bounds, *bounds])
+        for ids in in_parts(self.ids):
+            yield replace(unseen, among={"id": ids})
+        yield from self._of_load(unseen)
+
+    def of_children(self, unseen: Unseen) -> Iterator[Unseen]:
+        """Yield the same of the children of what was seen."""
+        yield unseen
+        yield from self._of_load(unseen)
+
+    def _of_load(self, unseen: Unseen) -> Iterator[Unseen]:
+        if self.load_began_at is not None:
+            yield replace(unseen, began_at=self.load_began_at)
 
 
 def mark_deleted(session: Session, table: Table, unseen: Unseen, deletion: Deletion) -> int:

@@ -1,7 +1,8 @@
 """One pass over an endpoint and the children that are read with it, so that both stand in one commit.
 
-What a stopped run had not read comes first. Rows and the progress that they make are committed together, some thousand
-at a time; what the whole pass has not seen is gone.
+What is not held yet comes first. Then, in full, what a stopped run had read; else what events and definitions say may
+have changed. Rows and the progress that they make are committed together, some thousand at a time; what the pass should
+have seen and has not is gone.
 """
 
 from __future__ import annotations
@@ -10,26 +11,30 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from connector.api.account import Api
-from connector.api.pages import PageReader
-from connector.api.records import Page, only
+from connector.api.pages import PAGE_ROWS, PageReader
+from connector.api.records import Page, ids_of, only
 from connector.api.spans import Spans
 from connector.databases.base import Counts, Session
 from connector.errors import ConnectorError, DataError, TargetError
+from connector.sync.changes import Change, Changes, Verdict, judge
 from connector.sync.columns import choice_notes
-from connector.sync.deletions import Deletion, Unseen, mark_deleted
+from connector.sync.deletions import Deletion, Gone, Unseen, mark_deleted
 from connector.sync.journal import Journal, Run, State
 from connector.sync.leased import LeasedTarget, TakenOverError
-from connector.sync.provenance import latest, refuse_other_rows, written_at
+from connector.sync.passes import Pass
+from connector.sync.provenance import Held, held, in_parts, latest, refuse_other_rows, written_at
 from connector.sync.reading import Reading, drift_notes
 from connector.sync.report import SyncWatch
-from connector.sync.tasks import Task
+from connector.sync.rereads import Unread
+from connector.sync.tasks import BEGINNING
 from connector.sync.views import make_view
+from connector.sync.wanted import Wanted
 
 COMMIT_ROWS = 5_000
 COMMIT_SECONDS = 5.0
@@ -40,10 +45,11 @@ _PACKAGE = Path(__file__).parents[1]
 class Family:
     """An endpoint and its children while they are synced; `readings` says how far each has come, the parent's first."""
 
-    def __init__(self, tasks: Sequence[Task], api: Api, target: LeasedTarget, watch: SyncWatch) -> None:
+    def __init__(self, planned: Pass, api: Api, target: LeasedTarget, watch: SyncWatch) -> None:
         new = Run(target.run_id, "", "running", time.time(), account=target.account)
-        self.readings = [Reading(task, replace(new, endpoint=task.name)) for task in tasks]
+        self.readings = [Reading(task, replace(new, endpoint=task.name)) for task in planned.tasks]
         self.changes: list[str] = []
+        self._pass = planned
         self._parent, *self._children = self.readings
         self._origin = "What was read"
         self._reader = PageReader(api.client, api.endpoints)
@@ -51,13 +57,14 @@ class Family:
         self._watch = watch
         self._began_at = datetime.now(UTC)
         self._version = api.client.connection.version
-        self._as_of: int | None = None
+        self._as_of = planned.changes.as_of if planned.changes else None
         self._last_commit = time.monotonic()
 
     def sync(self) -> None:
         """Bring the tables up to Stripe; what cannot be read or written is an error of the reading that it ends."""
         try:
-            self._read(self._target.write(self._prepare))
+            state = self._target.write(self._prepare)
+            self._read(state) if self._pass.since is None else self._catch_up(state)
         except TakenOverError:
             raise
         except Exception as failure:  # whatever it is, the other endpoints go on
@@ -113,15 +120,19 @@ class Family:
 
     def _taken_up(self, state: State) -> State:
         """Return the state to go on from; what a stopped run had read by other settings counts for nothing."""
-        fingerprint = self._parent.task.fingerprint(self._version)
-        if state.fingerprint == fingerprint:
+        task, since = self._parent.task, self._pass.since
+        fingerprint = task.fingerprint(self._version)
+        if since is not None:
+            return replace(state, covered=state.covered.within(BEGINNING, since))
+        is_stopped = bool(state.covered.parts and task.missing(state.covered))
+        if is_stopped and state.fingerprint == fingerprint:
             return state
-        if state.covered.parts:
+        if is_stopped:
             self.changes.append(
                 f"{state.endpoint}: read from the start, since the run that was stopped had other columns, conditions "
                 "or another API version"
             )
-        return replace(state, covered=Spans(), fingerprint=fingerprint)
+        return State(state.endpoint, fingerprint=fingerprint, load_began_at=self._began_at)
 
     def _choose_columns(self, journal: Journal, reading: Reading) -> None:
         """Leave out what the config excludes, and what an earlier one did."""
@@ -135,7 +146,9 @@ class Family:
         table = self._target.table(reading.task.name)
         refuse_other_rows(session, table, self._target.label)
         changes = session.prepare(table, reading.schema(), reading.task.keys.columns)
-        self.changes += [f"{change}; this run fills it" for change in changes]
+        if changes:  # only what is read again gets a value in a new column
+            self.changes += [f"{change}; this run fills it" for change in changes]
+            self._pass = self._pass.in_full()
         if reading.task.major:
             make_view(session, table, reading.task.endpoint)
         changed_at, synced_at = latest(session, table, self._target.account)
@@ -148,23 +161,127 @@ class Family:
     # Reading
 
     def _read(self, state: State) -> None:
-        """Read what is missing first, then what a stopped run had read, committing as it goes."""
-        parent = self._parent
-        for stretch in parent.task.stretches(state.covered):
-            parent.oldest = None
-            for page in self._reader.read(parent.task.endpoint, parent.task.selection(stretch)):
-                self._origin, self._as_of = page.origin, self._as_of or page.sent_at
-                matching = parent.add(page, self._target.account)
-                self._watch(parent.task.name, parent.run)
-                for child in self._children:
-                    for _ in self._read_children(child, matching):
-                        self._commit_if_due(state)
-                further = replace(state, covered=state.covered.with_span(parent.reached(stretch), stretch[1]))
-                state = further if self._commit_if_due(further) else state
-            state = replace(state, covered=state.covered.with_span(*stretch))
-        self._finish(state)
+        """Read all: what is missing first, then what a stopped run had read."""
+        task = self._parent.task
+        for stretch in [*task.missing(state.covered), *task.covered(state.covered)]:
+            state = self._read_stretch(stretch, state)
+        self._finish(state, Gone(self._began_at))
 
-    def _read_children(self, child: Reading, parents: Page) -> Iterator[None]:
+    def _read_stretch(self, stretch: tuple[int, int], state: State) -> State:
+        """Read what was created in a stretch of time, committing as it goes; return the state after it."""
+        parent = self._parent
+        parent.oldest = None
+        for page in self._reader.read(parent.task.endpoint, parent.task.selection(stretch)):
+            for _ in self._take_in(page):
+                self._commit_if_due(state)
+            further = replace(state, covered=state.covered.with_span(parent.reached(stretch), stretch[1]))
+            state = further if self._commit_if_due(further) else state
+        return replace(state, covered=state.covered.with_span(*stretch))
+
+    def _take_in(self, page: Page, changed_at: Mapping[str, int] | None = None) -> Iterator[None]:
+        """Take in a page of parents and read their children, pausing after each page of these."""
+        parent = self._parent
+        self._origin, self._as_of = page.origin, self._as_of or page.sent_at
+        matching = parent.add(page, self._target.account, changed_at)
+        self._watch(parent.task.name, parent.run)
+        for child in self._children:
+            yield from self._read_children(child, matching, changed_at)
+
+    def _take_in_whole(self, page: Page, state: State, changed_at: Mapping[str, int] | None = None) -> int | None:
+        """Take in a page with its children, in one commit; return when its oldest parent was created.
+
+        A parent without its children would count as settled in the run after one that is stopped.
+        """
+        self._parent.oldest = None
+        for _ in self._take_in(page, changed_at):
+            pass
+        self._commit_if_due(state)
+        return self._parent.oldest
+
+    def _catch_up(self, state: State) -> None:
+        """Read what is missing or new, merge what events show, and read again what may have changed unseen."""
+        missing = self._parent.task.missing(state.covered)
+        for each in missing:
+            state = self._read_stretch(each, state)
+        wanted = Wanted()
+        self._sort_out(wanted, Spans.of(missing), state)
+        self._read_wanted(wanted, state)
+        gone = wanted.gone + self._read_unread(state)
+        self._finish(state, Gone(self._began_at, missing, gone, state.load_began_at))
+
+    def _sort_out(self, wanted: Wanted, read: Spans, state: State) -> None:
+        """Merge what events show of objects; want those again of which they only say that they have changed."""
+        task, changes = self._parent.task, self._pass.changes
+        newest = changes.of(task.endpoint.object) if changes else {}
+        for ids in in_parts(list(newest)):
+            rows, shown = self._held(ids), {}
+            for id_ in ids:
+                change, row = newest[id_], rows.get(id_)
+                created = change.created if change.created is not None or row is None else row.created
+                if created is None or not task.is_about(created) or read.holds(created):
+                    continue
+                verdict = judge(change, row, is_ordered=self._pass.ordered)
+                if verdict is Verdict.SHOWN:
+                    shown[id_] = change
+                elif verdict is Verdict.UNSURE:
+                    wanted.add(id_, created)
+            if shown and changes is not None:
+                self._merge_shown(changes, shown, state)
+
+    def _held(self, ids: Sequence[str]) -> dict[str, Held]:
+        """Return what the target holds of some objects."""
+        table, order = self._target.table(self._parent.task.name), self._parent.task.endpoint.order or ""
+        return self._target.write(lambda session, _: held(session, table, self._target.account, order, ids))
+
+    def _merge_shown(self, changes: Changes, shown: Mapping[str, Change], state: State) -> None:
+        """Take in objects as events show them."""
+        at = {id_: change.changed_at for id_, change in shown.items()}
+        page = Page(changes.snapshots(shown.values()), len(shown), max(at.values()), origin="An event")
+        self._take_in_whole(page, state, at)
+
+    def _read_unread(self, state: State) -> list[str]:
+        """Read again what may have changed without an event, by as many requests as may go for it; return what is gone.
+
+        Half of them are for the rows that the definition names, the rest for those that were not read for longest.
+        """
+        left, gone = self._pass.rereads, list[str]()
+        choices = [(Unread.named, math.ceil(left / 2)), (Unread.stalest, left)]
+        for choose, share in choices if self._pass.rereads_all else choices[:1]:
+            self._commit(state)  # so that what has just been read does not count as unread
+            again = Wanted(newest_first=False, most_pages=min(share, left))
+            for id_, created in self._unread(choose, again.most_pages or 0):
+                if self._parent.task.is_about(created):
+                    again.add(id_, created)
+            self._read_wanted(again, state)
+            gone, left = gone + again.gone, left - again.pages
+        return gone
+
+    def _unread(self, choose: Callable[..., list[tuple[str, int]]], pages: int) -> list[tuple[str, int]]:
+        task = self._parent.task
+
+        def look(session: Session, _journal: Journal) -> list[tuple[str, int]]:
+            table = self._target.table(task.name)
+            unread = Unread(session, table, self._target.account, self._began_at, self._as_of or 0)
+            return choose(unread, task, pages * PAGE_ROWS)
+
+        return self._target.write(look) if pages else []
+
+    def _read_wanted(self, wanted: Wanted, state: State) -> None:
+        """Read the list, from the newest object that is wanted on, as far as its pages show one."""
+        task = self._parent.task
+        while (stretch := wanted.stretch()) is not None:
+            for page in self._reader.read(task.endpoint, task.selection(stretch)):
+                oldest = self._take_in_whole(page, state)
+                if oldest is not None and oldest >= stretch[1]:
+                    raise DataError(f"{page.origin} holds only what was created later than was asked for.")
+                if not wanted.read(ids_of(page), oldest):
+                    break
+            else:
+                wanted.end()
+
+    def _read_children(
+        self, child: Reading, parents: Page, changed_at: Mapping[str, int] | None = None
+    ) -> Iterator[None]:
         """Read the children of a page of parents, pausing after each page; where that fails, the parents go on."""
         if child.error is not None:
             return
@@ -174,7 +291,7 @@ class Family:
         try:
             for page in self._reader.children(child.task.endpoint, within, selection):
                 self._origin = page.origin
-                child.add(page, self._target.account)
+                child.add(page, self._target.account, changed_at)
                 yield
         except Exception as error:  # whatever it is, the parents go on
             child.error = self._explained(error)
@@ -191,6 +308,7 @@ class Family:
 
     def _commit(self, state: State) -> None:
         """Merge the waiting rows and keep the progress that they make, in one transaction."""
+        state = replace(state, as_of=state.as_of if state.as_of is not None else self._as_of)
 
         def work(session: Session, journal: Journal) -> list[Counts]:
             counts = [self._merge(session, reading) for reading in self.readings]
@@ -207,7 +325,13 @@ class Family:
         self._last_commit = time.monotonic()
 
     def _save_state(self, journal: Journal, state: State) -> None:
-        journal.save_progress(self._target.account, state, livemode=self._target.identity.livemode)
+        """Keep how far a family has come; what could not be read whole is read in full next time."""
+        for reading in self.readings:
+            task = reading.task
+            held = replace(state, endpoint=task.name, fingerprint=task.fingerprint(self._version))
+            if reading.error is not None:
+                held = State(task.name)
+            journal.save_progress(self._target.account, held, livemode=self._target.identity.livemode)
 
     def _merge(self, session: Session, reading: Reading) -> Counts:
         if not reading.waiting:
@@ -222,31 +346,31 @@ class Family:
 
     # After
 
-    def _finish(self, state: State) -> None:
-        """Merge the last rows, mark what was there and is no more, and let the next pass start from nothing."""
-        whole = replace(state, covered=Spans(), as_of=self._as_of)
+    def _finish(self, state: State, gone: Gone) -> None:
+        """Merge the last rows, mark what was there and is no more, and say as of when all of it is held."""
+        covered = Spans.of([self._parent.task.span])
+        whole = replace(state, covered=covered, as_of=self._as_of, load_began_at=None)
 
         def work(session: Session, journal: Journal) -> list[Counts]:
             merged = [self._merge(session, reading) for reading in self.readings]
-            gone = [Counts(deleted=self._delete(session, reading)) for reading in self.readings]
-            for reading in self.readings:
-                if reading.error is None:
-                    fingerprint = reading.task.fingerprint(self._version)
-                    self._save_state(journal, replace(whole, endpoint=reading.task.name, fingerprint=fingerprint))
-            return [more + less for more, less in zip(merged, gone, strict=True)]
+            deleted = [Counts(deleted=self._delete(session, reading, gone)) for reading in self.readings]
+            self._save_state(journal, whole)
+            return [more + less for more, less in zip(merged, deleted, strict=True)]
 
         self._committed(self._target.write(work))
 
-    def _delete(self, session: Session, reading: Reading) -> int:
-        """Mark the rows that this pass did not see; parents come first, since it is their fate that decides."""
+    def _delete(self, session: Session, reading: Reading, gone: Gone) -> int:
+        """Mark the rows that this pass should have seen and did not; parents come first: their fate decides."""
         task, parent = reading.task, self._parent
         if not task.compares or reading.error is not None:
             return 0
-        above = None
-        if reading is not parent:
-            above = (self._target.table(parent.task.name), task.endpoint.parents[0].column)
-        among = task.planned.selection.parents
-        unseen = Unseen(self._target.account, self._began_at, task.compared_bounds, among, above)
+        table = self._target.table(task.name)
         known_at = datetime.fromtimestamp(parent.first_clock or max(parent.clock, int(time.time())), UTC)
         deletion = Deletion(known_at, self._now(), remove=task.said.deletions == "remove")
-        return mark_deleted(session, self._target.table(task.name), unseen, deletion)
+        unseen = Unseen(self._target.account, self._began_at, task.compared_bounds, task.planned.selection.parents)
+        if reading is not parent:
+            above = (self._target.table(parent.task.name), task.endpoint.parents[0].column)
+            narrowed = gone.of_children(replace(unseen, parent=above))
+        else:
+            narrowed = gone.of_parents(unseen, task.endpoint.order)
+        return sum(mark_deleted(session, table, each, deletion) for each in narrowed)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from connector.dates import Calendar, interval
-from connector.errors import DateError, UsageError
+from connector.dates import duration_seconds
 from connector.places import open_database
 from connector.sync.journal import STOPPED, WHOLE_RUN, Journal, Run
 from connector.sync.lease import Lease
@@ -42,22 +42,12 @@ def problems(runs: Sequence[Run], run: RunFile, older_than: str | None) -> list[
     failed = [f"{name_of(each)}: {each.error or each.status}" for each in runs if each.status == "failed"]
     if older_than is None:
         return failed
-    since = _since(older_than)
+    since = time.time() - duration_seconds(older_than)
     if not runs:
         return ["Nothing has been synced yet."]
     return failed + [
         f"{name_of(each)}: its last run began more than {older_than} ago" for each in runs if each.started_at < since
     ]
-
-
-def _since(older_than: str) -> int:
-    try:
-        since = interval(">=", f"now-{older_than.strip()}", Calendar.system()).gte
-    except DateError:
-        since = None
-    if since is None:
-        raise UsageError(f'"{older_than}" is no time: write it as 26h, 90min or 2d.')
-    return since
 
 
 def release(run: RunFile) -> Lease | None:

@@ -1,6 +1,6 @@
 """What a sync keeps in its target beside the rows: progress, history and the lease, in tables that people can query.
 
-_sync_progress    per endpoint: the spans of an unfinished pass, as of when it is whole, of what settings, live or test
+_sync_progress    per endpoint: the spans of creation time held, as of when, by what settings, live or test
 _sync_runs        a row per run and endpoint, and one per run: status, counts, requests, seconds, error
 _sync_columns     per table: which columns are written, and which are left out for good
 _sync_lease       which run may write now
@@ -23,15 +23,16 @@ from connector.errors import TargetError
 from connector.rows.types import arrow_field
 from connector.sync.columns import ColumnChoice
 from connector.sync.lease import Judge, Lease, new_lease
+from connector.sync.provenance import instant
 
 WHOLE_RUN = "_run"
 STOPPED = "It was stopped in the middle."
 _PROGRESS = {"_account_id": "text", "endpoint": "text", "livemode": "boolean", "covered": "json",
-             "as_of": "timestamp", "fingerprint": "text"}  # fmt: skip
+             "as_of": "timestamp", "fingerprint": "text", "load_began_at": "timestamp"}  # fmt: skip
 _RUNS = {"run_id": "text", "_account_id": "text", "endpoint": "text", "status": "text", "started_at": "timestamp",
          "seconds": "number", "rows_read": "integer", "inserted": "integer", "updated": "integer",
          "unchanged": "integer", "deleted": "integer", "requests": "integer", "retries": "integer",
-         "error": "text"}  # fmt: skip
+         "error": "text", "full_requests": "integer"}  # fmt: skip
 _LEASE = {"name": "text", "run_id": "text", "host": "text", "pid": "integer", "heartbeat_at": "timestamp",
           "machine": "text"}  # fmt: skip
 _COLUMNS = {"endpoint": "text", "written": "json", "excluded": "json"}
@@ -44,23 +45,27 @@ _LEASE_NAME = "sync"
 
 @dataclass(frozen=True)
 class State:
-    """How far the reading of one endpoint has come: the spans of a pass that is not finished, and the last that is.
+    """What is held of one endpoint: the spans of creation time whose rows are there as of a time.
 
-    `as_of` is when, on Stripe's clock and in unix seconds, the last whole pass started: nothing that changed before is
-    missing. It is None before the first pass is whole. `fingerprint` stands for the settings that rows were read by.
+    `as_of` is in unix seconds of Stripe's clock: of the spans held, nothing that changed before is missing. That is
+    when the last whole run started, or a load that is not finished; None: the endpoint is to be read in full.
+    `load_began_at` is when that load began, as `_synced_at` tells; None where there is none. `fingerprint` stands for
+    the settings that rows were read by.
     """
 
     endpoint: str
     covered: Spans = field(default_factory=Spans)
     as_of: int | None = None
     fingerprint: str | None = None
+    load_began_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Run:
     """One reading of one endpoint, or of all (WHOLE_RUN), as history keeps it; times in unix seconds.
 
-    `status` is one of STATUSES. `account` is "" where a run ended before it was known.
+    `status` is one of STATUSES. `account` is "" where a run ended before it was known. `full_requests` is what reading
+    the endpoint in full would have taken; None where that is what was done.
     """
 
     run_id: str
@@ -77,6 +82,7 @@ class Run:
     retries: int = 0
     error: str | None = None
     account: str | None = None
+    full_requests: int | None = None
 
 
 STATUSES = ("running", "succeeded", "failed", "skipped")
@@ -124,12 +130,15 @@ class Journal:
     def progress(self, account: str) -> dict[str, State]:
         """Return how far each endpoint has come, by its name."""
         rows = self._session.rows(
-            f"SELECT endpoint, covered, as_of, fingerprint FROM {self._name(self._progress)} WHERE _account_id = ?",
+            "SELECT endpoint, covered, as_of, fingerprint, load_began_at "
+            f"FROM {self._name(self._progress)} WHERE _account_id = ?",
             (account,),
         )
         return {
-            str(name): State(str(name), Spans.from_json(_text(spans)), _seconds(as_of), _text(fingerprint))
-            for name, spans, as_of, fingerprint in rows
+            str(name): State(
+                str(name), Spans.from_json(_text(spans)), _seconds(as_of), _text(fingerprint), instant(began_at)
+            )
+            for name, spans, as_of, fingerprint, began_at in rows
         }
 
     def save_progress(self, account: str, progress: State, *, livemode: bool) -> None:
@@ -141,12 +150,13 @@ class Journal:
             "covered": progress.covered.to_json(),
             "as_of": _instant(progress.as_of),
             "fingerprint": progress.fingerprint,
+            "load_began_at": progress.load_began_at,
         }
         self._session.upsert(self._progress, _rows(_PROGRESS, [row]), _PROGRESS_KEYS)
 
     def forget(self, account: str, endpoints: Iterable[str]) -> None:
         """Forget how far these endpoints of an account have come; their rows stay, and whether they are live."""
-        nothing = "covered = NULL, as_of = NULL, fingerprint = NULL"
+        nothing = "covered = NULL, as_of = NULL, fingerprint = NULL, load_began_at = NULL"
         forget = f"UPDATE {self._name(self._progress)} SET {nothing} WHERE _account_id = ? AND endpoint = ?"
         for endpoint in endpoints:
             self._session.execute(forget, (account, endpoint))
@@ -172,12 +182,14 @@ class Journal:
 
     def last_runs(self) -> list[Run]:
         """Return the newest run of each endpoint, for each account."""
+        there = self._session.column_types(self._runs)  # an earlier version had fewer
+        held = [name for name in _RUNS if name in there]
         rows = self._session.rows(
-            f"SELECT {', '.join(_RUNS)} FROM (SELECT *, row_number() OVER (PARTITION BY endpoint, _account_id "
+            f"SELECT {', '.join(held)} FROM (SELECT *, row_number() OVER (PARTITION BY endpoint, _account_id "
             f"ORDER BY started_at DESC) AS place FROM {self._name(self._runs)}) AS ranked WHERE place = 1 "
             "ORDER BY _account_id, endpoint"
         )
-        names = ["account" if name == "_account_id" else name for name in _RUNS]
+        names = ["account" if name == "_account_id" else name for name in held]
         records = (dict(zip(names, row, strict=True)) for row in rows)
         return [Run(**{**row, "started_at": _seconds(row["started_at"])}) for row in records]  # type: ignore[arg-type]
 
@@ -235,8 +247,9 @@ def _instant(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def _seconds(instant: object) -> int | None:
-    return int(instant.timestamp()) if isinstance(instant, datetime) else None
+def _seconds(value: object) -> int | None:
+    at = instant(value)
+    return None if at is None else int(at.timestamp())
 
 
 def _text(value: object) -> str | None:

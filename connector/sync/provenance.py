@@ -8,7 +8,9 @@ _deleted_at    when it was found to be gone
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -19,13 +21,18 @@ from connector.errors import TargetError
 from connector.rows.types import arrow_field
 
 _COLUMNS = {"_account_id": "text", "_changed_at": "timestamp", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
+_NAMED_IDS = 500
 _INSTANT = pa.timestamp("us", "UTC")
 
 
-def with_provenance(batch: pa.RecordBatch, account: str, changed_at: int) -> pa.RecordBatch:
-    """Add whose rows these are and when they were like this; when they are written is set at the commit."""
+def with_provenance(batch: pa.RecordBatch, account: str, changed_at: int | Sequence[int]) -> pa.RecordBatch:
+    """Add whose rows these are and when they, or each of them, were like this, in unix seconds.
+
+    When they are written is set at the commit.
+    """
     rows = batch.num_rows
-    changed = pa.repeat(pa.scalar(changed_at, pa.timestamp("s", "UTC")), rows).cast(_INSTANT)
+    seconds = [changed_at] * rows if isinstance(changed_at, int) else changed_at
+    changed = pa.array(seconds, pa.timestamp("s", "UTC")).cast(_INSTANT)
     nothing = pa.nulls(rows, _INSTANT)
     fields = [arrow_field(name, kind) for name, kind in _COLUMNS.items()]
     arrays = [*batch.columns, pa.repeat(account, rows), changed, nothing, nothing]
@@ -39,13 +46,39 @@ def written_at(batches: Sequence[pa.RecordBatch], instant: datetime) -> pa.Table
     return rows.set_column(place, rows.schema.field(place), pa.repeat(pa.scalar(instant, _INSTANT), rows.num_rows))
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the target holds of an object: in seconds when it was like that and was created, and whether it is gone."""
+
+    changed_at: int
+    created: int | None
+    is_deleted: bool
+
+
+def held(session: Session, table: Table, account: str, order: str, ids: Sequence[str]) -> dict[str, Held]:
+    """Return what a table holds of these objects of an account; `order` is the column that has their creation."""
+    quote = session.dialect.quote
+    columns = ", ".join(map(quote, ("id", "_changed_at", order, "_deleted_at")))
+    where = f"{quote('_account_id')} = ? AND {quote('id')} IN ({', '.join('?' * len(ids))})"
+    rows = session.rows(f"SELECT {columns} FROM {session.full(table)} WHERE {where}", (account, *ids))
+    return {
+        str(id_): Held(_seconds(changed) or 0, _seconds(created), deleted is not None)
+        for id_, changed, created, deleted in rows
+    }
+
+
+def in_parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the ids in parts that a statement can name."""
+    return (ids[place : place + _NAMED_IDS] for place in range(0, len(ids), _NAMED_IDS))
+
+
 def latest(session: Session, table: Table, account: str) -> tuple[datetime | None, datetime | None]:
     """Return the latest `_changed_at` and `_synced_at` of an account's rows."""
     quote = session.dialect.quote
     columns = f"max({quote('_changed_at')}), max({quote('_synced_at')})"
     where = f"{quote('_account_id')} = ?"
     ((changed, synced),) = session.rows(f"SELECT {columns} FROM {session.full(table)} WHERE {where}", (account,))
-    return _instant(changed), _instant(synced)
+    return instant(changed), instant(synced)
 
 
 def refuse_other_rows(session: Session, table: Table, label: str) -> None:
@@ -62,8 +95,16 @@ def refuse_other_rows(session: Session, table: Table, label: str) -> None:
         )
 
 
-def _instant(value: object) -> datetime | None:
-    """Return a time; SQLite gives that of a function as text, since it does not know what it is."""
+def _seconds(value: object) -> int | None:
+    at = instant(value)
+    return None if at is None else math.floor(at.timestamp())
+
+
+def instant(value: object) -> datetime | None:
+    """Return a time out of a row, None where there is none.
+
+    SQLite gives that of a function as text, since it does not know what it is.
+    """
     if isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
     return value if isinstance(value, datetime) else None

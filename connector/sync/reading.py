@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -48,20 +49,34 @@ class Reading:
         self.task = replace(self.task, choice=choice)
         self.flattener = self.task.flattener()
 
-    def add(self, page: Page, account: str) -> Page:
-        """Flatten a page, keep what its conditions keep, with where and when it came from; return it cut to that."""
+    def add(self, page: Page, account: str, changed_at: Mapping[str, int] | None = None) -> Page:
+        """Flatten a page, keep what its conditions keep, with where and when it came from; return it cut to that.
+
+        `changed_at` says since when objects are like that, by the id of the family's parent, where not the page does.
+        """
         batch = self.task.planned.matches(self.flattener.batch(page.records, page.fills))
         self.run = replace(self.run, rows_read=self.run.rows_read + page.count)
-        self.clock = max(self.clock, page.sent_at)
-        self.first_clock = self.first_clock or self.clock
+        times: int | list[int] = [changed_at[id_] for id_ in self._parents(batch)] if changed_at else self._time(page)
         if self.task.order_parameter and batch.num_rows:
             oldest = pc.min(batch.column(cast("str", self.task.endpoint.order))).as_py()
             self.oldest = int(oldest.timestamp()) if oldest else self.oldest
         if batch.num_rows:
-            self.waiting.append(with_provenance(self.without_excluded(batch), account, self.clock))
+            self.waiting.append(with_provenance(self.without_excluded(batch), account, times))
         if batch.num_rows == page.count or "id" not in batch.schema.names:
             return page
         return only(page, set(batch.column("id").to_pylist()))
+
+    def _time(self, page: Page) -> int:
+        """Return when the rows of a page are like that."""
+        self.clock = max(self.clock, page.sent_at)
+        self.first_clock = self.first_clock or self.clock
+        return self.clock
+
+    def _parents(self, batch: pa.RecordBatch) -> list[str]:
+        """Return, row by row, the id of the family's parent to which it belongs."""
+        parents = self.task.endpoint.parents
+        ids: list[str] = batch.column(parents[0].column if parents else "id").to_pylist()
+        return ids
 
     def replace_null_bytes(self) -> None:
         """Put U+FFFD in the place of null bytes in the rows that wait, for a database that cannot hold them."""

@@ -1,6 +1,7 @@
 """Keep tables equal to Stripe, run after run: read, merge by key, mark what is gone, remember how far it came.
 
-A run reads each endpoint again in full; one that was stopped is taken up by the next.
+A run reads what is new and what has changed, or all where that cannot be told; one that was stopped is taken up by the
+next.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from connector.sync.family import Family
 from connector.sync.journal import STOPPED, WHOLE_RUN, Journal, Run
 from connector.sync.lease import new_lease
 from connector.sync.leased import LeasedTarget
+from connector.sync.passes import Pass, Planner
 from connector.sync.report import SyncReport, SyncWatch, failed_run, whole_run
 from connector.sync.runfile import RunFile, file_of
 from connector.sync.tasks import Task, families, tasks_of
@@ -72,8 +74,9 @@ class _Sync:
             report.notes += self._neighbours(target)
             if self._run.full:
                 target.write(lambda _, journal: journal.forget(target.account, [task.name for task in tasks]))
-            for family in families(tasks):
-                self._sync_family(family, target, report)
+            with Planner(self._api, self._run, target) as planner:
+                for planned in planner.passes([*families(tasks)]):
+                    self._sync_family(planned, target, report)
             report.notes += [] if identity.livemode else clock_notes(self._api, tasks)
             self._whole = whole_run(self._whole, report)
             report.pace = Pace.since(before, self._api.client, self._whole.rows_read, self._whole.seconds)
@@ -104,17 +107,19 @@ class _Sync:
         beside = f"rows of {target.account} now stand beside those of {', '.join(sorted(accounts))}"
         return [f"{beside}: _account_id tells them apart"]
 
-    def _sync_family(self, tasks: Sequence[Task], target: LeasedTarget, report: SyncReport) -> None:
+    def _sync_family(self, planned: Pass, target: LeasedTarget, report: SyncReport) -> None:
         """Sync one endpoint and the children that are read with it, and say what became of each."""
-        before, began = self._api.client.statistics, time.monotonic()
-        family = Family(tasks, self._api, target, self._watch)
+        before, began, name = self._api.client.statistics, time.monotonic(), planned.tasks[0].name
+        family = Family(planned, self._api, target, self._watch)
         family.sync()
         now = self._api.client.statistics
         requests, retries = now.requests - before.requests, now.retries - before.retries
-        family.readings[0].run = replace(family.readings[0].run, requests=requests, retries=retries)
+        family.readings[0].run = replace(
+            family.readings[0].run, requests=requests, retries=retries, full_requests=planned.full_requests
+        )
         for reading in family.readings:
             reading.ended(time.monotonic() - began)
             report.runs.append(reading.run)
             self._watch(reading.task.name, reading.run)
-        report.notes += family.notes
+        report.notes += [*([f"{name}: read in full, since {planned.why}"] if planned.why else []), *family.notes]
         family.save()

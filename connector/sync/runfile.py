@@ -20,7 +20,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from connector.config import check_names, connection_table, definition_folders, expand, nearest_connections, read_toml
-from connector.errors import ConfigError, did_you_mean
+from connector.dates import duration_seconds
+from connector.errors import ConfigError, DateError, did_you_mean
 from connector.sync.columns import EVERY_COLUMN
 
 ALL = "all"
@@ -28,7 +29,7 @@ DELETIONS = ("mark", "remove")
 _FILE_NAME = re.compile(r"(?!.*://).*\.duckdb", re.IGNORECASE)
 _FILE_URL = re.compile(r"(?P<scheme>(?:duckdb|sqlite)(?:\+\w+)?):///(?P<path>[^?]*)(?P<query>.*)", re.IGNORECASE)
 _TOP = ("to", "schema", "since", "time_zone", "week_start", "endpoints", "connection", "connections", "definitions",
-        "account", "ledger", "sync", "lock_wait", "major")  # fmt: skip
+        "account", "ledger", "sync", "lock_wait", "major", "overlap", "window")  # fmt: skip
 _TABLE = ("where", "columns", "exclude", "deletions", "prune", "since")
 
 
@@ -52,7 +53,8 @@ class RunFile:
     """A sync's config: where to, which endpoints, how far back, and what is said of single ones.
 
     `major` asks for a view beside each table that has amounts, with these in major units.
-    `full` begins anew, also where the last run was stopped in the middle.
+    `full` reads everything again. Events are read from `overlap_seconds` before
+    the last run on, rows that may change without an event when they were created in the last `window_seconds`.
     """
 
     to: str
@@ -66,6 +68,8 @@ class RunFile:
     everything: bool = False
     tables: Mapping[str, TableRun] = field(default_factory=dict)
     lock_wait_seconds: float = 0.0
+    overlap_seconds: int = 3_600
+    window_seconds: int = 3 * 86_400
     full: bool = False
     definitions: tuple[Path, ...] = ()
     connection_file: Path | None = None
@@ -193,6 +197,8 @@ class _Reader:
             everything=everything,
             tables={name: self._table(name, table) for name, table in tables.items()},
             lock_wait_seconds=self._seconds("lock_wait"),
+            overlap_seconds=self._duration("overlap", RunFile.overlap_seconds),
+            window_seconds=self._duration("window", RunFile.window_seconds),
             path=self.path,
             major=self._flag("major", content),
         )
@@ -252,6 +258,13 @@ class _Reader:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise self.fail(f'{key} must be a list of names, as in ["customers", "invoices"].')
         return value
+
+    def _duration(self, key: str, default: int) -> int:
+        text = self._text(key)
+        try:
+            return default if text is None else duration_seconds(text)
+        except DateError as error:
+            raise self.fail(f"{key}: {error}") from None
 
     def _seconds(self, key: str) -> float:
         assert isinstance(self.content, dict)

@@ -21,7 +21,7 @@ from connector.rows.flatten import EXTRA, Flattener
 from connector.sync.columns import ColumnChoice, ColumnWish, needed
 from connector.sync.runfile import RunFile, TableRun
 
-_BEGINNING, _END = 0, 2**40  # unix seconds before and after all of Stripe's
+BEGINNING, END = 0, 2**40  # unix seconds before and after all of Stripe's
 QUIET = ("_changed_at", "_synced_at")
 
 
@@ -83,21 +83,31 @@ class Task:
         settings = (version, endpoint.path, endpoint.always, endpoint.each, endpoint.parents, written, conditions)
         return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
-    def stretches(self, covered: Spans) -> list[tuple[int, int]]:
-        """Return the stretches of time to read, newest first: those that are missing, then those that are covered."""
-        start = _BEGINNING if self.read.gte is None else self.read.gte
-        end = _END if self.read.lt is None else self.read.lt
-        if self.order_parameter is None:
-            return [(start, end)]
-        missing, again = covered.missing(start, end), covered.within(start, end)
-        return [*reversed(missing.parts), *reversed(again.parts)]
+    @property
+    def span(self) -> tuple[int, int]:
+        """The half-open stretch of creation time that it is about, in unix seconds."""
+        start = BEGINNING if self.read.gte is None else self.read.gte
+        return start, max(start, END if self.read.lt is None else self.read.lt)
+
+    def is_about(self, created: int) -> bool:
+        """Say whether it is about what was created at a time, in unix seconds."""
+        return self.span[0] <= created < self.span[1]
+
+    def missing(self, covered: Spans) -> list[tuple[int, int]]:
+        """Return the stretches of creation time that are not covered, newest first; all where there is no range."""
+        missing = covered.missing(*self.span) if self.order_parameter else Spans.of([self.span])
+        return [*reversed(missing.parts)]
+
+    def covered(self, covered: Spans) -> list[tuple[int, int]]:
+        """Return the stretches of creation time that are covered, newest first."""
+        return [*reversed(covered.within(*self.span).parts)] if self.order_parameter else []
 
     def selection(self, stretch: tuple[int, int]) -> Selection:
         """Return what to ask Stripe for, narrowed to a stretch of time."""
         selection, parameter = self.planned.selection, self.order_parameter
         if parameter is None:
             return selection
-        ends = (("gte", stretch[0], _BEGINNING), ("lt", stretch[1], _END))
+        ends = (("gte", stretch[0], BEGINNING), ("lt", stretch[1], END))
         bounds = {key: value for key, value, open_end in ends if value != open_end}
         others = {key: value for key, value in selection.parameters.items() if key != parameter}
         return replace(selection, parameters={**others, parameter: bounds} if bounds else others)

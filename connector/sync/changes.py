@@ -1,0 +1,157 @@
+"""What Stripe's events say has changed since a time: the newest change of each object, and what it was like then.
+
+One pass over `/v1/events` serves all endpoints: an event belongs to the kind and the id of the object in it, whatever
+its type is called. Of a change only some numbers stay in memory; what the objects were like is spooled to a file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import Enum
+from tempfile import SpooledTemporaryFile
+
+import msgspec
+from msgspec import Raw
+
+from connector.api.account import Api
+from connector.api.identity import Identity
+from connector.api.pages import Listing, PageReader
+from connector.api.records import Page, decoded_part
+from connector.sync.provenance import Held
+
+_EVENTS = "/v1/events"
+_SPOOLED_BYTES = 32 * 2**20
+_IS_CUT_SHORT = re.compile(rb'"has_more"\s*:\s*true')
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The newest change of an object: when the object was created and when it changed, in unix seconds.
+
+    `snapshot` is where its form after the change stands, as an offset and a number of bytes; None where the event's
+    form cannot stand for the object: it is of another API version, cut short, or one of several in that second.
+    """
+
+    created: int | None
+    changed_at: int
+    snapshot: tuple[int, int] | None = None
+
+
+class Verdict(Enum):
+    """What becomes of an object that has changed."""
+
+    SETTLED = "the row is newer"
+    SHOWN = "the event shows it"
+    UNSURE = "it has to be read again"
+
+
+def judge(change: Change, row: Held | None, *, is_ordered: bool) -> Verdict:
+    """Decide what a change means for the row of its object; unless events are ordered, it only names the object.
+
+    A row that was read in the second of a change may show it or not.
+    """
+    if row is None or not is_ordered:
+        return Verdict.UNSURE
+    if row.changed_at > change.changed_at:
+        return Verdict.SETTLED
+    is_shown = change.snapshot is not None and row.changed_at < change.changed_at
+    return Verdict.SHOWN if is_shown and not row.is_deleted else Verdict.UNSURE
+
+
+class Changes:
+    """The newest change of each object in a stretch of events, by kind and id.
+
+    `as_of` is when the first page of events was asked for, in seconds of Stripe's clock.
+    """
+
+    def __init__(self, version: str, identity: Identity) -> None:
+        self.as_of: int | None = None
+        self._version = version
+        self._identity = identity
+        self._newest: dict[str, dict[str, Change]] = {}
+        self._spool = SpooledTemporaryFile(max_size=_SPOOLED_BYTES)  # noqa: SIM115 - it lives as long as this does
+
+    def of(self, kinds: Iterable[str]) -> Mapping[str, Change]:
+        """Return the newest changes of the objects of these kinds, by their ids."""
+        return {id_: change for kind in kinds for id_, change in self._newest.get(kind, {}).items()}
+
+    def snapshots(self, changes: Iterable[Change]) -> bytes:
+        """Return what objects were like after their changes, as a JSON array."""
+        return b"[" + b",".join(map(self._snapshot, changes)) + b"]"
+
+    def add(self, page: Page) -> None:
+        """Take in a page of events, in whatever order.
+
+        Events without an object's id, of another account or of the other mode are about nothing that is synced here.
+        """
+        self.as_of = self.as_of or page.sent_at
+        events: Sequence[_Event] = decoded_part(page.records, list[_Event], page.origin)
+        for event in events:
+            content: _Object = decoded_part(event.data.object, _Object, page.origin)
+            if content.id is not None and content.object is not None and self._is_ours(event):
+                self._add(event, content.object, content.id, content.created)
+
+    def close(self) -> None:
+        """Give back the space that what objects were like takes."""
+        self._spool.close()
+
+    def _is_ours(self, event: _Event) -> bool:
+        return event.account in (None, self._identity.account) and event.livemode == self._identity.livemode
+
+    def _add(self, event: _Event, kind: str, id_: str, created: int | None) -> None:
+        newest = self._newest.setdefault(kind, {})
+        known = newest.get(id_)
+        if known is None or event.created > known.changed_at:
+            newest[id_] = Change(created, event.created, self._spooled(event))
+        elif event.created == known.changed_at:  # nothing tells which of them came last
+            newest[id_] = Change(created if known.created is None else known.created, event.created)
+
+    def _spooled(self, event: _Event) -> tuple[int, int] | None:
+        """Keep what an object was like after an event; None where the event does not show that."""
+        content = bytes(event.data.object)
+        is_shown = event.api_version == self._version and not event.type.endswith(".deleted")
+        if not is_shown or _IS_CUT_SHORT.search(content):
+            return None
+        return self._spool.seek(0, 2), self._spool.write(content)
+
+    def _snapshot(self, change: Change) -> bytes:
+        assert change.snapshot is not None
+        offset, size = change.snapshot
+        self._spool.seek(offset)
+        return self._spool.read(size)
+
+
+def read_changes(api: Api, identity: Identity, since: int, most_pages: int) -> Changes | None:
+    """Read the events since a time, newest first; None where they take more than so many pages."""
+    changes = Changes(api.client.connection.version, identity)
+    listing = Listing(_EVENTS, _EVENTS, {"created": {"gte": since}}, order_filter="created")
+    with ExitStack() as opened:
+        opened.callback(changes.close)
+        for number, page in enumerate(PageReader(api.client, api.endpoints).walk(listing)):
+            if number >= most_pages:
+                return None
+            changes.add(page)
+        opened.pop_all()
+    return changes
+
+
+class _Data(msgspec.Struct):
+    object: Raw
+
+
+class _Event(msgspec.Struct):
+    created: int
+    type: str
+    data: _Data
+    livemode: bool = False
+    api_version: str | None = None
+    account: str | None = None
+
+
+class _Object(msgspec.Struct):
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None

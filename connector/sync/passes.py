@@ -1,0 +1,194 @@
+"""How an endpoint is read in this run: in full, and why, or by what changed since the last one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Self
+
+from connector.api.account import Api
+from connector.api.pages import PAGE_ROWS, Listing, PageReader
+from connector.databases.base import Session
+from connector.definitions.endpoint import Endpoint
+from connector.errors import ConnectorError, StripeError
+from connector.sync.changes import Changes, read_changes
+from connector.sync.journal import Journal, State
+from connector.sync.leased import LeasedTarget
+from connector.sync.runfile import RunFile
+from connector.sync.tasks import Task
+
+FEW_REQUESTS = 2  # a table that takes no more is read in full: what is new would take as many
+DAY_SECONDS = 86_400
+KEPT_SECONDS = 29 * DAY_SECONDS  # Stripe keeps events for 30 days
+LEAST_EVENT_PAGES = 1
+LEAST_REREADS = 20
+_REREADS_SHARE = 50  # one part in so many of a full read goes for what changes without an event
+_EVENTS_SHARE = 10  # a pass over events may cost one part in so many of what it saves
+_CLOCKS = "/v1/test_helpers/test_clocks"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """How a family of tasks is read: in full where `since` is None, else what was created or has changed since.
+
+    `why` says in words why it is read in full although it need not be. `full_requests` is what reading in full takes,
+    `rereads` how many requests may go for rows that change without an event. Unless events are `ordered`, they only
+    name what has changed.
+    """
+
+    tasks: Sequence[Task]
+    state: State
+    since: int | None = None
+    why: str = ""
+    full_requests: int | None = None
+    changes: Changes | None = None
+    rereads: int = 0
+    ordered: bool = True
+
+    @property
+    def relies_on_events(self) -> bool:
+        """Whether events tell of what it needs."""
+        parent = self.tasks[0].endpoint
+        return self.since is not None and (parent.updates != "none" or parent.deletes == "event")
+
+    @property
+    def rereads_all(self) -> bool:
+        """Whether rows that no definition names may change without an event, too."""
+        return self.tasks[0].endpoint.updates != "events"
+
+    def in_full(self, why: str = "") -> Pass:
+        """Return the pass over all that Stripe has."""
+        return replace(self, since=None, why=why, full_requests=None)
+
+
+class Planner:
+    """Decides how families are read, by their definitions, by what the target holds and by what events there are."""
+
+    def __init__(self, api: Api, run: RunFile, target: LeasedTarget) -> None:
+        self._api = api
+        self._run = run
+        self._target = target
+        self._version = api.client.connection.version
+        self._now = api.client.stripe_seconds()
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._opened.close()
+
+    def passes(self, families: Sequence[Sequence[Task]]) -> list[Pass]:
+        """Return how each family is read; reads events where one of them needs to know what has changed."""
+        passes = self._target.write(lambda session, journal: list(self._by_state(session, journal, families)))
+        passes = [self._if_recent(each) for each in passes]
+        told = [each for each in passes if each.relies_on_events]
+        if not told:
+            return passes
+        try:
+            changes = self._changes(told)
+        except StripeError as error:
+            if error.status not in (401, 403):
+                raise
+            return [_without_events(each, f"the key may not read events ({error.reason or error})") for each in passes]
+        if changes is None:
+            return [_without_events(each) for each in passes]
+        self._opened.callback(changes.close)
+        ordered = self._is_ordered()
+        return [replace(each, changes=changes, ordered=ordered) if each in told else each for each in passes]
+
+    def _by_state(self, session: Session, journal: Journal, families: Sequence[Sequence[Task]]) -> Iterator[Pass]:
+        states = journal.progress(self._target.account)
+        for tasks in families:
+            parent = tasks[0]
+            state = states.get(parent.name, State(parent.name))
+            if state.as_of is None or not self._is_held(journal, tasks, states):
+                yield Pass(tasks, state)
+                continue
+            full_requests = self._full_requests(session, parent)
+            rereads = _rereads(parent.endpoint, full_requests)
+            if reasons_for_all(tasks) or full_requests <= max(FEW_REQUESTS, rereads):
+                yield Pass(tasks, state)
+                continue
+            since = self._since(parent, state.as_of)
+            yield Pass(tasks, state, since, full_requests=full_requests, rereads=rereads)
+
+    def _is_held(self, journal: Journal, tasks: Sequence[Task], states: Mapping[str, State]) -> bool:
+        """Say whether earlier runs read a parent and its children together, by the settings of today."""
+        for task in tasks:
+            state = states.get(task.name, State(task.name))
+            choice = task.wish.after(journal.columns(task.name))
+            if state.fingerprint != replace(task, choice=choice).fingerprint(self._version):
+                return False
+            if state.as_of != states[tasks[0].name].as_of:
+                return False
+        return True
+
+    def _full_requests(self, session: Session, task: Task) -> int:
+        """Return how many requests it takes to read again what a table holds."""
+        table = self._target.table(task.name)
+        if not {"_account_id", "_deleted_at"} <= session.column_types(table).keys():
+            return 0
+        quote = session.dialect.quote
+        where = f"{quote('_account_id')} = ? AND {quote('_deleted_at')} IS NULL"
+        ((rows,),) = session.rows(f"SELECT count(*) FROM {session.full(table)} WHERE {where}", (self._target.account,))
+        return math.ceil(int(str(rows)) / PAGE_ROWS)
+
+    def _since(self, task: Task, as_of: int) -> int:
+        """Return since when rows are read for being new, or for changing without an event."""
+        since = as_of - self._run.overlap_seconds
+        return since if task.endpoint.updates == "events" else min(since, self._now - self._run.window_seconds)
+
+    def _if_recent(self, planned: Pass) -> Pass:
+        """Return a pass in full where events no longer reach back to the last one."""
+        as_of = planned.state.as_of
+        if as_of is None or not planned.relies_on_events or self._now - as_of <= KEPT_SECONDS:
+            return planned
+        days = (self._now - as_of) // DAY_SECONDS
+        return planned.in_full(f"its last run began {days} days ago, and Stripe keeps events for 30")
+
+    def _changes(self, passes: Sequence[Pass]) -> Changes | None:
+        """Read the events that these passes need; None where that would cost more than it saves."""
+        saved = sum(each.full_requests or 0 for each in passes)
+        since = min(each.state.as_of or 0 for each in passes) - self._run.overlap_seconds
+        most_pages = max(LEAST_EVENT_PAGES, math.ceil(saved / _EVENTS_SHARE))
+        return read_changes(self._api, self._target.identity, since, most_pages)
+
+    def _is_ordered(self) -> bool:
+        """Say whether the times of events are real: those of objects on a test clock are the clock's."""
+        if self._target.identity.livemode:
+            return True
+        try:
+            page = next(PageReader(self._api.client, self._api.endpoints, 1).walk(Listing(_CLOCKS, _CLOCKS)))
+        except ConnectorError:
+            return False  # the key may not ask: then nobody has said that there are none
+        return page.count == 0
+
+
+def _rereads(endpoint: Endpoint, full_requests: int) -> int:
+    """Return how many requests may go for rows of a table that may change without an event."""
+    if endpoint.updates == "events" and not endpoint.reread:
+        return 0
+    return max(LEAST_REREADS, math.ceil(full_requests / _REREADS_SHARE))
+
+
+def _without_events(planned: Pass, why: str = "") -> Pass:
+    return planned.in_full(why) if planned.relies_on_events else planned
+
+
+def reasons_for_all(tasks: Sequence[Task]) -> list[str]:
+    """Return why a family is always read in full, in words; none where what changed can be read alone."""
+    parent, *children = tasks
+    endpoint = parent.endpoint
+    reasons = {
+        "Stripe does not list it by time": parent.order_parameter is None,
+        "it is read once for each of several values": bool(endpoint.each),
+        "its rows have another key than an id": endpoint.primary_key != ("id",),
+        "deletions show only by comparing": endpoint.deletes == "compare",
+        "the config has conditions": any(each.word != endpoint.order for each in parent.conditions),
+        "rows outside its bounds are pruned": parent.said.prune and parent.read != parent.compared,
+        "children are lists of their own": any(not child.endpoint.embedded for child in children),
+    }
+    return [reason for reason, holds in reasons.items() if holds]
