@@ -19,7 +19,15 @@ from tests.postgres_server import postgres_database, postgres_url
 
 __all__ = ["connector", "postgres_database", "postgres_url"]
 
-LONGEST = {"test_sync_kills", "test_docs", "test_sync", "test_sync_postgres", "test_sync_trouble", "test_targets_files"}
+LONGEST = {
+    "test_sync_kills",
+    "test_sync_everything",
+    "test_docs",
+    "test_sync",
+    "test_sync_postgres",
+    "test_sync_trouble",
+    "test_targets_files",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
