@@ -38,7 +38,7 @@ def promotion_code(shop: Shop) -> str:
 def subscription(shop: Shop) -> str:
     customer = shop.any("customers", name="Ada")
     method = shop.made("payment_methods", "attach", set={"id": "pm_card_visa", "customer": customer})
-    tea = {"recurring.interval": "month", "product_data.name": "Tea"}
+    tea: dict[str, Any] = {"recurring.interval": "month", "product_data.name": "Tea"}
     price = shop.any("prices", currency="usd", unit_amount=900, **tea)
     return shop.any("subscriptions", customer=customer, default_payment_method=method, **{"items[0].price": price})
 
@@ -47,14 +47,14 @@ def subscription(shop: Shop) -> str:
 def test_the_coupon_of_a_customer_goes_on_a_subscription_or_an_invoice(
     parameter: str, made: Callable[[Shop], str], stripe: Stripe, shop: Shop
 ) -> None:
-    discount = {f"discounts[0].{parameter}": made(shop)}
+    discount: dict[str, Any] = {f"discounts[0].{parameter}": made(shop)}
     billed, draft = subscription(shop), shop.draft()
     shop.made("subscriptions", "update", set={"id": billed, **discount})
     assert stripe.extract("upcoming_invoices", subscription=billed).to_arrow().to_pylist()[0]["total"] == 810
     shop.made("invoices", "update", set={"id": draft, **discount})
     assert the(stripe, "invoices", draft)["total"] == 630
     with pytest.raises(UsageError, match=f"no parameter {parameter}"):
-        stripe.write("customers", "create", **{parameter: "x"})
+        stripe.write("customers", "create", set={parameter: "x"})
 
 
 def test_what_a_customer_takes_only_at_creation_is_added_later(stripe: Stripe, shop: Shop) -> None:
