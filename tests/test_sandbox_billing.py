@@ -10,6 +10,7 @@ import stripe
 
 from connector.sandbox import Sandbox
 from connector.sandbox.document import api
+from tests.office import Office
 
 NOW = 1_780_000_000
 HOUR, DAY = 3_600, 86_400
@@ -277,6 +278,20 @@ def test_a_subscription_that_ends_has_no_upcoming_invoice(api_client: Any, ada: 
     api_client.subscriptions.cancel(subscription.id)
     with pytest.raises(stripe.InvalidRequestError, match="No upcoming invoices"):
         api_client.invoices.create_preview({"subscription": subscription.id})
+
+
+def test_a_preview_takes_its_own_items_only() -> None:
+    office = Office()
+    customer = office.customers[0]
+    one, other = office.subscribe()["id"], office.subscribe()["id"]
+    item = {"customer": customer, "currency": "usd"}
+    for amount, owner in ((11, {"subscription": one}), (12, {"subscription": other}), (13, {})):
+        office.call("POST /v1/invoiceitems", {**item, "amount": amount, **owner})
+    preview = office.call("POST /v1/invoices/create_preview", {"customer": customer, "subscription": one})
+    assert [line["amount"] for line in preview["lines"]["data"]] == [1_999, 11, 13]
+    asked = {"customer": customer, "invoice_items": [{"amount": 100, "currency": "usd"}]}
+    preview = office.call("POST /v1/invoices/create_preview", asked)
+    assert [line["amount"] for line in preview["lines"]["data"]] == [100]
 
 
 def test_a_preview_leaves_nothing_behind(sandbox: Sandbox, api_client: Any, ada: Any) -> None:

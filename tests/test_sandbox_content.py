@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connector.sandbox.differences import NEVER_FILLED
 from connector.sandbox.document import api
 from connector.sandbox.history.business import Business
 from connector.sandbox.world.expansion import ON_REQUEST
@@ -242,3 +243,10 @@ def test_the_small_business_is_small() -> None:
         <= sum(record["status"] == "canceled" for record in everything(SMALL, "subscription")) / counts["subscription"]
         <= 0.25
     )
+
+
+def test_every_field_of_a_payment_intent_is_filled_somewhere_or_said_not_to_be() -> None:
+    intents = everything(SMALL, "payment_intent")
+    empty = {name for name in api.schema("payment_intent").fields if not any(intent.get(name) for intent in intents)}
+    empty.remove("livemode")  # it is always false in test mode
+    assert empty == set(NEVER_FILLED)

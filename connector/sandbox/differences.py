@@ -19,6 +19,13 @@ from connector.sandbox.world.expansion import ON_REQUEST
 from connector.sandbox.world.statuses import STATUSES
 from connector.sandbox.writes.served import HANDLERS
 
+NEVER_FILLED = (
+    "allowed_payment_method_types", "application", "application_fee_amount", "customer_account", "hooks",
+    "on_behalf_of", "payment_method_configuration_details", "payment_record", "presentment_details", "processing",
+    "review", "source", "transfer_data",
+)  # fmt: skip
+"""Fields of payment intents that only what the sandbox does not do would fill."""
+
 DIFFERENCES = (
     "Money moves at once: no authentication by the customer, no bank that takes days, but for the test cards and "
     "test methods that stand for such a case.",
@@ -37,6 +44,8 @@ DIFFERENCES = (
     "A refund with `instructions_email` requires action by the payer, whatever was paid with.",
     "Any payout that is paid can be reversed, not only those of connected accounts.",
     "Nobody completes a Checkout Session: it is expired, or expires.",
+    "Of a payment intent's fields those stay empty that platforms, accounts of v2, reviews, amounts in the payer's "
+    f"currency and settings of payment methods fill: {', '.join(f'`{name}`' for name in NEVER_FILLED)}.",
     "A parameter that the sandbox takes and that changes nothing it holds is accepted and has no effect; where that "
     "would mislead, it is refused with 501.",
     "What it does not hold stays an id where it is expanded: applications, tax codes, transfers.",

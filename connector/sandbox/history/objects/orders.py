@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _ADDRESS = template("address")
 _GOODS = ("handbook", "stickers")
+_DEBITS = ("sepa_debit", "us_bank_account")
+"""Only payments without a card may say on the statement what they please."""
+
 _CARRIERS = ("DHL", None, "UPS", "La Poste")
 
 
@@ -22,6 +25,7 @@ def order_of(sale: Sale, people: People) -> Record:
     return {
         "receipt_email": f"guest.{sale.draw % 100_000:05}@example.net" if draw & 1 else None,
         "shipping": _shipping(sale, people) if goods and draw & 2 else None,
+        "statement_descriptor": "SANDBOX ORDER" if sale.kind in _DEBITS else None,
         "statement_descriptor_suffix": goods[0].upper() if goods and draw & 4 else None,
         "transfer_group": f"ORDER-{sale.draw % 10_000:04}" if draw % 7 == 0 else None,
     }
@@ -31,10 +35,21 @@ def _shipping(sale: Sale, people: People) -> Record:
     lives = None if sale.customer is None else people.address(sale.customer)
     carrier = _CARRIERS[sale.draw % len(_CARRIERS)]
     name = people.some_name(sale.draw >> 12) if sale.customer is None else people.name(sale.customer)
+    phone = None if sale.customer is None else people.phone(sale.customer)
     return {
         "address": lives or _ADDRESS(),
         "carrier": carrier,
         "name": name or "Reception",
-        "phone": None,
+        "phone": phone,
         "tracking_number": carrier and f"{sale.draw % 10**12:012}",
+    }
+
+
+def terms_of(sale: Sale) -> Record:
+    """The fields that only an intent has: the buyer's own number of the order, and how nobody may pay it."""
+    draw = sale.draw >> 7
+    details = {"customer_reference": f"PO-{draw % 9_000 + 1_000}", "order_reference": f"ORDER-{sale.draw % 10_000:04}"}
+    return {
+        "excluded_payment_method_types": ["klarna", "affirm"] if draw % 11 == 0 else None,
+        "payment_details": details if draw % 5 == 0 else None,
     }

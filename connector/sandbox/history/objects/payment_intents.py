@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from connector.sandbox.document.templates import Record, Template, template
 from connector.sandbox.history.objects.declines import decline
 from connector.sandbox.history.objects.kind import Happening, Kind
-from connector.sandbox.history.objects.orders import order_of
+from connector.sandbox.history.objects.orders import order_of, terms_of
 from connector.sandbox.history.story.invoices import Invoice
 from connector.sandbox.history.story.payments import Payment
 from connector.sandbox.history.story.sales import Outcome, Sale
@@ -191,6 +191,7 @@ class PaymentIntents(Kind):
                 "payment_method": self.identities.payment_method(sale.method),
                 "payment_method_types": [sale.kind] if sale.kind == "card" else [sale.kind, "card"],
                 **order_of(sale, self.story.people),
+                **terms_of(sale),
             },
         )
         charge = layout.charges.number(sale.slot, layout.charge_of_sale(sale.slot) + sale.lane)

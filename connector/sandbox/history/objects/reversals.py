@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record, template
@@ -156,6 +157,8 @@ class Disputes(Kind):
             created=dispute.created,
             currency=payment.currency,
             evidence_details=self._evidence(dispute, status, instant),
+            metadata={"ticket": f"S-{dispute.draw % 10_000:04}"} if dispute.draw & 2 else {},
+            network_reason_code=network_code,
             is_charge_refundable=status in ("warning_needs_response", "warning_under_review"),
             payment_intent=self.identities.payment_intent(self.company.charges.intent(payment)),
             reason=reason,
@@ -173,8 +176,13 @@ class Disputes(Kind):
                 "type": "card",
             }
         if record["evidence_details"]["has_evidence"]:
-            record["evidence"]["customer_name"] = self._payer(payment)
-            record["evidence"]["uncategorized_text"] = 'We have\na signed order, "see attachment"; and more…'
+            record["evidence"].update(
+                customer_email_address=None if payment.customer is None else self.story.people.email(payment.customer),
+                customer_name=self._payer(payment),
+                product_description=self.company.charges.description(payment),
+                service_date=f"{datetime.fromtimestamp(payment.created, UTC):%Y-%m-%d}",
+                uncategorized_text='We have\na signed order, "see attachment"; and more…',
+            )
         return record
 
     def numbers(self, field: str, value: str) -> Iterable[int] | None:

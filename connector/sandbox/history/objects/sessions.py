@@ -196,6 +196,8 @@ class CheckoutSessions(Kind):
         else:
             email = people.email(sale.customer)
             buyer.update(email=email, name=people.name(sale.customer), phone=people.phone(sale.customer))
+            if sale.draw & 16:  # the page asked for it
+                buyer["address"] = people.address(sale.customer) or buyer["address"]
         return buyer
 
 
