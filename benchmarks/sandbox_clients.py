@@ -1,8 +1,9 @@
-"""Whether clients that are not ours read the sandbox: `python benchmarks/sandbox_clients.py [tap-stripe airbyte dlt]`.
+"""Whether clients that are not ours read the sandbox: `python benchmarks/sandbox_clients.py [NAME…]`.
 
-Each is installed from its own package into an environment of its own, reads every stream that it has from a
-sandbox, and what it says that it has read is counted beside what Stripe's lists give. Not part of the tests: it takes
-minutes, and needs `uv` and a package index.
+Names are those of CLIENTS. Each is installed from its own package into an environment of its own, reads every stream
+that it has from a sandbox, and what it says that it has read is counted beside what Stripe's lists give. Not part of
+the tests: it takes minutes, and needs `uv` and a package index. dlt's Stripe source comes by `dlt init`, from where
+DLT_SOURCES says: a clone of its repository of sources, or else the repository itself.
 """
 
 from __future__ import annotations
@@ -44,8 +45,41 @@ def endpoint(path):
     return {"path": path, "params": {"limit": 100, **all_of_them}, "data_selector": "data"}
 endpoints = [{"name": path, "endpoint": endpoint(path)} for path in paths]
 for resource in rest_api_resources({"client": client, "resources": endpoints}):
-    print(json.dumps({"type": "COUNT", "stream": resource.name, "rows": sum(1 for _ in resource)}))
+    print(json.dumps({"stream": resource.name, "rows": sum(1 for _ in resource)}))
 """
+
+DLT_STRIPE = """
+import dlt, json, os, stripe
+stripe.api_base = os.environ["SANDBOX_URL"]
+from stripe_analytics import incremental_stripe_source, stripe_source
+for source in (stripe_source, incremental_stripe_source):
+    pipeline = dlt.pipeline(source.__name__, "pipelines", destination="duckdb")
+    pipeline.run(source(stripe_secret_key=os.environ["SANDBOX_KEY"]))
+    for stream, rows in pipeline.last_trace.last_normalize_info.row_counts.items():
+        if "__" not in stream and not stream.startswith("_dlt"):
+            print(json.dumps({"stream": stream, "rows": rows}))
+"""
+"""All that dlt's Stripe source has, what it replaces and what it appends, loaded into a DuckDB file."""
+
+LIBRARY = """
+import json, os, stripe, sys
+client = stripe.StripeClient(os.environ["SANDBOX_KEY"], base_addresses={"api": os.environ["SANDBOX_URL"]})
+def services(parent):
+    for name in getattr(sys.modules[type(parent).__module__], "_subservices", ()):
+        yield name, getattr(parent, name)
+        yield from services(getattr(parent, name))
+for name, service in services(client.v1):
+    try:
+        page = service.list({"status": "all"} if name == "subscriptions" else {})
+    except (AttributeError, TypeError):
+        continue  # it has no list, or one that needs a parent
+    except stripe.InvalidRequestError as error:
+        if "required" in str(error).lower():
+            continue  # the same, said by a parameter
+        raise
+    print(json.dumps({"stream": page.url.removeprefix("/v1/"), "rows": sum(1 for _ in page.auto_paging_iter())}))
+"""
+"""Every list of the official library that needs no parent, page by page."""
 
 
 class Client(NamedTuple):
@@ -90,7 +124,12 @@ def count(sandbox: Sandbox, stream: str) -> int | None:
             after = {"starting_after": page["data"][-1]["id"]}
 
 
-PATHS = {"checkout_sessions": "/v1/checkout/sessions", "invoice_items": "/v1/invoiceitems"}
+PATHS = {
+    "checkout_sessions": "/v1/checkout/sessions", "invoice_items": "/v1/invoiceitems",
+    **{name: f"/v1/{name}s" for name in (
+        "account", "balance_transaction", "coupon", "customer", "event", "invoice", "price", "product", "subscription",
+    )},
+}  # fmt: skip
 ALWAYS = {"/v1/subscriptions": {"status": "all"}}
 
 
@@ -150,15 +189,36 @@ def airbyte(environment: Path, sandbox: Sandbox) -> Counter[str]:
     return counts
 
 
+def dlt_stripe(environment: Path, sandbox: Sandbox) -> Counter[str]:
+    """Let dlt's own Stripe source read all that it has."""
+    location = ["--location", os.environ["DLT_SOURCES"]] if "DLT_SOURCES" in os.environ else []
+    command = [str(environment / "bin" / "dlt"), "--non-interactive", "init", "stripe_analytics", "duckdb", *location]
+    subprocess.run(command, check=True, cwd=environment, stdout=subprocess.DEVNULL)
+    return counted(environment, sandbox, DLT_STRIPE)
+
+
+def library(environment: Path, sandbox: Sandbox) -> Counter[str]:
+    """Let the official Python library read every list."""
+    return counted(environment, sandbox, LIBRARY)
+
+
+def counted(environment: Path, sandbox: Sandbox, script: str) -> Counter[str]:
+    """Run a script that counts rows itself; return them by stream."""
+    found = lines(environment, sandbox, script)
+    return Counter({str(message["stream"]): int(str(message["rows"])) for message in found})
+
+
 def dlt(environment: Path, sandbox: Sandbox) -> Counter[str]:
     """Let dlt's generic REST source read some lists."""
-    return Counter({str(message["stream"]): int(str(message["rows"])) for message in lines(environment, sandbox, DLT)})
+    return counted(environment, sandbox, DLT)
 
 
 CLIENTS = {
     "tap-stripe": Client(("tap-stripe",), tap),
     "airbyte": Client(("airbyte-source-stripe",), airbyte),
     "dlt": Client(("dlt",), dlt),
+    "dlt-stripe": Client(("dlt[duckdb]<1.20", "stripe", "pandas"), dlt_stripe),  # in 1.31 its own "append" half fails
+    "stripe-python": Client(("stripe",), library),
 }
 
 
