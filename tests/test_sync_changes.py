@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from connector.config import API_VERSION
 from connector.sandbox import Sandbox
 from connector.sync import passes
 from connector.sync.journal import Run
@@ -236,6 +238,50 @@ def test_an_earlier_since_reads_the_new_span(sandbox: Sandbox, file: Path) -> No
     assert len(rows_of(file, "customers")) < len(created)
     report = run(sandbox, file, "customers")
     assert of(report, "customers").inserted > 0
+    assert_equal_to_stripe(file, sandbox, ["customers"])
+
+
+@pytest.mark.parametrize(("version", "most"), [(API_VERSION, 0.05), ("2020-08-27", 0.6)], ids=["shown", "older"])
+def test_what_a_hundredth_of_changed_objects_costs(
+    version: str, most: float, without_clocks: Sandbox, file: Path
+) -> None:
+    sandbox, chance = without_clocks, random.Random(3)
+    example = listed(sandbox, "customer")[0]
+    now = sandbox.clock.now()
+    for number in range(3_000):
+        sandbox.put("customer", {**example, "id": f"cus_many{number}", "created": now - DAY - 600 * number})
+    run(sandbox, file, "customers", "products")
+    sandbox.advance(2 * HOUR)
+    for number in chance.sample(range(3_000), 30):
+        changed = {**example, "id": f"cus_many{number}", "created": now - DAY - 600 * number, "name": "Changed"}
+        sandbox.put("customer", changed)
+        tell(sandbox, "customer.updated", changed, api_version=version, created=now + HOUR + number)
+    sandbox.advance(60)
+    report = run(sandbox, file, "customers", "products")
+    assert of(report, "customers").updated == 30
+    runs = query(file, "select requests, full_requests from _sync_runs where endpoint = '_run' order by started_at")
+    whole = runs[-1]
+    before_any_endpoint = 3  # whose account, live or test, test clocks or none
+    assert whole["requests"] - before_any_endpoint <= most * whole["full_requests"] + 2 * len(report.runs) + 1
+    assert any("where reading all takes about" in note for note in report.notes)
+
+
+def test_a_dry_run_says_of_which_only_what_changed_is_read(sandbox: Sandbox, file: Path) -> None:
+    said = RunFile(to=str(file), endpoints=("customers", "products"))
+    with account(sandbox) as stripe:
+        stripe.sync_by(said)
+        forecasts, _ = stripe.forecast(said)
+        full, _ = stripe.forecast(replace(said, full=True))
+    assert {each.task.name: bool(each.full_requests) for each in forecasts} == {"customers": True, "products": True}
+    assert {each.full_requests for each in full} == {None}
+
+
+def test_an_event_that_is_not_what_it_should_be_lets_everything_be_read(sandbox: Sandbox, file: Path) -> None:
+    run(sandbox, file, "customers")
+    sandbox.put("customer", {**listed(sandbox, "customer")[-1], "name": "Renamed"})
+    tell(sandbox, "customer.updated", {"id": 5, "object": "customer"})
+    report = run(sandbox, file, "customers")
+    assert any("events cannot be read" in note for note in report.notes)
     assert_equal_to_stripe(file, sandbox, ["customers"])
 
 

@@ -240,11 +240,13 @@ def show_forecasts(forecasts: Iterable[Forecast]) -> None:
             each.task.name,
             ", ".join(map(str, each.task.conditions)) or "everything",
             "" if each.rows is None else f"{each.rows:,}",
-            each.basis,
+            each.basis if each.full_requests is None else f"{each.basis}; read is only what is new or has changed",
+            "" if each.full_requests is None else f"{each.full_requests:,}",
         )
         for each in forecasts
     ]
-    table(["endpoint", "reads", "rows", ""], rows, numbers=[2])
+    heads, narrow = ["endpoint", "reads", "rows", "", "requests in full"], any(row[-1] for row in rows)
+    table(heads if narrow else heads[:-1], [row if narrow else row[:-1] for row in rows], numbers=[2, 4])
 
 
 def _comparisons(given: Filter) -> str:

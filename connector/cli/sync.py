@@ -45,12 +45,12 @@ def sync(config: str, dry_run: bool, log_format: str, **options: Any) -> int:
         return error.exit_code
 
 
-def _forecast(config: str, *, full: bool, quiet: bool, **options: Any) -> int:  # noqa: ARG001 - nothing is moved
+def _forecast(config: str, *, full: bool, quiet: bool, **options: Any) -> int:  # noqa: ARG001 - it speaks or is nothing
     from connector.cli.show import show_forecasts
 
     run, stripe = _open(config, **options)
     with stripe:
-        forecasts, notes = stripe.forecast(run)
+        forecasts, notes = stripe.forecast(replace(run, full=full))
     show_forecasts(forecasts)
     say(notes)
     return 0

@@ -7,14 +7,17 @@ a search also finds the objects of test clocks, which lists leave out: there its
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.api.account import Api
+from connector.api.identity import identify
 from connector.errors import StripeError
+from connector.places import open_database
 from connector.sync.history import last_runs
-from connector.sync.journal import Run
+from connector.sync.journal import Journal, Run
+from connector.sync.passes import Planner
 from connector.sync.runfile import RunFile
-from connector.sync.tasks import Task, tasks_of
+from connector.sync.tasks import Task, families, tasks_of
 
 _COUNTED_TO = 10_000
 _REFUSED = (400, 403, 404)  # the key may not search, or this search knows no such field
@@ -24,17 +27,35 @@ _ABOUT = "estimated: counted by Stripe, with what belongs to test clocks"
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one task would read: `rows` is None where nobody knows; `basis` says how it is known."""
+    """What one task would read: `rows` is None where nobody knows; `basis` says how it is known.
+
+    `full_requests` is what reading it in full takes, where only what is new or has changed would be read.
+    """
 
     task: Task
     rows: int | None
     basis: str
+    full_requests: int | None = None
 
 
 def forecast(api: Api, run: RunFile) -> tuple[list[Forecast], list[str]]:
     """Return how much a sync would read, and notes on what it leaves out; moves no data."""
     tasks, notes = tasks_of(api, run)
-    return list(_forecasts(api, tasks, last_runs(run))), notes
+    narrowed = {} if run.full else _narrowed(api, run, tasks)
+    forecasts = _forecasts(api, tasks, last_runs(run))
+    return [replace(each, full_requests=narrowed.get(each.task.name)) for each in forecasts], notes
+
+
+def _narrowed(api: Api, run: RunFile, tasks: Sequence[Task]) -> dict[str, int | None]:
+    """Return what reading in full takes of each endpoint of which only what is new or has changed would be read."""
+    with open_database(run.to) as database:
+        if not database.exists():
+            return {}
+        schema = run.schema or database.default_schema
+        with Planner(api, run, identify(api.client), schema) as planner, database.transaction() as session:
+            journal = Journal(session, schema)
+            passes = [*planner.passes(session, journal, families(tasks))] if journal.exists() else []
+    return {each.tasks[0].name: each.full_requests for each in passes if each.since is not None}
 
 
 def _forecasts(api: Api, tasks: Sequence[Task], last: Sequence[Run]) -> Iterator[Forecast]:

@@ -29,6 +29,7 @@ WHOLE_RUN = "_run"
 STOPPED = "It was stopped in the middle."
 _PROGRESS = {"_account_id": "text", "endpoint": "text", "livemode": "boolean", "covered": "json",
              "as_of": "timestamp", "fingerprint": "text", "load_began_at": "timestamp"}  # fmt: skip
+_STATE = ("endpoint", "covered", "as_of", "fingerprint", "load_began_at")
 _RUNS = {"run_id": "text", "_account_id": "text", "endpoint": "text", "status": "text", "started_at": "timestamp",
          "seconds": "number", "rows_read": "integer", "inserted": "integer", "updated": "integer",
          "unchanged": "integer", "deleted": "integer", "requests": "integer", "retries": "integer",
@@ -129,10 +130,10 @@ class Journal:
 
     def progress(self, account: str) -> dict[str, State]:
         """Return how far each endpoint has come, by its name."""
+        there = self._session.column_types(self._progress)  # an earlier version had fewer
+        columns = ", ".join(name if name in there else "NULL" for name in _STATE)
         rows = self._session.rows(
-            "SELECT endpoint, covered, as_of, fingerprint, load_began_at "
-            f"FROM {self._name(self._progress)} WHERE _account_id = ?",
-            (account,),
+            f"SELECT {columns} FROM {self._name(self._progress)} WHERE _account_id = ?", (account,)
         )
         return {
             str(name): State(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Self
 
 from connector.api.account import Api
+from connector.api.identity import Identity
 from connector.api.pages import PAGE_ROWS, Listing, PageReader
 from connector.databases.base import Session
+from connector.databases.merge import Table
 from connector.definitions.endpoint import Endpoint
-from connector.errors import ConnectorError, StripeError
+from connector.errors import ConnectorError, PermissionDenied
 from connector.sync.changes import Changes, read_changes
 from connector.sync.journal import Journal, State
-from connector.sync.leased import LeasedTarget
 from connector.sync.runfile import RunFile
 from connector.sync.tasks import Task
+from connector.words import count_of
 
 FEW_REQUESTS = 2  # a table that takes no more is read in full: what is new would take as many
 DAY_SECONDS = 86_400
@@ -58,6 +60,21 @@ class Pass:
         """Whether rows that no definition names may change without an event, too."""
         return self.tasks[0].endpoint.updates != "events"
 
+    @property
+    def notes(self) -> list[str]:
+        """What is worth telling of how it is read."""
+        name, now = self.tasks[0].name, self.changes.as_of if self.changes else None
+        if self.why:
+            return [f"{name}: read in full, since {self.why}"]
+        if self.since is None or not self.rereads_all or now is None or self.state.as_of is None:
+            return []
+        runs = math.ceil((self.full_requests or 0) / (self.rereads / 2))
+        days = math.ceil(runs * max(now - self.state.as_of, 1) / DAY_SECONDS)
+        return [
+            f"{name}: an edit of an old row that no event tells of is seen within {count_of(runs, 'run')}, "
+            f"{count_of(days, 'day')} at this pace"
+        ]
+
     def in_full(self, why: str = "") -> Pass:
         """Return the pass over all that Stripe has."""
         return replace(self, since=None, why=why, full_requests=None)
@@ -66,10 +83,11 @@ class Pass:
 class Planner:
     """Decides how families are read, by their definitions, by what the target holds and by what events there are."""
 
-    def __init__(self, api: Api, run: RunFile, target: LeasedTarget) -> None:
+    def __init__(self, api: Api, run: RunFile, identity: Identity, schema: str) -> None:
         self._api = api
         self._run = run
-        self._target = target
+        self._identity = identity
+        self._schema = schema
         self._version = api.client.connection.version
         self._now = api.client.stripe_seconds()
         self._opened = ExitStack()
@@ -80,27 +98,27 @@ class Planner:
     def __exit__(self, *_error: object) -> None:
         self._opened.close()
 
-    def passes(self, families: Sequence[Sequence[Task]]) -> list[Pass]:
-        """Return how each family is read; reads events where one of them needs to know what has changed."""
-        passes = self._target.write(lambda session, journal: list(self._by_state(session, journal, families)))
+    def informed(self, passes: Sequence[Pass]) -> list[Pass]:
+        """Return the passes with what events say has changed; in full where events do not tell."""
         passes = [self._if_recent(each) for each in passes]
-        told = [each for each in passes if each.relies_on_events]
-        if not told:
+        relying = [each for each in passes if each.relies_on_events]
+        if not relying:
             return passes
         try:
-            changes = self._changes(told)
-        except StripeError as error:
-            if error.status not in (401, 403):
-                raise
+            changes = self._changes(relying)
+        except PermissionDenied as error:
             return [_without_events(each, f"the key may not read events ({error.reason or error})") for each in passes]
+        except ConnectorError as error:  # also an event that is not what it should be
+            return [_without_events(each, f"events cannot be read ({error})") for each in passes]
         if changes is None:
             return [_without_events(each) for each in passes]
         self._opened.callback(changes.close)
         ordered = self._is_ordered()
-        return [replace(each, changes=changes, ordered=ordered) if each in told else each for each in passes]
+        return [replace(each, changes=changes, ordered=ordered) if each in relying else each for each in passes]
 
-    def _by_state(self, session: Session, journal: Journal, families: Sequence[Sequence[Task]]) -> Iterator[Pass]:
-        states = journal.progress(self._target.account)
+    def passes(self, session: Session, journal: Journal, families: Iterable[Sequence[Task]]) -> Iterator[Pass]:
+        """Yield how each family would be read by what the target holds, if events tell what it needs."""
+        states = journal.progress(self._identity.account)
         for tasks in families:
             parent = tasks[0]
             state = states.get(parent.name, State(parent.name))
@@ -128,12 +146,14 @@ class Planner:
 
     def _full_requests(self, session: Session, task: Task) -> int:
         """Return how many requests it takes to read again what a table holds."""
-        table = self._target.table(task.name)
+        table = Table(self._schema, task.name)
         if not {"_account_id", "_deleted_at"} <= session.column_types(table).keys():
             return 0
         quote = session.dialect.quote
         where = f"{quote('_account_id')} = ? AND {quote('_deleted_at')} IS NULL"
-        ((rows,),) = session.rows(f"SELECT count(*) FROM {session.full(table)} WHERE {where}", (self._target.account,))
+        ((rows,),) = session.rows(
+            f"SELECT count(*) FROM {session.full(table)} WHERE {where}", (self._identity.account,)
+        )
         return math.ceil(int(str(rows)) / PAGE_ROWS)
 
     def _since(self, task: Task, as_of: int) -> int:
@@ -154,11 +174,11 @@ class Planner:
         saved = sum(each.full_requests or 0 for each in passes)
         since = min(each.state.as_of or 0 for each in passes) - self._run.overlap_seconds
         most_pages = max(LEAST_EVENT_PAGES, math.ceil(saved / _EVENTS_SHARE))
-        return read_changes(self._api, self._target.identity, since, most_pages)
+        return read_changes(self._api, self._identity, since, most_pages)
 
     def _is_ordered(self) -> bool:
         """Say whether the times of events are real: those of objects on a test clock are the clock's."""
-        if self._target.identity.livemode:
+        if self._identity.livemode:
             return True
         try:
             page = next(PageReader(self._api.client, self._api.endpoints, 1).walk(Listing(_CLOCKS, _CLOCKS)))

@@ -57,16 +57,29 @@ def name_of(run: Run) -> str:
     return "the whole run" if run.endpoint == WHOLE_RUN else run.endpoint
 
 
-_TOTALS = ("rows_read", "inserted", "updated", "unchanged", "deleted", "requests", "retries")
+_TOTALS = ("rows_read", "inserted", "updated", "unchanged", "deleted")
 
 
 def whole_run(run: Run, report: SyncReport) -> Run:
-    """Return the run of all endpoints as it ended: what they add up to, and which failed."""
+    """Return the run of all endpoints as it ended: what their rows and full reads add up to, and which failed."""
     totals = {name: sum(getattr(each, name) for each in report.runs) for name in _TOTALS}
     failed = [each.endpoint for each in report.failed]
     error = f"{count_of(len(failed), 'endpoint')} failed: {', '.join(failed)}" if failed else None
     ended = replace(run, status="failed" if failed else "succeeded", error=error, **totals)
-    return replace(ended, seconds=time.time() - run.started_at)
+    narrowed = any(each.full_requests for each in report.runs)
+    full = sum(each.full_requests or each.requests for each in report.runs) if narrowed else None
+    return replace(ended, seconds=time.time() - run.started_at, full_requests=full)
+
+
+def saving_notes(run: Run, report: SyncReport) -> list[str]:
+    """Return in a sentence how few requests it took, where not everything was read."""
+    narrowed = sum(each.full_requests is not None for each in report.runs)
+    if not narrowed or run.full_requests is None:
+        return []
+    return [
+        f"{count_of(run.requests, 'request')}, where reading all takes about {run.full_requests:,}: of "
+        f"{count_of(narrowed, 'endpoint')} only what is new or has changed was read"
+    ]
 
 
 def failed_run(run: Run, error: str) -> Run:

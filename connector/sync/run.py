@@ -23,7 +23,7 @@ from connector.sync.journal import STOPPED, WHOLE_RUN, Journal, Run
 from connector.sync.lease import new_lease
 from connector.sync.leased import LeasedTarget
 from connector.sync.passes import Pass, Planner
-from connector.sync.report import SyncReport, SyncWatch, failed_run, whole_run
+from connector.sync.report import SyncReport, SyncWatch, failed_run, saving_notes, whole_run
 from connector.sync.runfile import RunFile, file_of
 from connector.sync.tasks import Task, families, tasks_of
 
@@ -74,11 +74,15 @@ class _Sync:
             report.notes += self._neighbours(target)
             if self._run.full:
                 target.write(lambda _, journal: journal.forget(target.account, [task.name for task in tasks]))
-            with Planner(self._api, self._run, target) as planner:
-                for planned in planner.passes([*families(tasks)]):
+            with Planner(self._api, self._run, identity, self._schema) as planner:
+                held = target.write(lambda session, journal: [*planner.passes(session, journal, families(tasks))])
+                for planned in planner.informed(held):
                     self._sync_family(planned, target, report)
             report.notes += [] if identity.livemode else clock_notes(self._api, tasks)
-            self._whole = whole_run(self._whole, report)
+            now = self._api.client.statistics
+            requests, retries = now.requests - before.requests, now.retries - before.retries
+            self._whole = replace(whole_run(self._whole, report), requests=requests, retries=retries)
+            report.notes += saving_notes(self._whole, report)
             report.pace = Pace.since(before, self._api.client, self._whole.rows_read, self._whole.seconds)
             self._save(target)
         finally:
@@ -109,7 +113,7 @@ class _Sync:
 
     def _sync_family(self, planned: Pass, target: LeasedTarget, report: SyncReport) -> None:
         """Sync one endpoint and the children that are read with it, and say what became of each."""
-        before, began, name = self._api.client.statistics, time.monotonic(), planned.tasks[0].name
+        before, began = self._api.client.statistics, time.monotonic()
         family = Family(planned, self._api, target, self._watch)
         family.sync()
         now = self._api.client.statistics
@@ -121,5 +125,5 @@ class _Sync:
             reading.ended(time.monotonic() - began)
             report.runs.append(reading.run)
             self._watch(reading.task.name, reading.run)
-        report.notes += [*([f"{name}: read in full, since {planned.why}"] if planned.why else []), *family.notes]
+        report.notes += [*planned.notes, *family.notes]
         family.save()
