@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,10 @@ import pytest
 
 from connector.config import API_VERSION
 from connector.sandbox import Sandbox
-from connector.sync import passes
 from connector.sync.journal import Run
 from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
-from tests.accounts import NOW, account
+from tests.accounts import account
 from tests.synced import (
     assert_equal_to_stripe,
     change,
@@ -370,32 +368,3 @@ def test_what_becomes_otherwise_as_time_passes_is_read_again(sandbox: Sandbox, f
     report = run(sandbox, file, *names, window_seconds=HOUR)
     assert of(report, "balance_transactions").updated >= len(pending)
     assert_equal_to_stripe(file, sandbox, names)
-
-
-@pytest.fixture
-def troubled() -> Iterator[Sandbox]:
-    """A sandbox whose events come late, twice and in any order within their second."""
-    with Sandbox(seed=8, rps=0, now=NOW, event_trouble="late:900=0.2,duplicate=0.2,disorder=0.5") as sandbox:
-        yield sandbox
-
-
-EVERYDAY = ["customers", "charges", "refunds", "invoices", "invoice_lines", "subscriptions", "subscription_items",
-            "products", "coupons", "payouts", "disputes", "credit_notes", "payment_intents", "checkout_sessions",
-            "balance_transactions", "invoice_items", "promotion_codes", "setup_intents"]  # fmt: skip
-
-
-def test_after_a_busy_day_of_late_doubled_and_disordered_events_every_table_equals_stripe(
-    troubled: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(passes, "LEAST_REREADS", 200)  # a credit note changes its payment intent without an event
-    chance = random.Random(5)
-    run(troubled, file, *EVERYDAY)
-    for _ in range(3):
-        troubled.advance(chance.randrange(HOUR, DAY))
-        troubled.work(40)
-        troubled.advance(20 * 60)
-        report = run(troubled, file, *EVERYDAY)
-        assert not report.failed
-        assert_equal_to_stripe(file, troubled, EVERYDAY)
-    history = query(file, "select count(*) as n from _sync_runs where full_requests > 0")
-    assert history[0]["n"] > 0

@@ -1,0 +1,90 @@
+"""Whatever happened between two runs, and whatever went wrong in some: after the next whole one tables equal Stripe."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector.config import API_VERSION
+from connector.sandbox import Sandbox
+from connector.sync import passes
+from connector.sync.report import SyncReport
+from connector.sync.runfile import RunFile, TableRun
+from tests.accounts import NOW, account
+from tests.postgres_server import postgres_database, postgres_url
+from tests.synced import ENDPOINTS, Place, assert_equal_to_stripe, expected_rows, query, read_by_changes, rows_of
+
+__all__ = ["postgres_database", "postgres_url", "read_by_changes"]
+
+HOUR, DAY = 3_600, 86_400
+ROUNDS, THOROUGH_ROUNDS = 1, 60
+NAMES = ["customers", "charges", "refunds", "invoices", "invoice_lines", "subscriptions", "subscription_items",
+         "products", "prices", "coupons", "promotion_codes", "payouts", "disputes", "credit_notes", "payment_intents",
+         "checkout_sessions", "balance_transactions", "invoice_items", "setup_intents"]  # fmt: skip
+ALONE = [name for name in NAMES if not ENDPOINTS[name].parents]
+
+
+@pytest.fixture
+def troubled() -> Iterator[Sandbox]:
+    """A sandbox whose events come late, twice, in any order within their second, some in the form of older versions.
+
+    It throttles and drops connections, too.
+    """
+    with Sandbox(
+        seed=8, rps=0, now=NOW, event_trouble="late:900=0.2,duplicate=0.2,disorder=0.5", faults="drop=0.01,429=0.02",
+        older_events=0.2,
+    ) as sandbox:  # fmt: skip
+        yield sandbox
+
+
+def sync(sandbox: Sandbox, place: Place, *names: str, key: str | None = None, **said: TableRun) -> SyncReport:
+    with account(sandbox, key) as stripe:
+        return stripe.sync_by(RunFile(to=str(place), endpoints=names, tables=said))
+
+
+def something_happens(sandbox: Sandbox, place: Place, chance: random.Random) -> None:
+    """Let time pass and work be done, and let runs of some endpoints come between, that may fail."""
+    for _ in range(chance.randrange(1, 4)):
+        sandbox.advance(40 * DAY if chance.random() < 0.03 else chance.randrange(60, DAY))
+        sandbox.work(chance.randrange(5, 40))
+        if chance.random() < 0.5:
+            sync(sandbox, place, *chance.sample(ALONE, 3))
+        if chance.random() < 0.2:  # all but customers fail, and events are refused, too
+            assert sync(sandbox, place, *NAMES, key="rk_test_read_customers_account").failed
+        if chance.random() < 0.2:
+            sync(sandbox, place, "customers", customers=TableRun(columns=("name", "email")))
+            sync(sandbox, place, "customers", customers=TableRun(columns="all"))
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.usefixtures("read_by_changes")
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_after_any_history_every_table_equals_stripe(
+    kind: str, troubled: Sandbox, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "LEAST_REREADS", 400)  # what changes without an event is read again at once
+    place: Place = tmp_path / "s.duckdb" if kind == "duckdb" else request.getfixturevalue("postgres_database")
+    chance = random.Random(kind)
+    assert not sync(troubled, place, *NAMES).failed
+    there = keys(troubled)
+    for _ in range(THOROUGH_ROUNDS if request.config.getoption("--thorough") else ROUNDS):
+        something_happens(troubled, place, chance)
+        troubled.advance(20 * 60)  # what is late has come
+        assert not sync(troubled, place, *NAMES).failed
+        assert_equal_to_stripe(place, troubled, NAMES)
+        for name, before in there.items():
+            gone = before - expected_rows(troubled, name).keys() if ENDPOINTS[name].deletes != "never" else set()
+            assert gone <= set(rows_of(place, name, deleted=True)), name
+        there = keys(troubled)
+    (history,) = query(place, "select count(*) as n, sum(requests) as sent from _sync_runs where full_requests > 0")
+    assert history["n"] > 0
+    versions = {event["api_version"] for event in troubled.truth("event")}
+    assert len(versions) > 1
+    assert API_VERSION in versions
+
+
+def keys(sandbox: Sandbox) -> dict[str, set[tuple[object, ...]]]:
+    return {name: set(expected_rows(sandbox, name)) for name in NAMES}
