@@ -238,15 +238,20 @@ def show_forecasts(forecasts: Iterable[Forecast]) -> None:
     rows = [
         (
             each.task.name,
-            ", ".join(map(str, each.task.conditions)) or "everything",
+            _reads(each),
             "" if each.rows is None else f"{each.rows:,}",
-            each.basis if each.full_requests is None else f"{each.basis}; read is only what is new or has changed",
+            each.basis,
             "" if each.full_requests is None else f"{each.full_requests:,}",
         )
         for each in forecasts
     ]
     heads, narrow = ["endpoint", "reads", "rows", "", "requests in full"], any(row[-1] for row in rows)
     table(heads if narrow else heads[:-1], [row if narrow else row[:-1] for row in rows], numbers=[2, 4])
+
+
+def _reads(forecast: Forecast) -> str:
+    conditions = [str(condition) for condition in forecast.task.conditions]
+    return ", ".join(conditions + ["new and changed"] * (forecast.full_requests is not None)) or "everything"
 
 
 def _comparisons(given: Filter) -> str:

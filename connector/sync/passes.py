@@ -203,6 +203,7 @@ def reasons_for_all(tasks: Sequence[Task]) -> list[str]:
     parent, *children = tasks
     endpoint = parent.endpoint
     reasons = {
+        "it is no list of its own": bool(endpoint.parents or endpoint.window) or endpoint.paging != "cursor",
         "Stripe does not list it by time": parent.order_parameter is None,
         "it is read once for each of several values": bool(endpoint.each),
         "its rows have another key than an id": endpoint.primary_key != ("id",),
