@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from functools import cache
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -55,6 +57,14 @@ def pytest_configure(config: pytest.Config) -> None:
     # A machine that has other things to do is no reason to fail.
     settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("any machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_are_read_once() -> Iterator[None]:
+    """Let clients share what they know of certificates: to read those takes 27 ms each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
