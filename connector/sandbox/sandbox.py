@@ -19,7 +19,7 @@ class Sandbox:
     live_key = LIVE_KEY
 
     def __init__(self, options: Options | None = None, **settings: Any) -> None:
-        from connector.sandbox.history.business import Business
+        from connector.sandbox.history.business import business
         from connector.sandbox.server.delivery import Delivery
         from connector.sandbox.server.server import Server
         from connector.sandbox.server.service import Service
@@ -30,8 +30,8 @@ class Sandbox:
 
         self.options = replace(options or Options(), **settings)
         self.clock = Clock(self.options.now)
-        business = Business(seed=self.options.seed, size=self.options.size, now=self.clock.start)
-        self.store = Store(business, self.clock, KINDS, self.options.seed)
+        generated = business(self.options.seed, self.options.size, self.clock.start)
+        self.store = Store(generated, self.clock, KINDS, self.options.seed)
         self.store.search_lag_seconds = self.options.search_lag_seconds
         self.store.older_events = self.options.older_events
         self.store.telling.troubles = troubles(self.options.event_trouble, "event")

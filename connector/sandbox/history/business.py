@@ -1,13 +1,17 @@
 """The sandbox's business: all the objects that its lists hold, as a function of a seed.
 
-Nothing is stored: an object is made when it is asked for, out of its number. A million objects cost no more
-than a dozen. `story/` decides what happened, `objects/` says it in Stripe's shapes, this is the door to both.
+An object is made when it is asked for, out of its number: a million objects cost no more than a dozen. Those of a
+small business are kept as they were made, as JSON, so that who reads them again does not wait. `story/` decides what
+happened, `objects/` says it in Stripe's shapes, this is the door to both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from connector.sandbox.history.meters import Meters
 from connector.sandbox.history.objects.company import Company
@@ -34,6 +38,7 @@ class Business:
 
     def __init__(self, *, seed: int, size: str, now: int) -> None:
         self.now = now
+        self._kept: dict[tuple[str, int], bytes] | None = {} if size == "small" else None
         self._company = Company(Story(seed=seed, size=SIZES[size], now=now))
         meters = Meters(seed, self._company.story.calendar.start)
         self._kinds: dict[str, Kind | Meters] = {**self._company.kinds, "billing.meter": meters}
@@ -44,8 +49,15 @@ class Business:
 
     def get(self, kind: str, number: int) -> Record | None:
         """A fresh object, embedded lists complete; None where the number is not used."""
+        kept = self._kept.get((kind, number)) if self._kept is not None else None
+        if kept is not None:
+            record: Record | None = msgspec.json.decode(kept)
+            return record
         found = self._kinds[kind]
-        return found.at(number, self.now) if 0 <= number < found.numbering.end else None
+        record = found.at(number, self.now) if 0 <= number < found.numbering.end else None
+        if record is not None and self._kept is not None:
+            self._kept[kind, number] = msgspec.json.encode(record)
+        return record
 
     def created(self, kind: str, number: int) -> int:
         """When it came into being, also where Stripe does not say; never lower than for a lower number."""
@@ -87,3 +99,9 @@ class Business:
     def account(self) -> Record:
         """The account."""
         return self._company.account()
+
+
+@lru_cache(maxsize=8)
+def business(seed: int, size: str, now: int) -> Business:
+    """Return the business that these three make; sandboxes of the same three share it."""
+    return Business(seed=seed, size=size, now=now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from operator import itemgetter
 
-from connector.sandbox.history.business import Business
+from connector.sandbox.history.business import business
 from connector.sandbox.history.objects.identities import Identities
 from connector.sandbox.options import Options
 from connector.sandbox.world.clock import Clock
@@ -31,9 +31,7 @@ class Accounts:
         self.own = str(store.business.account()["id"])
         seeds = [options.seed + _APART * place for place in range(1, CONNECTED + 1)]
         self._seeds = {Identities(seed).account: seed for seed in seeds}
-        self._businesses = {
-            name: Business(seed=seed, size="small", now=clock.start) for name, seed in self._seeds.items()
-        }
+        self._businesses = {name: business(seed, "small", clock.start) for name, seed in self._seeds.items()}
         self._introduce(store)
         furnish(store)
         self._stores = {(self.own, False): store}
@@ -57,8 +55,8 @@ class Accounts:
 
     def _made(self, account: str, livemode: bool) -> Store:
         seed = self._seeds.get(account, 0)
-        business = self._businesses.get(account) or self._stores[self.own, not livemode].business
-        store = Store(business, self._clock, KINDS, seed + livemode)
+        generated = self._businesses.get(account) or self._stores[self.own, not livemode].business
+        store = Store(generated, self._clock, KINDS, seed + livemode)
         store.search_lag_seconds = self._search_lag_seconds
         store.older_events = self._older_events
         store.telling.troubles = self._event_troubles
@@ -71,7 +69,7 @@ class Accounts:
 
     def _introduce(self, store: Store) -> None:
         """Let the own account know of its connected ones, the oldest first."""
-        accounts = (business.account() for business in self._businesses.values())
+        accounts = (each.account() for each in self._businesses.values())
         for place, account in enumerate(sorted(accounts, key=itemgetter("created", "id"))):
             account.update(
                 created=account["created"] + (place + 1) * _JOINS_SECONDS, email=f"owner.{place}@example.com"
