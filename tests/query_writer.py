@@ -28,6 +28,10 @@ INSTANTS = [
     "'2026-10-10'", "date '2026-09-15'", "timestamptz '2026-08-01 12:00:00.5+02'", "timestamp '2026-10-01 00:00:00'",
     "date '2026-10-20' - interval 30 day", "'2026-10-05 07:30:00'", "NULL",
 ]  # fmt: skip
+DAYS = [
+    "date '2026-10-10'", "date '2026-10-01'", "date '2026-09-28'", "date_trunc('month', date '2026-10-20')",
+    "timestamptz '2026-10-01 00:00:00+00'", "'2026-10-05'", "NULL",
+]  # fmt: skip
 TEXTS = {
     "status": ["open", "paid", "draft", "void", "succeeded", "failed", "active", "canceled", "nonsense"],
     "collection_method": ["charge_automatically", "send_invoice"],
@@ -92,8 +96,20 @@ class Writer:
         operator = self.chance.choice(["<", "<=", ">", ">=", "="])
         return self.chance.choice(
             [f"{name}created {operator} {one}", f"{one} {operator} {name}created",
-             f"{name}created between {one} and {other}", f"{name}created::date {operator} date '2026-10-10'"]
+             f"{name}created between {one} and {other}", self._period(name)]
         )  # fmt: skip
+
+    def _period(self, name: str) -> str:
+        """Return a condition on the day, month or the like of a time."""
+        period = self.chance.choice(
+            [
+                f"{name}created::date",
+                *(f"date_trunc('{unit}', {name}created)" for unit in ("day", "week", "month", "year")),
+            ]
+        )
+        one, other = self.chance.choice(DAYS), self.chance.choice(DAYS)
+        tests = [f"{period} {operator} {one}" for operator in ("<", "<=", ">", ">=", "=", "=")]
+        return self.chance.choice([*tests, f"{period} between {one} and {other}", f"{period} in ({one}, {other})"])
 
     def _id(self, table: str, name: str) -> str:
         columns = [each for each in ("id", "customer", "subscription") if each in COLUMNS[table]]

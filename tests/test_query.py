@@ -136,6 +136,47 @@ def test_what_an_on_asks_of_the_side_that_it_drops_is_sent(stripe: Stripe, join:
     assert "status=void" in plan
 
 
+def test_the_plan_says_what_stays_for_duckdb(stripe: Stripe) -> None:
+    sql = """select * from invoices i join customers c on c.id = i.customer where i.status in ('open', 'paid')
+             and i.total > 5 and (i.status = 'open' or i.total = 7) and c.name like 'A%' and c.created > i.created"""
+    lines = [line.strip() for line in stripe.query(sql).explain().splitlines()]
+    assert "DuckDB decides i.total > 5 and (i.status = 'open' OR i.total = 7)" in lines
+    assert "DuckDB decides c.name LIKE 'A%'" in lines
+    assert (
+        "DuckDB" not in stripe.query("select * from charges where created >= 'today' and customer = 'cus_1'").explain()
+    )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from customers where id in (select customer from invoices where status = 'void')",
+        "select * from customers c where exists (select 1 from invoices i where i.customer = c.id and status = 'void')",
+        "select * from customers c where exists (select 1 from invoices where customer = c.id and status = 'void')",
+        "with v as (select * from invoices) select * from customers where id in (select distinct i.customer from v, "
+        "invoices i where i.status = 'void')",
+    ],
+)
+def test_a_subquery_narrows_as_the_join_does_that_it_stands_for(stripe: Stripe, sql: str) -> None:
+    assert "customers: follows id = invoices.customer" in stripe.query(sql).explain()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from customers where id not in (select customer from invoices where status = 'void')",
+        "select * from customers where id in (select customer from invoices where status = 'void') or delinquent",
+        "select * from customers where id in (select max(customer) from invoices where status = 'void')",
+        "select * from customers c where not exists (select 1 from invoices i where i.customer = c.id)",
+        "select * from customers c where exists (select count(*) from invoices where customer = c.id and total > 5)",
+        "select * from customers c where exists (select 1 from invoices c where c.customer = c.id and status = 'void')",
+        "select * from customers where exists (select 1 from invoices where customer = id and status = 'void')",
+    ],
+)
+def test_a_subquery_that_says_less_than_a_join_narrows_nothing(stripe: Stripe, sql: str) -> None:
+    assert "customers: read whole" in stripe.query(sql).explain()
+
+
 def test_a_value_that_a_filter_never_has_is_no_row_no_call_and_a_note(stripe: Stripe, calls: Any) -> None:
     result = stripe.query("select * from invoices where status = 'opened'")
     with pytest.warns(match='invoices.status is never "opened". Did you mean open'):
@@ -162,6 +203,8 @@ def test_a_filter_without_a_column_is_a_column_that_takes_one_value(stripe: Stri
         ("created between 'monthstart' and 'today'", "created[lt]"),
         ("created = 'yesterday'", "created[lt]"),
         ("'monthstart' <= created", "created[gte]"),
+        ("created::date = 'today'", "created[gte]"),
+        ("date_trunc('month', created) = 'monthstart'", "created[lt]"),
     ],
 )
 def test_relative_dates_are_those_of_extract(stripe: Stripe, condition: str, sent: str) -> None:

@@ -9,34 +9,17 @@ is taken: a row that is missing changes who meets whom. DuckDB decides everythin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
 from connector.definitions.endpoint import Endpoint
+from connector.query.comparisons import Comparison, comparisons
 
-_OPERATORS: Mapping[type[exp.Expr], str] = {
-    exp.EQ: "=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
-}  # fmt: skip
-_FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _BOTH = ((0, 1), (1, 0))
 _PLAIN_TABLE = {"this", "db", "catalog", "alias", "joins"}
 # What makes a SELECT more than a choice of rows and columns.
 _MORE_THAN_SELECTS = ("distinct", "group", "having", "qualify", "limit", "offset", "sample", "windows", "laterals")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What a conjunct asks of one column: an operator and the constants that it stands against, any of them for =."""
-
-    column: exp.Column
-    operator: str
-    constants: tuple[exp.Expr, ...]
-
-    @property
-    def name(self) -> str:
-        """The column's name, in lower case."""
-        return self.column.name.lower()
 
 
 @dataclass(frozen=True)
@@ -50,13 +33,17 @@ class Link:
 
 @dataclass(eq=False)
 class Place:
-    """One place where a table stands: what narrows it there, and the filters without a column that it names."""
+    """One place where a table stands: what narrows it there, and the filters without a column that it names.
+
+    `conditions` are all that its own columns have to meet there, whether or not they narrow.
+    """
 
     endpoint: Endpoint
     alias: str
     comparisons: list[Comparison] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
+    conditions: list[exp.Expr] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -109,6 +96,7 @@ class _Walk:
         self.find = find
         self.places: list[Place] = []
         self.entered: set[int] = set()
+        self._items: dict[int, list[_Item]] = {}
 
     def query(self, node: exp.Expr, visible: Mapping[str, _Definition], outer: Sequence[Comparison]) -> None:
         """Enter a query; `outer` are comparisons on its columns that stand outside of it."""
@@ -130,7 +118,9 @@ class _Walk:
 
     def _select(self, select: exp.Select, visible: Mapping[str, _Definition], outer: Sequence[Comparison]) -> None:
         items = [self._item(source, join, visible) for source, join in _sources(select)]
+        self._items[id(select)] = items
         _find_hidden(select, items)
+        _note_conditions(select, items)
         if not _meets_by_position(select, items):
             for comparison in _through(select, outer):
                 _give(comparison, items)
@@ -146,6 +136,29 @@ class _Walk:
             if item.query is not None:
                 self.query(item.query, item.visible, item.pushed)
         self._rest(select, visible, entered)
+        if not _meets_by_position(select, items):
+            for conjunct in _conjuncts(select.args.get("where")):
+                self._link_subquery(conjunct, items)
+
+    def _link_subquery(self, conjunct: exp.Expr, items: Sequence[_Item]) -> None:
+        """Let `x IN (SELECT y …)` and `EXISTS (SELECT … WHERE y = x)` narrow as the join does that they stand for.
+
+        Whatever else stands in the subquery, x must be one of the values of y.
+        """
+        inside = _subselect(conjunct)
+        if inside is None or id(inside) not in self._items:
+            return
+        inner = self._items[id(inside)]
+        # Rows of the subquery whose y is no x are not missed, unless the others are counted, ordered or numbered.
+        narrowed = [*items] if _is_more_than_rows(inside) or _meets_by_position(inside, inner) else [*items, *inner]
+        if isinstance(conjunct, exp.In):
+            pairs = [(conjunct.this, inside.expressions[0].unalias())]
+        else:
+            equal = [test for test in _conjuncts(inside.args.get("where")) if isinstance(test, exp.EQ)]
+            sides = [pair for test in equal for pair in ((test.left, test.right), (test.right, test.left))]
+            pairs = [(one, other) for one, other in sides if not _may_be_of(one.unnest(), inner)]
+        for one, other in pairs:
+            _link_columns((one.unnest(), other.unnest()), (items, inner), narrowed)
 
     def _item(self, source: exp.Expr, join: exp.Join | None, visible: Mapping[str, _Definition]) -> _Item:
         item = _Item(
@@ -221,72 +234,6 @@ def _conjuncts(clause: exp.Expr | None) -> Iterator[exp.Expr]:
         yield node
 
 
-def comparisons(node: exp.Expr) -> list[Comparison]:
-    """Return the comparisons that a condition is made of, all of which hold where it does; none if it is no such."""
-    node = node.unnest()
-    read = _READERS.get(type(node))
-    return read(node) if read is not None else []
-
-
-def _is_true(node: exp.Expr) -> list[Comparison]:
-    return _checked(node, "=", [exp.true()])
-
-
-def _is_false(node: exp.Expr) -> list[Comparison]:
-    return _checked(node.this, "=", [exp.false()])
-
-
-def _is(node: exp.Expr) -> list[Comparison]:
-    return _checked(node.this, "=", [node.expression]) if isinstance(node.expression, exp.Boolean) else []
-
-
-def _between(node: exp.Expr) -> list[Comparison]:
-    if node.args.get("symmetric"):
-        return []
-    return [*_checked(node.this, ">=", [node.args["low"]]), *_checked(node.this, "<=", [node.args["high"]])]
-
-
-def _in(node: exp.Expr) -> list[Comparison]:
-    if any(node.args.get(key) for key in ("query", "unnest", "field")):
-        return []
-    return _checked(node.this, "=", node.expressions)
-
-
-def _compares(node: exp.Expr) -> list[Comparison]:
-    operator = _OPERATORS[type(node)]
-    one, other = node.args["this"], node.args["expression"]
-    return _checked(one, operator, [other]) or _checked(other, _FLIPPED[operator], [one])
-
-
-def _either(node: exp.Expr) -> list[Comparison]:
-    one, other = comparisons(node.args["this"]), comparisons(node.args["expression"])
-    both = [*one, *other]
-    if len(one) != 1 or len(other) != 1 or {each.operator for each in both} != {"="}:
-        return []
-    if one[0].column != other[0].column:
-        return []
-    return [Comparison(one[0].column, "=", (*one[0].constants, *other[0].constants))]
-
-
-_READERS: Mapping[type[exp.Expr], Callable[[exp.Expr], list[Comparison]]] = {
-    exp.Column: _is_true, exp.Not: _is_false, exp.Is: _is, exp.Between: _between, exp.In: _in, exp.Or: _either,
-    **dict.fromkeys(_OPERATORS, _compares),
-}  # fmt: skip
-
-
-def _checked(column: exp.Expr, operator: str, constants: Sequence[exp.Expr]) -> list[Comparison]:
-    column = column.unnest()
-    if not isinstance(column, exp.Column) or not constants or not all(map(is_constant, constants)):
-        return []
-    return [Comparison(column, operator, tuple(constants))]
-
-
-def is_constant(node: exp.Expr) -> bool:
-    """Whether an expression has one value for all rows, as far as can be seen in it."""
-    varying = (exp.Column, exp.Query, exp.Star, exp.Placeholder, exp.Parameter, exp.AggFunc, exp.Window, exp.Lambda)
-    return node.find(*varying) is None
-
-
 def _item_of(column: exp.Column, items: Sequence[_Item]) -> _Item | None:
     """Return the item that a column is of; None where that is not certain."""
     if column.args.get("db") or isinstance(column.this, exp.Star):
@@ -301,8 +248,24 @@ def _item_of(column: exp.Column, items: Sequence[_Item]) -> _Item | None:
 def _give(comparison: Comparison, items: Sequence[_Item]) -> None:
     """Let a comparison narrow the item whose column it is on."""
     item = _item_of(comparison.column, items)
-    if item is not None and not item.renames:
+    if item is not None and not item.renames and not (comparison.of_time and _is_another_type(item, comparison.name)):
         (item.place.comparisons if item.place is not None else item.pushed).append(comparison)
+
+
+def _note_conditions(select: exp.Select, items: Sequence[_Item]) -> None:
+    """Note at each place the conditions of the SELECT and of its joins that are about its columns alone."""
+    clauses = [select.args.get("where"), *(item.join.args.get("on") for item in items if item.join is not None)]
+    for conjunct in (each for clause in clauses for each in _conjuncts(clause)):
+        owners = [_item_of(column, items) for column in conjunct.find_all(exp.Column)]
+        place = owners[0].place if owners and owners[0] is not None else None
+        if place is not None and all(owner is owners[0] for owner in owners) and not conjunct.find(exp.Query):
+            place.conditions.append(conjunct)
+
+
+def _is_another_type(item: _Item, column: str) -> bool:
+    """Whether a column of a table of ours holds anything but times."""
+    found = item.place.endpoint.column(column) if item.place is not None else None
+    return item.place is not None and (found is None or found.type != "timestamp")
 
 
 def _narrow_by_joins(items: Sequence[_Item]) -> None:
@@ -331,6 +294,39 @@ def _link(conjunct: exp.Expr, items: Sequence[_Item], narrowed: Sequence[_Item])
     places = [item for column in columns if (item := _item_of(column, items)) is not None]
     if len(places) == len(_BOTH) and places[0] is not places[1]:
         _tie(places, [column.name.lower() for column in columns], narrowed)
+
+
+def _subselect(conjunct: exp.Expr) -> exp.Select | None:
+    """Return the SELECT that a condition on its rows is about; None where rows that are missing might meet it."""
+    query = conjunct.args.get("query") if isinstance(conjunct, exp.In) else None
+    if isinstance(conjunct, exp.Exists):
+        query = conjunct.this
+    if isinstance(query, exp.Subquery) and not any(query.args.get(key) for key in _MORE_THAN_SELECTS):
+        query = query.this
+    if not isinstance(query, exp.Select) or (isinstance(conjunct, exp.Exists) and _is_more_than_rows(query)):
+        return None
+    return query
+
+
+def _is_more_than_rows(select: exp.Select) -> bool:
+    """Whether the rows of a SELECT depend on each other."""
+    counts = any(each.find(exp.AggFunc, exp.Window, exp.Explode, exp.Unnest) for each in select.expressions)
+    return counts or any(select.args.get(key) for key in _MORE_THAN_SELECTS)
+
+
+def _may_be_of(column: exp.Expr, inner: Sequence[_Item]) -> bool:
+    """Whether a column that stands in a subquery may be one of its own, which it is then."""
+    if not isinstance(column, exp.Column) or not column.table:
+        return any(item.place is None or item.may_have(column.name.lower()) for item in inner)
+    return any(item.alias == column.table.lower() for item in inner)
+
+
+def _link_columns(columns: Sequence[exp.Expr], scopes: Sequence[Sequence[_Item]], narrowed: Sequence[_Item]) -> None:
+    """Let two columns, each of a scope of its own, narrow each other, where it is certain whose they are."""
+    named = [column for column in columns if isinstance(column, exp.Column)]
+    pair = [item for column, items in zip(named, scopes, strict=False) if (item := _item_of(column, items)) is not None]
+    if len(named) == len(pair) == len(_BOTH):
+        _tie(pair, [column.name.lower() for column in named], narrowed)
 
 
 def _link_by_name(name: str, items: Sequence[_Item], narrowed: Sequence[_Item]) -> None:
@@ -362,9 +358,9 @@ def _through(select: exp.Select, outer: Sequence[Comparison]) -> Iterator[Compar
     for comparison in outer:
         named = [output for output in outputs if output.alias_or_name.lower() == comparison.name]
         if len(named) == 1 and not stars and isinstance(named[0].unalias(), exp.Column):
-            yield Comparison(named[0].unalias(), comparison.operator, comparison.constants)
+            yield replace(comparison, column=named[0].unalias())
         elif stars and not named:
-            yield Comparison(exp.column(comparison.column.this), comparison.operator, comparison.constants)
+            yield replace(comparison, column=exp.column(comparison.column.this))
 
 
 def _find_hidden(select: exp.Select, items: Sequence[_Item]) -> None:

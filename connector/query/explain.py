@@ -29,6 +29,8 @@ def lines_of(table: TableReads) -> Iterator[str]:
         yield from _calls(endpoint, read)
     for follow in table.follows:
         yield f"  {_follow_calls(endpoint, follow)}"
+    if table.stays and (table.reads or table.follows):
+        yield f"  DuckDB decides {' and '.join(table.stays)}"
     yield from table.notes
 
 

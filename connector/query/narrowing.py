@@ -23,7 +23,8 @@ from connector.definitions.endpoint import Endpoint
 from connector.definitions.parts import Column, Filter
 from connector.errors import ConditionError, did_you_mean
 from connector.extract.conditions import Condition, plan
-from connector.query.contributions import Comparison, Link, Place
+from connector.query.comparisons import Comparison, comparisons
+from connector.query.contributions import Link, Place
 from connector.query.workspace import Session
 
 _TIMES = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "DATE", "VARCHAR")
@@ -39,11 +40,15 @@ ColumnsOf = Callable[[Endpoint], frozenset[str] | None]
 
 @dataclass(frozen=True)
 class Read:
-    """One thing to ask Stripe for: the conditions, the selection that they make, and what fills the hidden columns."""
+    """One thing to ask Stripe for: the conditions, the selection that they make, and what fills the hidden columns.
+
+    `here` are those of the conditions that Stripe is not asked for.
+    """
 
     conditions: tuple[Condition, ...]
     selection: Selection
     fills: dict[str, str] = field(default_factory=dict)
+    here: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Follow:
 
 @dataclass
 class TableReads:
-    """All that is read of one table, for every place where it stands."""
+    """All that is read of one table, for every place where it stands; `stays` are the conditions left to DuckDB."""
 
     endpoint: Endpoint
     columns: frozenset[str] | None
@@ -69,6 +74,7 @@ class TableReads:
     follows: list[Follow] = field(default_factory=list)
     hidden: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    stays: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -98,6 +104,8 @@ class Narrowing:
         follows = self._follows(reads)
         for place, found in reads.items():
             table = tables[place.endpoint.name]
+            stays = self._stays(place, [] if place in follows else found)
+            table.stays += [each for each in stays if each not in table.stays]
             if place in follows:
                 table.follows.append(follows[place])
                 continue
@@ -106,6 +114,16 @@ class Narrowing:
         for table in tables.values():
             self._keep_whole(table)
         return list(tables.values())
+
+    def _stays(self, place: Place, reads: Sequence[Read]) -> Iterator[str]:
+        """Yield the conditions of a place that Stripe is not asked for, or not for all that they say."""
+        sent = [{(each.word, each.operator) for each in read.conditions if each not in read.here} for read in reads]
+        aside = TableReads(place.endpoint, None)  # takes the notes, which have been taken down before
+        for condition in place.conditions:
+            made = [self._condition(place.endpoint, each, aside) for each in comparisons(condition)]
+            asked = {(each.word, each.operator) for each in made if each is not None}
+            if len(asked) < len(made) or not asked or not all(asked <= each for each in sent) or not sent:
+                yield (exp.paren(condition) if isinstance(condition, exp.Or) else condition).sql(dialect="duckdb")
 
     def _keep_whole(self, table: TableReads) -> None:
         """Where a table is read whole, read it so and once; also where its rows have no key to count once by."""
@@ -183,11 +201,11 @@ class Narrowing:
     def _read(self, endpoint: Endpoint, conditions: Sequence[Condition], hidden: Sequence[str]) -> Read:
         chosen = tuple(dict.fromkeys(conditions))
         try:
-            selection = plan(endpoint, chosen, self._calendar).selection
+            planned = plan(endpoint, chosen, self._calendar)
         except ConditionError as error:
             raise ConditionError(_in_sql(str(error))) from error
         fills = {each.word: each.values[0] or "" for each in chosen if each.word in hidden and len(each.values) == 1}
-        return Read(chosen, selection, fills)
+        return Read(chosen, planned.selection, fills, planned.here)
 
     def _condition(self, endpoint: Endpoint, comparison: Comparison, table: TableReads) -> Condition | None:
         """Return the condition that a comparison is, if Stripe can narrow by it; without values if no row meets it."""
