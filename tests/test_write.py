@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -137,6 +138,28 @@ def test_a_match_by_metadata_walks_the_list(stripe: Stripe, sandbox: Sandbox) ->
     frame = pd.DataFrame({"crm_id": [900, 901], "phone": ["+1", "+2"]})
     plan = stripe.write("customers", "update", frame, match={"metadata.external_id": "crm_id"})
     assert [each.object_id for each in plan.plan.effects] == [each["id"] for each in known]
+
+
+def test_a_match_below_a_parent_is_found_in_the_parents_own_list(stripe: Stripe, sandbox: Sandbox) -> None:
+    one, other = (each["id"] for each in customers(sandbox, 2))
+    for customer in (one, other):
+        stripe.write("customer_tax_ids", "create", customer=customer, type="eu_vat", value="DE123456789").apply()
+    frame = pd.DataFrame({"customer": [one, other, other], "vat": ["DE123456789", "DE123456789", "DE000000000"]})
+    plan = stripe.write("customer_tax_ids", "delete", frame, match={"value": "vat"})
+    assert [str(error) for error in plan.plan.errors] == ['row 3, column "vat": there is no object with this value.']
+    assert plan.plan.reads == 2
+    assert plan.apply(allow=["delete"]).counts == {"sent": 2, "in error": 1}
+    assert (
+        stripe.extract("customer_tax_ids", {"customer": [one, other], "value": "DE123456789"}).to_arrow().num_rows == 0
+    )
+
+
+def test_a_line_is_matched_within_its_invoice(stripe: Stripe, sandbox: Sandbox) -> None:
+    draft = next(each for each in sandbox.truth("invoice") if each["status"] == "draft" and each["lines"]["data"])
+    line = draft["lines"]["data"][0]
+    frame = pd.DataFrame({"invoice": [draft["id"]], "text": [line["description"]], "quantity": [line["quantity"]]})
+    plan = stripe.write("invoice_lines", "update", frame, match={"description": "text"}, set={"metadata.team": "blue"})
+    assert [effect.object_id for effect in plan.plan.effects] == [line["id"]]
 
 
 def test_matching_costs_at_most_twice_the_cheaper_way(stripe: Stripe, sandbox: Sandbox) -> None:
@@ -318,3 +341,21 @@ def test_the_command_sends_a_plan_from_its_file(connector: Run) -> None:
     assert "1 sent" in connector("apply", "new.plan")[2]
     code, out, _ = connector("write", "customers", "create", "--from", "new.csv")
     assert (code, "done before          1" in out) == (0, True)
+
+
+@pytest.mark.usefixtures("no_rate_limits")
+def test_results_and_rejects_go_into_a_database_as_well_run_after_run(connector: Run, sandbox: Sandbox) -> None:
+    (customer,) = customers(sandbox, 1)
+    where = {"STRIPE_API_KEY": sandbox.key, "STRIPE_API_BASE": sandbox.url}
+    for amounts in (["12.5", "300"], ["13.5", "300", "14.5"]):
+        lines = [f"{customer['id']},{amount},usd\n" for amount in amounts]
+        Path("items.csv").write_text("".join(["customer,amount,currency\n", *lines]), encoding="utf-8")
+        code, _, error = connector(
+            "write", "invoice_items", "create", "--from", "items.csv", "--apply", "--allow", "money",
+            "--rejects", "duckdb:///outcome.duckdb", "--results", "duckdb:///outcome.duckdb", **where,
+        )  # fmt: skip
+        assert (code, f"{len(amounts) - 1} rows to correct" in error or "1 row to correct" in error) == (1, True), error
+    with duckdb.connect("outcome.duckdb", read_only=True) as outcome:
+        assert outcome.execute("select amount from rejects order by 1").fetchall() == [("13.5",), ("14.5",)]
+        counts = outcome.execute("select status, count(*) from results group by 1 order by 1").fetchall()
+        assert counts == [("done before", 1), ("in error", 2)]

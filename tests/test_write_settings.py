@@ -45,7 +45,9 @@ def test_settings_are_changed_by_the_row_of_a_file(name: str, stripe: Stripe, sa
     named = {key.replace("[", ".").replace("]", ""): value for key, value in sent.items()}
     assert named == dict(zip(header.split(","), row.split(","), strict=True))
     (outcome,) = plan.apply(allow=["money"]).outcomes
-    assert "does not serve POST" in (outcome.message or ""), "the sandbox knows the parameters, and simulates no settings"
+    assert "does not serve POST" in (outcome.message or ""), (
+        "the sandbox knows the parameters, and simulates no settings"
+    )
 
 
 @pytest.mark.parametrize("name", SETTINGS)

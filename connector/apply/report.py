@@ -11,7 +11,6 @@ import pyarrow as pa
 from connector.apply.effects import BAD, FAILED, IN_ERROR, SENT, UNKNOWN, Outcome, RowError
 from connector.apply.plan import private_files
 from connector.files.formats import WriteOptions
-from connector.places import open_target
 from connector.result import Report, Result
 from connector.rows.streams import Source
 
@@ -72,11 +71,12 @@ class ApplyReport:
         yield pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
 
     def write_rejects(self, source: Source, to: str, options: WriteOptions | None = None) -> int:
-        """Write the rows that were refused, in the source's own columns; return how many."""
+        """Write the rows that were refused, in the source's own columns, to a file or a table; return how many."""
         places = {error.place for error in self.errors}
         places |= {outcome.place for outcome in self.outcomes if outcome.status == FAILED}
+        rejects = Result(f"{self.name} rejects", source.schema, lambda _: _picked(source, places))
         with private_files():
-            return open_target(to, options).replace(source.schema, _picked(source, places))
+            return rejects.to(to, options, mode="replace")
 
 
 def _picked(source: Source, places: set[int]) -> Iterator[pa.RecordBatch]:

@@ -39,7 +39,7 @@ _SAYS_HOW_TO_SEND = (
     click.option("--max-errors", type=click.IntRange(min=1), metavar="N", help="Stop when so many rows have failed."),
     click.option("--ledger", metavar="FILE", help="What was sent, and what became of it. [in your state folder]"),
     click.option("--results", metavar="FILE|URL", help="What became of each row: a file, or a table."),
-    click.option("--rejects", metavar="FILE", help="The rows that were refused, to correct and feed in again."),
+    click.option("--rejects", metavar="FILE|URL", help="The rows that were refused, to correct and feed in again."),
 )
 
 
@@ -120,17 +120,18 @@ def _write_results(report: ApplyReport, to: str) -> None:
     from connector.files.formats import WriteOptions
 
     with private_files():
-        report.results.to(expanded(to, "--results"), WriteOptions(table="results"))
+        report.results.to(expanded(to, "--results"), WriteOptions(table="results"), mode="replace")
 
 
 def _write_rejects(planned: Planned, report: ApplyReport | None, to: str) -> None:
     from connector.apply.report import ApplyReport
+    from connector.files.formats import WriteOptions
 
     if planned.source is None:
         raise click.UsageError("--rejects is about the rows of a source: there is no --from.")
     plan = planned.plan
     report = report or ApplyReport(plan.name, plan.source, errors=plan.errors)
-    count = report.write_rejects(planned.source, expanded(to, "--rejects"))
+    count = report.write_rejects(planned.source, expanded(to, "--rejects"), WriteOptions(table="rejects"))
     say([f"{count_of(count, 'row')} to correct in {to}"])
 
 

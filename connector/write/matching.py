@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -27,11 +27,15 @@ _READERS = 20
 
 @dataclass(frozen=True)
 class Matching:
-    """What objects of one kind are found by: the `path` of the value that they show."""
+    """What objects of one kind are found by: the `path` of the value that they show.
+
+    `above` are the ids of the objects that they stand below, by the names that the action's path has for them.
+    """
 
     api: Api
     action: Action
     path: str
+    above: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, values: Collection[str]) -> Found:
         """Return the objects that show each value; none, or several, are as they are found."""
@@ -51,7 +55,7 @@ class Matching:
         endpoints = self.api.endpoints
         if self.action.of in endpoints:
             known = endpoints[self.action.of]
-            if not known.parents and not known.rows:
+            if not known.rows and len(known.parents) == len(self.above):
                 return known
         if self.path == "id":
             return None
@@ -61,6 +65,8 @@ class Matching:
         """Return what asks for one value, where Stripe narrows by it."""
         if self.path == "id":
             return self._retrieve
+        if self.above:  # their list is as short as it gets
+            return None
         narrowing = endpoint.filter_for(self.path) if endpoint else None
         if endpoint is None or narrowing is None or narrowing.kind != "equals":
             return None
@@ -69,6 +75,8 @@ class Matching:
 
     def _retrieve(self, value: str) -> Iterator[Record]:
         path = self.action.path.split("{id}")[0] + "{id}"
+        for name, above in self.above.items():
+            path = path.replace(f"{{{name}}}", path_part(above))
         try:
             record = self.api.client.get(path.replace("{id}", path_part(value)), endpoint=path).json()
         except ObjectMissing as error:
@@ -82,7 +90,8 @@ class Matching:
         """Return what a walk of the list finds, and whether it came to its end."""
         found: Found = {}
         reader = PageReader(self.api.client, self.api.endpoints)
-        for number, page in enumerate(reader.read(endpoint, Selection()), 1):
+        parents = {parent.column: (above,) for parent, above in zip(endpoint.parents, self.above.values(), strict=True)}
+        for number, page in enumerate(reader.read(endpoint, Selection(parents=parents)), 1):
             for record in msgspec.json.decode(page.records):
                 self._add(found, record, values)
             if self.path == "id" and len(found) == len(values):
@@ -114,10 +123,14 @@ class Matching:
             found.setdefault(shown, []).append(record)
 
 
-def check_match(action: Action, path: str) -> None:
+def check_match(api: Api, action: Action, path: str) -> None:
     """Refuse to match by what neither the action nor the object knows."""
-    if path != "id" and action.parameter(path) is None:
-        raise UsageError(f'{action.of} cannot be matched by "{path}".{did_you_mean(path, action.parameters)}')
+    columns = api.endpoints[action.of].columns if action.of in api.endpoints else ()
+    shown = ["id", *(".".join(column.path) for column in columns)]
+    if path not in shown and action.parameter(path) is None:
+        raise UsageError(
+            f'{action.of} cannot be matched by "{path}".{did_you_mean(path, [*action.parameters, *shown])}'
+        )
 
 
 def shown_at(record: Record, path: str) -> str | None:

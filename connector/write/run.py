@@ -23,7 +23,7 @@ from connector.errors import UsageError, did_you_mean
 from connector.rows.streams import Source
 from connector.write.cells import is_empty, plain_text
 from connector.write.mapping import ID, Mapper, RowProblem, Sent
-from connector.write.matching import Matching, Record, check_match
+from connector.write.matching import Found, Matching, Record, check_match
 from connector.write.writing import UPSERT, Writing
 
 
@@ -42,6 +42,17 @@ class _Row:
     @property
     def action(self) -> Action:
         return self.mapper.action
+
+    @property
+    def above(self) -> tuple[tuple[str, str], ...]:
+        """The ids of the objects that its own stands below, by their names in the path."""
+        ids = self.action.ids
+        return tuple((name, self.sent.ids[name]) for name in ids if name != ID and ID in ids)
+
+    @property
+    def meant(self) -> tuple[object, ...]:
+        """What tells its object from others: where it stands, and the value that it is matched by."""
+        return self.above, self.value
 
 
 class Planning:
@@ -95,7 +106,7 @@ class Planning:
         columns = list(source.schema.names) if source else []
         match, writing = self._writing.match, self._writing
         for path, column in match.items():
-            check_match(actions[0], path)
+            check_match(self._api, actions[0], path)
             if column not in columns and path not in writing.constants:
                 raise UsageError(
                     f'The source has no column "{column}" to match {path} by.{did_you_mean(column, columns)}'
@@ -178,14 +189,13 @@ class Planning:
             yield from map(self._with_setting, rows)
             return
         path = next(iter(self._writing.match), ID)
-        values = dict.fromkeys(row.value for row in rows)
         before = self._api.client.statistics.requests
-        found = self._found_by(action, path, [*values], rows)
+        found = self._found_by(action, path, rows)
         self._plan.reads += self._api.client.statistics.requests - before
-        repeated = Counter(row.value for row in rows)
+        repeated = Counter(row.meant for row in rows)
         for row in rows:
-            live = found.get(row.value, [])
-            problem = self._problem(path, len(live), repeated[row.value], is_upsert=len(mappers) > 1)
+            live = found[row.above].get(row.value, [])
+            problem = self._problem(path, len(live), repeated[row.meant], is_upsert=len(mappers) > 1)
             if problem:
                 self._error(row, self._writing.match.get(path), problem)
                 continue
@@ -210,15 +220,12 @@ class Planning:
         row.live = self._api.client.get(_path(row.action, row.sent.ids), endpoint=row.action.path).json()
         return row
 
-    def _found_by(self, action: Action, path: str, values: list[str], rows: list[_Row]) -> dict[str, list[Record]]:
-        """Return the objects of each value; those below a parent are read one by one, by the ids of their rows."""
-        if action.ids == (ID,):
-            return Matching(self._api, action, path).find(values)
-        found: dict[str, list[Record]] = {}
+    def _found_by(self, action: Action, path: str, rows: list[_Row]) -> dict[tuple[tuple[str, str], ...], Found]:
+        """Return the objects of each value, by what they stand below."""
+        values: dict[tuple[tuple[str, str], ...], dict[str, None]] = {}
         for row in rows:
-            filled = replace(action, path=_path(action, row.sent.ids, leave=ID))
-            found |= Matching(self._api, filled, ID).find([row.value])
-        return found
+            values.setdefault(row.above, {})[row.value] = None
+        return {above: Matching(self._api, action, path, dict(above)).find([*below]) for above, below in values.items()}
 
     def _problem(self, path: str, matches: int, rows: int, *, is_upsert: bool) -> str:
         shown = "object with this id" if path == ID else f"object with this {path}"
@@ -311,9 +318,8 @@ def _pairs(actions: list[Action]) -> list[tuple[Action, Action | None]]:
     return [(actions[0], None)] if len(actions) == 1 else [(actions[0], actions[1]), (actions[1], actions[0])]
 
 
-def _path(action: Action, ids: Mapping[str, str], leave: str = "") -> str:
+def _path(action: Action, ids: Mapping[str, str]) -> str:
     path = action.path
     for name in action.ids:
-        if name != leave:
-            path = path.replace(f"{{{name}}}", path_part(ids[name]))
+        path = path.replace(f"{{{name}}}", path_part(ids[name]))
     return path
