@@ -17,7 +17,7 @@ from connector.sandbox.writes.actions.balances import balance
 from tests.office import DAY, NOW, Office, Record
 
 ACTIONS = 1_000
-SEEDS, THOROUGH_SEEDS = 2, 40
+SEEDS, THOROUGH_SEEDS = 1, 40
 NEW = Stretch(since=NOW)
 TOLD = (
     "invoice", "subscription", "credit_note", "charge", "refund", "dispute", "payout", "customer", "setup_intent",
