@@ -271,3 +271,23 @@ def test_published_limits_of_endpoints() -> None:
     assert published_rps("GET /v1/charges/search") == 20
     assert published_rps("POST /v1/files") == 20
     assert published_rps("GET /v1/file_links") == 25
+
+
+def test_a_turn_that_is_not_used_after_all_holds_nobody_back() -> None:
+    class Interrupted(FakeClock):
+        is_interrupted = True
+
+        def sleep(self, seconds: float) -> None:
+            if self.is_interrupted:
+                raise KeyboardInterrupt
+            super().sleep(seconds)
+
+    clock = Interrupted()
+    limits = Limits(clock, account_rps=2 / PACE, endpoint_rps=1 / PACE)
+    with limits.turn(LIST) as first:
+        for _ in range(5):
+            with suppress(KeyboardInterrupt), limits.turn(LIST):
+                raise AssertionError
+        clock.is_interrupted = False
+        with limits.turn(LIST) as second:
+            assert second.given_at - first.given_at == pytest.approx(1)

@@ -253,7 +253,7 @@ def test_a_stopped_pass_of_other_columns_begins_anew_and_says_so(
     report = run(sandbox, file, "customers", customers=said)
     assert any("customers: read from the start" in note for note in report.notes) == begins_anew
     lists = [each for each in sandbox.requests[before:] if each.path == "/v1/customers"]
-    assert any("created" in str(each) for each in lists) != begins_anew
+    assert ("created" in str(lists[0])) != begins_anew
 
 
 def test_state_of_an_earlier_version_begins_anew_and_says_so(sandbox: Sandbox, file: Path) -> None:
@@ -376,7 +376,7 @@ def test_a_storm_in_the_middle_of_a_list_fails_and_marks_nothing(fault: str, san
     run(sandbox, file, "customers", "products")
     there = rows_of(file, "customers").keys()
     sandbox.fail(fault, "GET /v1/customers", nth=2, times=100_000)
-    with Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=1) as stripe:
+    with Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=3) as stripe:
         report = stripe.sync_by(RunFile(to=str(file), endpoints=("customers", "products")))
     assert [each.endpoint for each in report.failed] == ["customers"]
     assert rows_of(file, "customers").keys() == there

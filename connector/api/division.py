@@ -93,16 +93,14 @@ class Division:
         oldest = min(created, default=part.position)
         if created:
             part.rows_per_second = page.count / (max(created) + 1 - oldest)
-        is_over = oldest < part.start
-        page = created_since(page, part.start) if is_over else page
+        is_cut = oldest < part.start
+        page = created_since(page, part.start) if is_cut else page
         self.pages, self.rows = self.pages + 1, self.rows + page.count
-        if not part.is_ordered:  # only at its end it is known to be whole
-            return Portion(page, (part.position, part.position))
-        span = (part.start if is_over else min(oldest + 1, part.position), part.position)
-        part.position = span[0]
-        if is_over:
-            self.parts.remove(part)
-        return Portion(page, span)
+        if not page.goes_on or (is_cut and part.is_ordered):
+            return replace(self.ended(part), page=page)
+        # In disorder, a part is known to be whole only at its end.
+        end, part.position = part.position, min(oldest + 1, part.position) if part.is_ordered else part.position
+        return Portion(page, (part.position, end))
 
     def ended(self, part: Part) -> Portion:
         """Take note that a part has no more pages."""

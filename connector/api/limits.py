@@ -79,6 +79,10 @@ class Limit:
         spacing = 1 / self.rate_rps
         self._turns = sorted([moment, *(turn for turn in self._turns if turn > now - spacing)])
 
+    def give_back(self, moment: float) -> None:
+        """Take back the turn at `moment`, which nobody will use."""
+        self._turns = [turn for turn in self._turns if turn != moment]
+
     def lower_rate(self, now: float) -> None:
         """Take a little off the rate; halve it where it was lowered a moment ago."""
         left = AFTER_REPEATED if now - self.lowered_at <= REPEATED_SECONDS else AFTER_LONE
@@ -149,8 +153,18 @@ class Limits:
             self.account.take(moment, now)
             endpoint.take(moment, now)
         if moment > now:
-            self._clock.sleep(moment - now)
+            self._sleep_until(moment, endpoint, moment - now)
         return Turn(endpoint, moment, moment - now)
+
+    def _sleep_until(self, moment: float, endpoint: Limit, seconds: float) -> None:
+        """Wait for a turn, and give it back where that is interrupted: others need not wait behind it."""
+        try:
+            self._clock.sleep(seconds)
+        except BaseException:
+            with self._changed:
+                self.account.give_back(moment)
+                endpoint.give_back(moment)
+            raise
 
     def _first_free_in_both(self, endpoint: Limit, now: float) -> float:
         moment = endpoint.first_free(now)

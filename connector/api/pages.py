@@ -80,7 +80,7 @@ class PageReader:
     """Reads the pages of endpoints; what is worth telling the user piles up in `notes`."""
 
     def __init__(self, client: Client, endpoints: Endpoints, page_rows: int = PAGE_ROWS) -> None:
-        self._client = client
+        self.client = client
         self._endpoints = endpoints
         self._page_rows = page_rows
         self.notes: list[str] = []
@@ -120,7 +120,7 @@ class PageReader:
         """Yield the one page of the object at a path: the object itself, or the rows that stand inside it."""
         parameters, is_get = {**endpoint.always, **parameters}, endpoint.method == "GET"
         query, form = (parameters, None) if is_get else (None, parameters)
-        response = self._client.request(Call(endpoint.method, path, query, form, endpoint=endpoint.path))
+        response = self.client.request(Call(endpoint.method, path, query, form, endpoint=endpoint.path))
         if endpoint.rows:
             yield rows_by_kind(response, endpoint.rows)
         elif endpoint.rows_at:
@@ -138,7 +138,7 @@ class PageReader:
         path = endpoint.retrieve or ""
         for record_id in dict.fromkeys(ids):
             try:
-                response = self._client.get(path.replace("{id}", path_part(record_id)), {}, endpoint=path)
+                response = self.client.get(path.replace("{id}", path_part(record_id)), {}, endpoint=path)
             except ObjectMissing:
                 self.notes.append(f"{endpoint.name}: there is no {record_id}.")
                 continue
@@ -222,7 +222,7 @@ class PageReader:
         visited = _Visited()
         while True:
             try:
-                response = self._client.get(listing.path, self._query(listing), endpoint=listing.label)
+                response = self.client.get(listing.path, self._query(listing), endpoint=listing.label)
             except StripeError as error:
                 if not (recent and error.code == "resource_missing" and error.param == "starting_after"):
                     raise
@@ -232,9 +232,10 @@ class PageReader:
             listed = list_in(response, is_strict=listing.paging != "none")
             page = Page(bytes(listed.data), 0, response.sent_at, origin=response.name)
             keys = keys_of(page, need_id=listing.has_ids)
-            page = replace(page, count=len(keys), created=[key.created for key in keys])
-            yield from unseen(page, set(seen)) if seen else [page]
             further = _further(listing, listed, response, keys[-1].id if keys else None)
+            created = [key.created for key in keys]
+            page = replace(page, count=len(keys), created=created, goes_on=further is not None)
+            yield from unseen(page, set(seen)) if seen else [page]
             if further is None:
                 return
             recent.extend(key.id for key in keys if key.id is not None)
@@ -268,7 +269,7 @@ class PageReader:
     def _still_stands(self, listing: Listing, candidate: str) -> bool:
         query = {**listing.parameters, "limit": 1, "starting_after": candidate}
         try:
-            self._client.get(listing.path, query, endpoint=listing.label)
+            self.client.get(listing.path, query, endpoint=listing.label)
         except StripeError as error:
             if error.code != "resource_missing":
                 raise

@@ -16,7 +16,7 @@ from time import monotonic
 from connector.api.client import Client
 from connector.api.division import Division, Part, Portion, Span
 from connector.api.limits import list_rps
-from connector.api.pages import PAGE_ROWS
+from connector.api.pages import PAGE_ROWS, PageReader, Selection
 from connector.api.records import Page
 from connector.api.spans import Spans
 from connector.api.stopping import StoppedError, stoppable
@@ -45,6 +45,26 @@ def readers_for(client: Client, endpoint: Endpoint) -> int:
     """Return how many readers it takes to read a list as fast as its limit allows."""
     rps = list_rps(client.connection, endpoint.path)
     return min(MOST_READERS, max(2, math.ceil(rps * _SLOWEST_ANSWER_SECONDS)))
+
+
+def read_list(
+    reader: PageReader, endpoint: Endpoint, selection: Callable[[Span], Selection], span: Span
+) -> Generator[Portion]:
+    """Yield the pages of an endpoint between two times, read by several threads where Stripe lists it by time."""
+
+    def walk(span: Span) -> Iterator[Page]:
+        return reader.read(endpoint, selection(span))
+
+    if can_be_divided(endpoint):
+        return read_in_parallel(walk, span, readers_for(reader.client, endpoint))
+    return _read_serially(walk, span)
+
+
+def _read_serially(walk: Walk, span: Span) -> Generator[Portion]:
+    """Yield the pages of what cannot be divided; that its span is whole is known at the end."""
+    for page in walk(span):
+        yield Portion(page, (span[1], span[1]))
+    yield Portion(None, span)
 
 
 def read_in_parallel(walk: Walk, span: Span, readers: int, page_rows: int = PAGE_ROWS) -> Generator[Portion]:
@@ -80,8 +100,8 @@ class _Crew:
         self._threads = [Thread(target=self._work, name=name, daemon=True) for name in names]
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        """Send one reader ahead: most lists have one page."""
+        self._threads[0].start()
 
     def stop(self) -> None:
         """Stop the readers, whatever they wait for."""
@@ -139,10 +159,17 @@ class _Crew:
         for page in self._walk((part.start, part.position)):
             with self._room():
                 self._put(self._division.arrived(part, page))
+                self._send_others()
                 if part not in self._division.parts:
                     return  # the rest is another's
         with self._room():
             self._put(self._division.ended(part))
+
+    def _send_others(self) -> None:
+        if not self._division.is_done:
+            for thread in self._threads:
+                if thread.ident is None:
+                    thread.start()
 
     @contextmanager
     def _room(self) -> Iterator[None]:

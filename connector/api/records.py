@@ -25,7 +25,7 @@ class Page:
     """Records as the bytes of a JSON array, and the values of columns that are not in them.
 
     `sent_at` is when the request was sent, in whole seconds of Stripe's clock; `origin` is what errors call the
-    response that the records came with; `created` is, of a list, when each of its records was created.
+    response that the records came with. Of a list, `created` is when each record was, `goes_on` whether more follow.
     """
 
     records: bytes
@@ -34,6 +34,7 @@ class Page:
     fills: Mapping[str, Sequence[str]] = field(default_factory=dict)
     origin: str = "The response"
     created: Sequence[int | str | None] = ()
+    goes_on: bool = False
 
 
 class RecordKey(msgspec.Struct):
