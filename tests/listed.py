@@ -12,15 +12,14 @@ from urllib.parse import parse_qsl
 import httpx
 
 from connector.api.client import Client
-from connector.api.division import Span
 from connector.api.pages import PageReader, Selection
 from connector.api.parallel import Walk
 from connector.api.records import Page
+from connector.api.spans import END
 from connector.config import Connection, Key
 from connector.definitions.folders import find_endpoints
 from tests.fake_clock import FakeClock
 
-END = 2**40
 CHARGES = find_endpoints()["charges"]
 
 
@@ -59,14 +58,9 @@ class List(httpx.BaseTransport):
         return httpx.Response(200, headers={"Request-Id": "req_1"}, json=body)
 
     def walk(self, page_rows: int, client: Client | None = None) -> Walk:
-        """Return what yields the pages of a span of this list."""
+        """Return what yields the pages of a part of this list."""
         reader = PageReader(client or self.client(), {}, page_rows)  # type: ignore[arg-type]
-
-        def pages(span: Span) -> Iterator[Page]:
-            bounds = {"gte": span[0], **({"lt": span[1]} if span[1] < END else {})}
-            return reader.read(CHARGES, Selection({"created": bounds}))
-
-        return pages
+        return lambda part: reader.read(CHARGES, Selection({"created": part.bounds}))
 
     def client(self, **settings: Any) -> Client:
         """Return a client that asks this list, at no pace, by a clock that waits for nothing."""

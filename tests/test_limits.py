@@ -291,3 +291,24 @@ def test_a_turn_that_is_not_used_after_all_holds_nobody_back() -> None:
         clock.is_interrupted = False
         with limits.turn(LIST) as second:
             assert second.given_at - first.given_at == pytest.approx(1)
+
+
+def test_lists_that_are_read_together_use_the_whole_rate_of_their_account() -> None:
+    lists, readers, seconds = 5, 3, 20
+    clock = LockstepClock(lists * readers)
+    limits = Limits(clock, account_rps=100, endpoint_rps=25)
+    given: list[float] = []
+
+    def read(number: int) -> None:
+        clock.sleep(number * 0.007)
+        while clock.monotonic() < seconds:
+            with limits.turn(f"GET /v1/{number % lists}") as turn:
+                given.append(turn.given_at)
+                clock.sleep(0.05 + number * 0.001)
+        clock.leave()
+
+    with ThreadPoolExecutor(lists * readers) as pool:
+        list(pool.map(read, range(lists * readers)))
+    assert len(given) / seconds > 90
+    within = [sum(moment <= later < moment + 1 for later in given) for moment in given]
+    assert max(within) <= 100

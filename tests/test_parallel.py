@@ -11,17 +11,18 @@ from itertools import pairwise
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from connector.api.client import Client
-from connector.api.division import Division, Portion
-from connector.api.parallel import Walk, can_be_divided, read_in_parallel, readers_for
-from connector.api.spans import Spans
+from connector.api.division import Division, Part, Portion, ReadAhead
+from connector.api.pages import PageReader, Selection
+from connector.api.parallel import NewestFirst, Walk, read_ahead, read_in_parallel, readers_for, time_parameter
+from connector.api.spans import END, Spans
 from connector.config import Connection, Key
 from connector.definitions.folders import find_endpoints
 from connector.errors import StripeError
-from tests.listed import CHARGES, END, List, ids
+from tests.listed import CHARGES, List, ids
 from tests.scripted_server import HANG, Answer, Fault, Received, ScriptedServer
 
 DAY = 86_400
@@ -73,7 +74,7 @@ class Readers:
             if part is None:
                 yield None
                 continue
-            for page in self._walk((part.start, part.position)):
+            for page in self._walk(part):
                 yield self._division.arrived(part, page)
                 if part not in self._division.parts:
                     break
@@ -92,6 +93,11 @@ def failing(chance: random.Random) -> Callable[[], httpx.Response | None]:
     return refused
 
 
+def of_chance(examples: int) -> settings:
+    """Return settings that report a failure as it was: it repeats by its seed, and smaller ones take long to find."""
+    return settings(max_examples=examples, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+
+
 def assert_whole(portions: list[Portion], span: tuple[int, int] = WHOLE) -> None:
     """Check that the spans that were told are the whole span, and that none was told twice."""
     spans = sorted(portion.span for portion in portions if portion.span[0] < portion.span[1])
@@ -99,14 +105,14 @@ def assert_whole(portions: list[Portion], span: tuple[int, int] = WHOLE) -> None
     assert Spans.of(spans) == Spans.of([span])
 
 
-@settings(max_examples=80)
+@of_chance(80)
 @given(TIMES, st.integers(1, 9), st.integers(1, 7), st.integers(0, 2**32))
 def test_in_whatever_order_answers_come_the_rows_are_those_of_a_serial_read(
     times: list[int], page_rows: int, count: int, seed: int
 ) -> None:
     stripe, chance = listed(times), random.Random(seed)
     walk = stripe.walk(page_rows)
-    serial = ids(walk(WHOLE))
+    serial = ids(walk(Part(*WHOLE)))
     readers = Readers(walk, Division(WHOLE, page_rows), count, chance)
     stripe.before, stripe.meanwhile = failing(chance), readers.meanwhile
     portions = readers.run()
@@ -114,7 +120,7 @@ def test_in_whatever_order_answers_come_the_rows_are_those_of_a_serial_read(
     assert_whole(portions)
 
 
-@settings(max_examples=150)
+@of_chance(150)
 @given(TIMES, st.integers(1, 9), st.integers(1, 7), st.integers(0, 2**32))
 def test_objects_that_come_or_go_meanwhile_hide_no_other(
     times: list[int], page_rows: int, count: int, seed: int
@@ -148,7 +154,7 @@ def told_before(portions: list[Portion], second: int) -> set[str]:
     raise AssertionError
 
 
-@settings(max_examples=100)
+@of_chance(100)
 @given(TIMES, st.integers(1, 9), st.integers(1, 7), st.integers(0, 2**32))
 def test_no_time_is_said_to_be_whole_before_its_rows_have_come(
     times: list[int], page_rows: int, count: int, seed: int
@@ -161,35 +167,70 @@ def test_no_time_is_said_to_be_whole_before_its_rows_have_come(
         assert {name for name, created in stripe.objects.items() if created == second} <= told_before(portions, second)
 
 
-@settings(max_examples=60)
+@of_chance(80)
+@given(TIMES, st.integers(1, 9), st.integers(1, 7), st.integers(0, 2**32))
+def test_read_ahead_rows_keep_their_order(times: list[int], page_rows: int, count: int, seed: int) -> None:
+    stripe, chance = listed(times), random.Random(seed)
+    walk = stripe.walk(page_rows)
+    serial = ids(walk(Part(*WHOLE)))
+    readers = Readers(walk, ReadAhead(WHOLE, page_rows), count, chance)
+    stripe.before, stripe.meanwhile = failing(chance), readers.meanwhile
+    queue, in_order = NewestFirst(END), list[Portion]()
+    for portion in readers.run():
+        queue.put(portion)
+        while (following := queue.get()) is not None:
+            in_order.append(following)
+    assert ids(portion.page for portion in in_order) == serial
+    assert_whole(in_order)
+
+
+@of_chance(40)
+@given(TIMES, st.integers(1, 9), st.integers(2, 8))
+def test_threads_read_ahead_in_order(times: list[int], page_rows: int, readers: int) -> None:
+    stripe = listed(times)
+    walk = stripe.walk(page_rows)
+    portions = read_in_parallel(walk, ReadAhead(WHOLE, page_rows), readers, NewestFirst(END))
+    assert ids(portion.page for portion in portions) == ids(walk(Part(*WHOLE)))
+
+
+@of_chance(60)
 @given(TIMES, st.integers(1, 9), st.integers(2, 8))
 def test_threads_read_what_one_would(times: list[int], page_rows: int, readers: int) -> None:
     stripe = listed(times)
     walk = stripe.walk(page_rows)
-    portions = list(read_in_parallel(walk, WHOLE, readers, page_rows))
-    assert sorted(ids(portion.page for portion in portions)) == sorted(ids(walk(WHOLE)))
+    portions = list(read_in_parallel(walk, Division(WHOLE, page_rows), readers))
+    assert sorted(ids(portion.page for portion in portions)) == sorted(ids(walk(Part(*WHOLE))))
     assert_whole(portions)
 
 
-def test_a_list_in_disorder_is_read_whole_all_the_same() -> None:
-    class Disordered(List):
-        def _page(self, query: dict[str, str]) -> httpx.Response:
-            body = super()._page(query).json()
-            body.get("data", []).sort(key=lambda record: str(record["id"])[-1])
-            return httpx.Response(200, headers={"Request-Id": "req_1"}, json=body)
+class Disordered(List):
+    """A list in an order of its own."""
 
-    times = [NOW - number * DAY for number in range(200)]
-    stripe = Disordered({f"ch_{number:03}": created for number, created in enumerate(times)})
-    readers = Readers(walk := stripe.walk(9), Division(WHOLE, 9), 5, random.Random(1))
-    serial = ids(walk(WHOLE))
+    def _page(self, query: dict[str, str]) -> httpx.Response:
+        order = sorted(self.objects, key=lambda name: name[::-1])
+        first = order.index(query["starting_after"]) + 1 if "starting_after" in query else 0
+        span = int(query.get("created[gte]", 0)), int(query.get("created[lt]", END))
+        within = [name for name in order[first:] if span[0] <= self.objects[name] < span[1]]
+        limit = int(query["limit"])
+        data = [{"id": name, "created": self.objects[name]} for name in within[:limit]]
+        body = {"object": "list", "data": data, "has_more": len(within) > limit}
+        return httpx.Response(200, headers={"Request-Id": "req_1"}, json=body)
+
+
+@of_chance(60)
+@given(TIMES, st.integers(1, 9), st.integers(1, 7), st.integers(0, 2**32))
+def test_a_list_in_disorder_is_read_whole_all_the_same(times: list[int], page_rows: int, count: int, seed: int) -> None:
+    stripe = Disordered(listed(times).objects)
+    readers = Readers(stripe.walk(page_rows), Division(WHOLE, page_rows), count, random.Random(seed))
     stripe.meanwhile = readers.meanwhile
     portions = readers.run()
-    assert set(ids(portion.page for portion in portions)) == set(serial)
+    assert sorted(ids(portion.page for portion in portions)) == sorted(stripe.objects)
     assert_whole(portions)
 
 
+@pytest.mark.parametrize("division", [Division, ReadAhead])
 @pytest.mark.parametrize("readers", [2, 10, 40])
-def test_dividing_a_list_costs_few_requests(readers: int) -> None:
+def test_dividing_a_list_costs_few_requests(readers: int, division: type[Division]) -> None:
     chance = random.Random(readers)
     shapes = {
         "even": [NOW - chance.randrange(2 * 365 * DAY) for _ in range(2_000)],
@@ -199,7 +240,7 @@ def test_dividing_a_list_costs_few_requests(readers: int) -> None:
     }
     for shape, times in shapes.items():
         stripe = listed(times)
-        crew = Readers(stripe.walk(10), Division(WHOLE, 10), readers, chance)
+        crew = Readers(stripe.walk(10), division(WHOLE, 10), readers, chance)
         stripe.meanwhile = crew.meanwhile
         crew.run()
         assert stripe.requests <= 1.1 * len(times) / 10 + 50, shape
@@ -221,7 +262,7 @@ def test_the_first_error_ends_it_after_what_had_arrived() -> None:
     stripe.before = refuse
     whole: list[Portion] = []
     with pytest.raises(StripeError, match="no"):
-        whole += read_in_parallel(stripe.walk(10), WHOLE, 4, 10)
+        whole += read_in_parallel(stripe.walk(10), Division(WHOLE, 10), 4)
     assert not running()
 
 
@@ -237,7 +278,10 @@ def test_who_stops_waits_for_no_request(fault: Answer | Fault) -> None:
     first = Answer(headers={"Request-Id": "req_1"}, body=body)
     with ScriptedServer([first, second]) as server:
         connection = Connection(Key("sk_test_x"), api_base=server.url, max_rps=1_000, max_rps_per_endpoint=1_000)
-        with Client(connection) as client, closing(read_in_parallel(List({}).walk(100, client), WHOLE, 6)) as portions:
+        with (
+            Client(connection) as client,
+            closing(read_in_parallel(List({}).walk(100, client), Division(WHOLE, 100), 6)) as portions,
+        ):
             assert next(portions).page
             assert is_asked.wait(5)
             assert len(running()) == 6
@@ -246,12 +290,25 @@ def test_who_stops_waits_for_no_request(fault: Answer | Fault) -> None:
         assert not running()
 
 
-def test_a_slow_consumer_slows_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.api.parallel._MOST_BYTES", 1)
-    stripe = listed([NOW - number * DAY for number in range(300)])
-    with closing(read_in_parallel(stripe.walk(10), WHOLE, 4, 10)) as portions:
-        read = ids(portion.page for portion in portions for _ in [None] if stripe.requests < 300)
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_slow_consumer_slows_the_readers(monkeypatch: pytest.MonkeyPatch, *, in_order: bool) -> None:
+    monkeypatch.setattr("connector.api.parallel.MOST_BYTES", 1)
+    stripe = listed([NOW - number * DAY for number in range(3_000)])
+    division = ReadAhead(WHOLE, 10) if in_order else Division(WHOLE, 10)
+    most_ahead, read = 0, list[str]()
+    queue = NewestFirst(END) if in_order else None
+    for portion in read_in_parallel(stripe.walk(10), division, 4, queue):
+        read += ids(iter([portion.page]))
+        most_ahead = max(most_ahead, stripe.requests - len(read) // 10)
     assert sorted(read) == sorted(stripe.objects)
+    assert most_ahead < 100  # of 300
+
+
+def test_what_is_read_by_id_or_search_is_read_as_it_was() -> None:
+    stripe = List({})
+    reader = PageReader(stripe.client(), find_endpoints())
+    assert list(read_ahead(reader, CHARGES, Selection(ids=()))) == []
+    assert not stripe.requests
 
 
 # What is divided, and among how many
@@ -259,10 +316,10 @@ def test_a_slow_consumer_slows_the_readers(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_only_lists_by_time_of_creation_are_divided() -> None:
     endpoints = find_endpoints()
-    assert can_be_divided(CHARGES)
-    assert can_be_divided(endpoints["customers"])
+    assert time_parameter(CHARGES) == "created"
+    assert time_parameter(endpoints["customers"]) == "created"
     for name in ("balance", "invoice_lines", "coupons_codes", "payment_methods", "invoice_items"):
-        assert name not in endpoints or not can_be_divided(endpoints[name]), name
+        assert name not in endpoints or time_parameter(endpoints[name]) is None, name
 
 
 def test_as_many_readers_as_the_limit_needs() -> None:

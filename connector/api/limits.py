@@ -7,6 +7,7 @@ flight are limited in the same way, but by half each time. One `Limits` is share
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,17 @@ class Limit:
                 break
             earliest = max(earliest, turn + spacing)
         return earliest
+
+    def packed(self, earliest: float, own: Limit) -> float:
+        """Return the first moment that leaves no gap behind the turn of another that is too short for anybody.
+
+        Turns placed as they come would fill three quarters of the rate.
+        """
+        moment, spacing = self.first_free(earliest), 1 / self.rate_rps
+        before = max((turn for turn in self._turns if turn < moment), default=-math.inf)
+        later = before + 2 * spacing
+        is_gap = before not in own._turns and before + 1.01 * spacing < moment < later
+        return later if is_gap and self.first_free(later) == later else moment
 
     def take(self, moment: float, now: float) -> None:
         """Give the turn at `moment` away, and forget those that no longer hold anybody back."""
@@ -168,9 +180,13 @@ class Limits:
 
     def _first_free_in_both(self, endpoint: Limit, now: float) -> float:
         moment = endpoint.first_free(now)
-        while (later := self.account.first_free(moment)) > moment:
+        while (later := self._first_free_in_account(moment, endpoint, now)) > moment:
             moment = endpoint.first_free(later)
         return moment
+
+    def _first_free_in_account(self, moment: float, endpoint: Limit, now: float) -> float:
+        is_waiting = moment > now
+        return self.account.packed(moment, endpoint) if is_waiting else self.account.first_free(moment)
 
     def _lower(self, limit: Limit, turn: Turn, kind: str) -> None:
         # Requests that were on their way when the limit was lowered tell of the old pace, not of the new one.

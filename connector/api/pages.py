@@ -57,6 +57,11 @@ class Selection:
     above: Mapping[str, Parameters] = field(default_factory=dict)
     search: str | None = None
 
+    def within(self, parameter: str, bounds: Mapping[str, int]) -> Selection:
+        """Return the same between other bounds of time, which are looked at anew for each page."""
+        others = {name: value for name, value in self.parameters.items() if name != parameter}
+        return replace(self, parameters={**others, parameter: bounds})
+
 
 @dataclass(frozen=True)
 class Listing:

@@ -7,38 +7,39 @@ The first error ends the reading, after what had arrived before it; a consumer t
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from threading import Condition, Event, Thread
 from time import monotonic
 
 from connector.api.client import Client
-from connector.api.division import Division, Part, Portion, Span
+from connector.api.division import Division, Part, Portion, ReadAhead
 from connector.api.limits import list_rps
 from connector.api.pages import PAGE_ROWS, PageReader, Selection
 from connector.api.records import Page
-from connector.api.spans import Spans
+from connector.api.spans import BEGINNING, END, Span, Spans
 from connector.api.stopping import StoppedError, stoppable
 from connector.definitions.endpoint import Endpoint
 from connector.errors import DataError
 
-Walk = Callable[[Span], Iterator[Page]]
+Walk = Callable[[Part], Iterator[Page]]
 
 MOST_READERS = 40
-_MOST_BYTES = 32 * 1024 * 1024
+MOST_BYTES = 32 * 1024 * 1024
 _SLOWEST_ANSWER_SECONDS = 0.4  # as many readers as keep the pace with answers that take so long
 _LOOK_UP_SECONDS = 0.5  # Windows hands Ctrl-C only to a thread that does not wait for ever
 _STOPPING_SECONDS = 2.0
 
 
-def can_be_divided(endpoint: Endpoint) -> bool:
-    """Whether Stripe lists an endpoint by the time of creation, once: others are read from one end to the other."""
-    order = endpoint.filter_for(endpoint.order) if endpoint.order else None
+def time_parameter(endpoint: Endpoint) -> str | None:
+    """Return the parameter by whose time of creation a list can be divided; None: it is read from end to end."""
     column = endpoint.column(endpoint.order) if endpoint.order else None
-    by_time = order is not None and order.kind == "range" and column is not None and column.path == ("created",)
+    order = endpoint.filter_for(endpoint.order) if endpoint.order else None
     is_one_list = not (endpoint.each or endpoint.parents or endpoint.rows or endpoint.rows_at or endpoint.window)
-    return by_time and is_one_list and endpoint.paging == "cursor"
+    if column is None or column.path != ("created",) or endpoint.paging != "cursor" or not is_one_list:
+        return None
+    return order.parameter if order is not None and order.kind == "range" else None
 
 
 def readers_for(client: Client, endpoint: Endpoint) -> int:
@@ -47,32 +48,50 @@ def readers_for(client: Client, endpoint: Endpoint) -> int:
     return min(MOST_READERS, max(2, math.ceil(rps * _SLOWEST_ANSWER_SECONDS)))
 
 
-def read_list(
-    reader: PageReader, endpoint: Endpoint, selection: Callable[[Span], Selection], span: Span
-) -> Generator[Portion]:
-    """Yield the pages of an endpoint between two times, read by several threads where Stripe lists it by time."""
+def read_list(reader: PageReader, endpoint: Endpoint, selection: Selection, span: Span) -> Generator[Portion]:
+    """Yield the pages of a selection that is bounded by a span, and of which time all is read with each.
 
-    def walk(span: Span) -> Iterator[Page]:
-        return reader.read(endpoint, selection(span))
+    They are read by several threads where Stripe lists by time.
+    """
+    parameter = time_parameter(endpoint)
+    if parameter is None:
+        return _read_serially(reader.read(endpoint, selection), span)
+    walk, readers = _walk(reader, endpoint, selection, parameter), readers_for(reader.client, endpoint)
+    return read_in_parallel(walk, Division(span, PAGE_ROWS), readers)
 
-    if can_be_divided(endpoint):
-        return read_in_parallel(walk, span, readers_for(reader.client, endpoint))
-    return _read_serially(walk, span)
+
+def read_ahead(reader: PageReader, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
+    """Yield the pages of a selection in their order, read by several threads where Stripe lists by time."""
+    parameter = time_parameter(endpoint)
+    if parameter is None or selection.ids is not None or selection.search is not None:
+        yield from reader.read(endpoint, selection)
+        return
+    asked = selection.parameters.get(parameter, {})
+    span = (asked.get("gte", BEGINNING), asked.get("lt", END))
+    walk, readers = _walk(reader, endpoint, selection, parameter), readers_for(reader.client, endpoint)
+    with closing(read_in_parallel(walk, ReadAhead(span, PAGE_ROWS), readers, NewestFirst(span[1]))) as portions:
+        yield from (portion.page for portion in portions if portion.page is not None)
 
 
-def _read_serially(walk: Walk, span: Span) -> Generator[Portion]:
+def _walk(reader: PageReader, endpoint: Endpoint, selection: Selection, parameter: str) -> Walk:
+    return lambda part: reader.read(endpoint, selection.within(parameter, part.bounds))
+
+
+def _read_serially(pages: Iterator[Page], span: Span) -> Generator[Portion]:
     """Yield the pages of what cannot be divided; that its span is whole is known at the end."""
-    for page in walk(span):
+    for page in pages:
         yield Portion(page, (span[1], span[1]))
     yield Portion(None, span)
 
 
-def read_in_parallel(walk: Walk, span: Span, readers: int, page_rows: int = PAGE_ROWS) -> Generator[Portion]:
-    """Yield the pages of a span of time as they arrive, and of which time all is read with each.
+def read_in_parallel(
+    walk: Walk, division: Division, readers: int, queue: AsTheyArrive | None = None
+) -> Generator[Portion]:
+    """Yield the pages of a span of time, and of which time all is read with each.
 
-    `walk` yields the pages of a span, newest first. At the end the whole span has been read, or an error is raised.
+    `walk` yields the pages of a part, newest first. At the end the whole span has been read, or an error is raised.
     """
-    crew = _Crew(walk, Division(span, page_rows), readers)
+    crew = _Crew(walk, division, readers, queue or AsTheyArrive())
     whole = Spans()
     try:
         crew.start()
@@ -81,18 +100,70 @@ def read_in_parallel(walk: Walk, span: Span, readers: int, page_rows: int = PAGE
             yield portion
     finally:
         crew.stop()
-    if whole.missing(*span).parts:
+    if whole.missing(*division.span).parts:
         raise DataError("Some of the list was not read, though no request failed. Please report it, and run it again.")
 
 
-class _Crew:
-    """The readers of one list and the queue of their pages."""
+class AsTheyArrive:
+    """Pages that wait for the consumer, bounded in bytes; not locked by itself."""
 
-    def __init__(self, walk: Walk, division: Division, readers: int) -> None:
-        self._walk = walk
-        self._division = division
+    def __init__(self) -> None:
         self._portions: deque[Portion] = deque()
         self._waiting_bytes = 0
+
+    def has_room(self, _part: Part) -> bool:
+        """Whether another page of a part may wait."""
+        return self._waiting_bytes < MOST_BYTES
+
+    def put(self, portion: Portion) -> None:
+        """Let a portion wait."""
+        self._waiting_bytes += _bytes_of(portion)
+        self._portions.append(portion)
+
+    def get(self) -> Portion | None:
+        """Return the next portion; None where it has not arrived."""
+        if not self._portions:
+            return None
+        portion = self._portions.popleft()
+        self._waiting_bytes -= _bytes_of(portion)
+        return portion
+
+
+class NewestFirst(AsTheyArrive):
+    """Pages that wait until all newer ones have been handed on; for the newest there always is room."""
+
+    def __init__(self, end: int) -> None:
+        super().__init__()
+        self._reached = end
+        self._later: defaultdict[int, deque[Portion]] = defaultdict(deque)  # by where their spans end
+
+    def has_room(self, part: Part) -> bool:
+        """Whether another page of a part may wait: always where all others wait for it."""
+        return part.position == self._reached or super().has_room(part)
+
+    def put(self, portion: Portion) -> None:
+        """Let a portion wait, behind all that are newer."""
+        self._waiting_bytes += _bytes_of(portion)
+        self._later[portion.span[1]].append(portion)
+
+    def get(self) -> Portion | None:
+        """Return the next portion; None where it has not arrived."""
+        waiting = self._later.get(self._reached)
+        if not waiting:
+            return None
+        portion = waiting.popleft()
+        self._waiting_bytes -= _bytes_of(portion)
+        self._reached = portion.span[0]
+        return portion
+
+
+class _Crew:
+    """The readers of one list, who put its pages into a queue."""
+
+    def __init__(self, walk: Walk, division: Division, readers: int, queue: AsTheyArrive) -> None:
+        self._walk = walk
+        self._division = division
+        self._queue = queue
         self._error: BaseException | None = None
         self._changed = Condition()
         self._stop = Event()
@@ -113,18 +184,17 @@ class _Crew:
 
     def portions(self) -> Iterator[Portion]:
         """Yield what arrives until everything has, or raise the first error."""
-        while True:
-            with self._changed:
-                while not (self._portions or self._division.is_done or self._stop.is_set()):
-                    self._changed.wait(_LOOK_UP_SECONDS)
-                if not self._portions:
-                    break
-                portion = self._portions.popleft()
-                self._waiting_bytes -= _bytes_of(portion)
-                self._changed.notify_all()
+        while (portion := self._next()) is not None:
             yield portion
         if self._error is not None:
             raise self._error
+
+    def _next(self) -> Portion | None:
+        with self._changed:
+            while (portion := self._queue.get()) is None and not (self._division.is_done or self._stop.is_set()):
+                self._changed.wait(_LOOK_UP_SECONDS)
+            self._changed.notify_all()
+            return portion
 
     # In the threads
 
@@ -156,14 +226,18 @@ class _Crew:
         return None
 
     def _read(self, part: Part) -> None:
-        for page in self._walk((part.start, part.position)):
-            with self._room():
+        for page in self._walk(part):
+            with self._room(part):
                 self._put(self._division.arrived(part, page))
                 self._send_others()
                 if part not in self._division.parts:
-                    return  # the rest is another's
-        with self._room():
+                    return
+        with self._room(part):
             self._put(self._division.ended(part))
+
+    def _put(self, portion: Portion) -> None:
+        self._queue.put(portion)
+        self._changed.notify_all()
 
     def _send_others(self) -> None:
         if not self._division.is_done:
@@ -172,19 +246,14 @@ class _Crew:
                     thread.start()
 
     @contextmanager
-    def _room(self) -> Iterator[None]:
+    def _room(self, part: Part) -> Iterator[None]:
         """Wait for room in the queue, and let nobody else take it meanwhile."""
         with self._changed:
-            while self._waiting_bytes >= _MOST_BYTES and not self._stop.is_set():
+            while not (self._queue.has_room(part) or self._stop.is_set()):
                 self._changed.wait()
             if self._stop.is_set():
                 raise StoppedError
             yield
-
-    def _put(self, portion: Portion) -> None:
-        self._portions.append(portion)
-        self._waiting_bytes += _bytes_of(portion)
-        self._changed.notify_all()
 
 
 def _bytes_of(portion: Portion) -> int:

@@ -6,6 +6,15 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+Span = tuple[int, int]  # unix seconds, the later one excluded
+BEGINNING, END = 0, 2**40  # before and after all of Stripe's
+
+
+def bounds(span: Span) -> dict[str, int]:
+    """Return what Stripe calls the ends of a span; one that is open has no name."""
+    ends = (("gte", span[0], BEGINNING), ("lt", span[1], END))
+    return {name: moment for name, moment, open_end in ends if moment != open_end}
+
 
 @dataclass(frozen=True)
 class Spans:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from connector.api.spans import BEGINNING, END
 from connector.databases.base import Session
 from connector.databases.merge import Table
 from connector.sync.provenance import in_parts
-from connector.sync.tasks import BEGINNING, END
 
 
 @dataclass(frozen=True)

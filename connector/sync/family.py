@@ -12,14 +12,16 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from connector.api.account import Api
 from connector.api.pages import PAGE_ROWS, PageReader
+from connector.api.parallel import read_list
 from connector.api.records import Page, ids_of, only
-from connector.api.spans import Spans
+from connector.api.spans import BEGINNING, Spans
 from connector.databases.base import Counts, Session
 from connector.errors import ConnectorError, DataError, TargetError
 from connector.sync.changes import Change, Changes, Verdict, judge
@@ -32,7 +34,6 @@ from connector.sync.provenance import Held, held, in_parts, latest, refuse_other
 from connector.sync.reading import Reading, drift_notes
 from connector.sync.report import SyncWatch
 from connector.sync.rereads import Unread
-from connector.sync.tasks import BEGINNING
 from connector.sync.views import make_view
 from connector.sync.wanted import Wanted
 
@@ -169,14 +170,14 @@ class Family:
 
     def _read_stretch(self, stretch: tuple[int, int], state: State) -> State:
         """Read what was created in a stretch of time, committing as it goes; return the state after it."""
-        parent = self._parent
-        parent.oldest = None
-        for page in self._reader.read(parent.task.endpoint, parent.task.selection(stretch)):
-            for _ in self._take_in(page):
+        task = self._parent.task
+        with closing(read_list(self._reader, task.endpoint, task.selection(stretch), stretch)) as portions:
+            for portion in portions:
+                for _ in self._take_in(portion.page) if portion.page is not None else ():
+                    self._commit_if_due(state)
+                state = replace(state, covered=state.covered.with_span(*portion.span))
                 self._commit_if_due(state)
-            further = replace(state, covered=state.covered.with_span(parent.reached(stretch), stretch[1]))
-            state = further if self._commit_if_due(further) else state
-        return replace(state, covered=state.covered.with_span(*stretch))
+        return state
 
     def _take_in(self, page: Page, changed_at: Mapping[str, int] | None = None) -> Iterator[None]:
         """Take in a page of parents and read their children, pausing after each page of these."""
@@ -298,13 +299,12 @@ class Family:
 
     # Writing
 
-    def _commit_if_due(self, state: State) -> bool:
-        """Commit when many rows wait, or when it is time to show what there is; say whether it did."""
+    def _commit_if_due(self, state: State) -> None:
+        """Commit when many rows wait, or when it is time to show what there is."""
         rows = sum(batch.num_rows for reading in self.readings for batch in reading.waiting)
         is_due = rows >= COMMIT_ROWS or time.monotonic() - self._last_commit >= COMMIT_SECONDS
         if is_due:
             self._commit(state)
-        return is_due
 
     def _commit(self, state: State) -> None:
         """Merge the waiting rows and keep the progress that they make, in one transaction."""

@@ -27,8 +27,8 @@ _REFUSED = (400, 403, 404)  # the key may not, or the account has no such featur
 class Reading:
     """One endpoint while it is read: its rows that wait for the next commit, and its counts so far.
 
-    `clock` is the time, by Stripe's clock, at which its latest rows were read. It never goes back, also not behind
-    earlier runs: what is read later is newer, even where an estimate of Stripe's time came out lower.
+    `clock` is the time, by Stripe's clock, of the latest rows that earlier runs have read: what is read now is newer,
+    even where an estimate of Stripe's time comes out lower.
     """
 
     task: Task
@@ -68,9 +68,9 @@ class Reading:
 
     def _time(self, page: Page) -> int:
         """Return when the rows of a page are like that."""
-        self.clock = max(self.clock, page.sent_at)
-        self.first_clock = self.first_clock or self.clock
-        return self.clock
+        changed_at = max(self.clock, page.sent_at)
+        self.first_clock = self.first_clock or changed_at
+        return changed_at
 
     def _parents(self, batch: pa.RecordBatch) -> list[str]:
         """Return, row by row, the id of the family's parent to which it belongs."""
@@ -83,12 +83,6 @@ class Reading:
         for place, batch in enumerate(self.waiting):
             self.waiting[place], count = without_null_bytes(batch)
             self.null_bytes += count
-
-    def reached(self, stretch: tuple[int, int]) -> int:
-        """Return how far back a stretch has been read; where it is read once per value, nothing counts before all."""
-        if self.oldest is None or self.task.endpoint.each:
-            return stretch[1]
-        return min(self.oldest + 1, stretch[1])
 
     def without_excluded(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Drop the columns that only conditions needed."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from connector.api.account import Api
 from connector.api.pages import Selection
-from connector.api.spans import Spans
+from connector.api.spans import BEGINNING, END, Spans, bounds
 from connector.databases.merge import Keys
 from connector.dates import Interval, interval
 from connector.definitions.endpoint import Endpoint
@@ -21,7 +21,6 @@ from connector.rows.flatten import EXTRA, Flattener
 from connector.sync.columns import ColumnChoice, ColumnWish, needed
 from connector.sync.runfile import RunFile, TableRun
 
-BEGINNING, END = 0, 2**40  # unix seconds before and after all of Stripe's
 QUIET = ("_changed_at", "_synced_at")
 
 
@@ -105,12 +104,7 @@ class Task:
     def selection(self, stretch: tuple[int, int]) -> Selection:
         """Return what to ask Stripe for, narrowed to a stretch of time."""
         selection, parameter = self.planned.selection, self.order_parameter
-        if parameter is None:
-            return selection
-        ends = (("gte", stretch[0], BEGINNING), ("lt", stretch[1], END))
-        bounds = {key: value for key, value, open_end in ends if value != open_end}
-        others = {key: value for key, value in selection.parameters.items() if key != parameter}
-        return replace(selection, parameters={**others, parameter: bounds} if bounds else others)
+        return selection if parameter is None else selection.within(parameter, bounds(stretch))
 
     def flattener(self) -> Flattener:
         """Return what makes its rows: the columns that are not left out, and those that conditions need."""
