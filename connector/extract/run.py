@@ -11,6 +11,7 @@ import pyarrow as pa
 from connector.api.account import Api
 from connector.api.pace import Pace
 from connector.api.pages import PAGE_ROWS, PageReader, Selection
+from connector.api.parallel import read_ahead
 from connector.api.records import Page
 from connector.definitions.endpoint import Endpoint
 from connector.definitions.gone import moved_to
@@ -124,7 +125,7 @@ class _Run:
         reader = PageReader(self.api.client, self.api.endpoints, self._page_rows())
         report.undeclared, report.misfits = flattener.drift.undeclared, flattener.drift.misfits
         report.notes = reader.notes
-        for page in reader.read(self.endpoint, self.planned.selection) if self.limit != 0 else ():
+        for page in self._pages(reader):
             batch = self._kept(flattener, page, report)
             now = self.api.client.statistics
             report.requests = now.requests - before.requests
@@ -136,6 +137,13 @@ class _Run:
                 yield self._finished(batch)
             if report.rows == self.limit:
                 return
+
+    def _pages(self, reader: PageReader) -> Iterator[Page]:
+        """Yield the pages in their order, read ahead only where all of them are wanted."""
+        selection = self.planned.selection
+        if self.limit is None:
+            return read_ahead(reader, self.endpoint, selection)
+        return reader.read(self.endpoint, selection) if self.limit else iter(())
 
     def _finished(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         wanted = batch.schema.names if self.wanted is None else self.wanted
