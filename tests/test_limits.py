@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -294,17 +295,17 @@ def test_a_turn_that_is_not_used_after_all_holds_nobody_back() -> None:
 
 
 def test_lists_that_are_read_together_use_the_whole_rate_of_their_account() -> None:
-    lists, readers, seconds = 5, 3, 20
+    lists, readers, seconds = 5, 10, 20
     clock = LockstepClock(lists * readers)
     limits = Limits(clock, account_rps=100, endpoint_rps=25)
-    given: list[float] = []
+    given, chance = list[float](), random.Random(5)
 
     def read(number: int) -> None:
-        clock.sleep(number * 0.007)
+        clock.sleep(chance.random())
         while clock.monotonic() < seconds:
             with limits.turn(f"GET /v1/{number % lists}") as turn:
                 given.append(turn.given_at)
-                clock.sleep(0.05 + number * 0.001)
+                clock.sleep(0.05 + chance.random() * 0.05)
         clock.leave()
 
     with ThreadPoolExecutor(lists * readers) as pool:

@@ -31,6 +31,7 @@ SLOWEST_RPS = 1.0
 AFTER_LONE = 0.9  # of the rate is left after a 429 that none came shortly before: chance, or a burst of others
 AFTER_REPEATED = 0.5
 REPEATED_SECONDS = 10.0
+_SAME_SECONDS = 1e-6  # apart, two moments are the same but for how they were added up
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Limit:
         """Return the first moment from `earliest` on that keeps its distance from all turns given."""
         spacing = 1 / self.rate_rps
         for turn in self._turns:
-            if turn - earliest >= spacing:
+            if turn - earliest >= spacing - _SAME_SECONDS:
                 break
             earliest = max(earliest, turn + spacing)
         return earliest
