@@ -9,7 +9,7 @@ dotted path; nothing is dropped.
 from __future__ import annotations
 
 import datetime
-import operator
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,6 +22,7 @@ import pyarrow as pa
 from msgspec import Raw
 from msgspec.json import Decoder, decode, encode
 from msgspec.json import format as reformat
+from msgspec.structs import astuple
 
 from connector.definitions.endpoint import Endpoint
 from connector.definitions.parts import Column
@@ -101,12 +102,14 @@ class Flattener:
         return batch
 
     def _assemble(self, values: Mapping[str, Sequence[Any]], fills: Mapping[str, Sequence[str]]) -> pa.RecordBatch:
+        rows = len(values[EXTRA])
         arrays = [
-            to_column(column.type, fills[column.name] if column.name in fills else values[column.name])
+            _nulls(rows, column.type) if given is None else to_column(column.type, given)
             for column in self._columns
+            for given in [fills.get(column.name) or values.get(column.name)]
         ]
         if self._with_extra:
-            arrays.append(pa.array(values[EXTRA], pa.string()))
+            arrays.append(to_column("json", values[EXTRA]))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def _read_slowly(self, records: bytes) -> dict[str, list[Any]]:
@@ -153,12 +156,20 @@ def _tree(endpoint: Endpoint, wanted: Collection[str]) -> _Node:
 
 def to_column(kind: str, values: Sequence[Any]) -> pa.Array:
     """Return values as JSON has them as a column of a type; an error of Arrow's where one does not fit it."""
+    if len(values) and values[0] is None and values.count(None) == len(values):
+        return _nulls(len(values), kind)
     if kind != "timestamp":
         return pa.array(values, ARROW_TYPES[kind])
     seconds = [v for v in values if v is not None]
     if seconds and not -_LAST_SECOND < min(seconds) <= max(seconds) <= _LAST_SECOND:
         raise OverflowError("a timestamp outside the years that calendars have")
     return pa.array(values, pa.timestamp("s", "UTC")).cast(ARROW_TYPES[kind])
+
+
+@functools.lru_cache(maxsize=256)
+def _nulls(rows: int, kind: str) -> pa.Array:
+    """Return a column without a value, as most of most pages are."""
+    return pa.nulls(rows, ARROW_TYPES[kind])
 
 
 class _Quick:
@@ -173,7 +184,7 @@ class _Quick:
         self.extra_counts: dict[str, int] = {}
 
     def read(self, records: bytes) -> dict[str, list[Any]]:
-        """Return the values of every column by name, and `_extra`."""
+        """Return the values of columns by name, and `_extra`; a column that no row has a value of may be left out."""
         rows = self._decoder.decode(records)
         values: dict[str, list[Any]] = {}
         extras: dict[str, list[bytes | None]] = {}
@@ -210,23 +221,23 @@ class _Quick:
     def _collect(
         self, node: _Node, rows: list[Any], values: dict[str, list[Any]], extras: dict[str, list[bytes | None]]
     ) -> None:
-        for number, child in enumerate(node.fields.values()):
-            if not (child.column or child.fields or child.extra):
+        columns = zip(*map(astuple, rows), strict=True) if rows else ((),) * len(node.fields)
+        for child, here in zip(node.fields.values(), columns, strict=True):
+            is_empty = here.count(_NULL if child.kind == "raw" else None) == len(here)
+            if is_empty or not (child.column or child.fields or child.extra):
                 continue
-            here = list(map(operator.attrgetter(f"f{number}"), rows))
             if child.kind == "spread":
                 self._collect(child, self._filled(child, here), values, extras)
                 continue
-            if child.kind == "raw" and child.path != ("object",):
-                here = _texts(here)
+            texts: list[Any] = _texts(here) if child.kind == "raw" and child.path != ("object",) else list(here)
             if child.extra:
-                extras[".".join(child.path)] = here
+                extras[".".join(child.path)] = texts
             if child.column:
-                values[child.column.name] = here
+                values[child.column.name] = texts
             if child.fields:
-                self._collect(child, self._leaf_objects(child, here), values, extras)
+                self._collect(child, self._leaf_objects(child, texts), values, extras)
 
-    def _filled(self, node: _Node, objects: list[Any]) -> list[Any]:
+    def _filled(self, node: _Node, objects: Sequence[Any]) -> list[Any]:
         empty = self._empty[node.path]
         return [empty if each is None else each for each in objects]
 
@@ -235,10 +246,8 @@ class _Quick:
         return self._filled(node, self._leaves[node.path].decode(joined))
 
 
-def _texts(raws: list[Raw]) -> list[bytes | None]:
-    """Return JSON values as text, null and absent as None; most columns of most pages are all absent."""
-    if raws.count(_NULL) == len(raws):
-        return [None] * len(raws)
+def _texts(raws: Sequence[Raw]) -> list[bytes | None]:
+    """Return JSON values as text, null and absent as None."""
     return [None if (text := bytes(raw)) == b"null" else text for raw in raws]
 
 
