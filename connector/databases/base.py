@@ -72,6 +72,7 @@ class Session(ABC):
     """One open transaction on a database."""
 
     dialect: Dialect = Dialect()
+    is_alone = False  # whether nobody else can write, not even who heeds no lock
 
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
@@ -189,6 +190,10 @@ class Session(ABC):
             count += rows.num_rows
         return Staged(name, tuple(columns), count)
 
+    def stage_whole(self, table: Table, rows: pa.Table, keys: Keys) -> Staged:  # noqa: ARG002 - for databases that need no copy unless a key stands twice
+        """Fill the stage with all rows of a merge."""
+        return self.stage(table, [rows], rows.schema.names)
+
     def create_stage(self, table: Table, columns: Sequence[str], place: str) -> str:
         """Create an empty stage and return its whole name, quoted; no name of the user's can be in its way."""
         name = self.dialect.quote("_stage")
@@ -208,7 +213,7 @@ class Session(ABC):
                 f"{table.name}: a row came without {' and '.join(without)}, by which rows are told apart."
             )
         self.lock(table)
-        staged = self.stage(table, [rows], rows.schema.names)
+        staged = self.stage_whole(table, rows, keys)
         counts = self.merge(table, staged, keys)
         self._check_arrived(table, self._merge(table, staged, keys), staged.rows - counts.duplicates)
         return counts
@@ -257,11 +262,13 @@ class Session(ABC):
         if how.mode == "delete":
             deleted = 0 if is_empty else self.execute(merge.delete())
             return Counts(deleted=deleted, skipped=max(rows - deleted, 0))
-        updated = 0 if is_empty or how.mode == "insert" else self._update(merge, rows)
+        is_new = is_empty or (how.mode in ("upsert", "mirror") and not self._matched(merge))
+        updated = 0 if is_new or how.mode == "insert" else self._update(merge, rows)
         if how.mode == "update":
-            matched = int(str(self.rows(merge.matched())[0][0]))
+            matched = self._matched(merge)
             return Counts(updated=updated, unchanged=max(matched - updated, 0), skipped=rows - matched)
-        inserted = self.execute(merge.append() if is_empty else merge.insert())
+        is_plain = is_empty or (is_new and self.is_alone)
+        inserted = self.execute(merge.append() if is_plain else merge.insert())
         there = max(rows - inserted - updated, 0)
         if how.mode == "insert":
             return Counts(inserted=inserted, skipped=there)
@@ -280,6 +287,10 @@ class Session(ABC):
             places = [int(str(place)) for (place,) in self.rows(merge.older())]
             raise DoubledKeys(sorted(places)[:_SHOWN_PLACES], len(places))
         return self.execute(merge.keep_newest())
+
+    def _matched(self, merge: Merge) -> int:
+        """Return how many rows of the stage have their key in the target."""
+        return int(str(self.rows(merge.matched())[0][0]))
 
     def _has_rows(self, target: str) -> bool:
         return bool(self.rows(f"SELECT CASE WHEN EXISTS (SELECT 1 FROM {target}) THEN 1 ELSE 0 END")[0][0])

@@ -37,8 +37,8 @@ from connector.sync.rereads import Unread
 from connector.sync.views import make_view
 from connector.sync.wanted import Wanted
 
-COMMIT_ROWS = 5_000
-COMMIT_SECONDS = 5.0
+COMMIT_ROWS = 25_000
+COMMIT_SECONDS = 15.0
 _log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parents[1]
 

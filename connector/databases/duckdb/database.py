@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
 
-from connector.databases.base import Database, Session
+from connector.databases.base import Database, Session, Staged
 from connector.databases.duckdb.file import explained, open_to_write
-from connector.databases.merge import Dialect, Table, quoted
+from connector.databases.merge import Dialect, Keys, Table, place_column, quoted
 from connector.errors import TargetError, UsageError
 from connector.files.target import find_place
 from connector.rows.render import is_json
@@ -85,6 +86,8 @@ class _Dialect(Dialect):
 
 
 class _Session(Session):
+    is_alone = True
+
     def __init__(self, connection: duckdb.DuckDBPyConnection, label: str) -> None:
         self._connection = connection
         self._label = label
@@ -105,6 +108,21 @@ class _Session(Session):
         self._connection.register("_rows", rows)
         self.execute(f"INSERT INTO {into} ({names}) SELECT {names} FROM temp._rows")
         self._connection.unregister("_rows")
+
+    def stage_whole(self, table: Table, rows: pa.Table, keys: Keys) -> Staged:
+        """Take the rows for the stage as they are, in the target's types; copy them where some have to go."""
+        place, types = place_column(rows.schema.names), self.column_types(table)
+        places = pa.array(range(rows.num_rows), pa.int64())
+        self._connection.register("_rows", rows.combine_chunks().append_column(place, places))
+        values = ", ".join(f"CAST({quoted(name)} AS {types[name]}) AS {quoted(name)}" for name in rows.schema.names)
+        self.execute("DROP VIEW IF EXISTS temp._seen")
+        self.execute(f"CREATE TEMPORARY VIEW _seen AS SELECT {values}, {quoted(place)} FROM temp._rows")
+        staged = Staged("temp._seen", tuple(rows.schema.names), rows.num_rows)
+        if not self.rows(self._merge(table, staged, keys).is_doubled())[0][0]:
+            return staged
+        name = self.create_stage(table, rows.schema.names, place)
+        self.execute(f"INSERT INTO {name} SELECT * FROM {staged.name}")
+        return replace(staged, name=name)
 
     def create_stage(self, table: Table, columns: Sequence[str], place: str) -> str:
         name = "temp._stage"  # with its schema: a table of the user's may have the same name
