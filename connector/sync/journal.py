@@ -211,6 +211,12 @@ class Journal:
         self._session.upsert(self._lease, _rows(_LEASE, [row]), _LEASE_KEYS)
         return None
 
+    def renew_lease(self, run_id: str) -> bool:
+        """Say that a run is alive; False where the lease is not, or no longer, its own."""
+        self._session.lock(self._lease)
+        renewal = f"UPDATE {self._name(self._lease)} SET heartbeat_at = ? WHERE run_id = ?"
+        return self._session.execute(renewal, (self._session.now(), run_id)) > 0
+
     def lease(self) -> Lease | None:
         """Return who holds the lease, if anybody."""
         there = self._session.column_types(self._lease)  # an earlier version had fewer

@@ -105,10 +105,9 @@ class LeasedTarget:
     def _renewed(self, session: Session) -> Journal:
         """Say that this run is alive; one whose lease was taken over must not write any more."""
         journal = Journal(session, self._schema)
-        held = journal.lease()
-        if held is None or held.run_id != self.run_id:
-            raise TakenOverError(f"This run was silent for too long and {held or 'another'} took over; it stops here.")
-        journal.take_lease(self._lease, self._judge)
+        if not journal.renew_lease(self.run_id):
+            held = journal.lease() or "another"
+            raise TakenOverError(f"This run was silent for too long and {held} took over; it stops here.")
         return journal
 
     def _renew_by_clock(self) -> None:
