@@ -92,9 +92,9 @@ def test_live_and_test_data_are_never_mixed(held: str, given: str, database: Dat
 def test_the_history_shows_the_newest_run_of_each_endpoint_and_closes_what_was_stopped(database: Database) -> None:
     with database.transaction() as session:
         memory = Journal(session, "main")
-        memory.save_run("acct_1", Run("one", "customers", "succeeded", 100.0, rows_read=7))
-        memory.save_run("acct_1", Run("two", "customers", "running", 200.0))
-        memory.save_run("acct_1", Run("one", "charges", "failed", 100.0, error="refused"))
+        memory.save_runs("acct_1", [Run("one", "customers", "succeeded", 100.0, rows_read=7)])
+        memory.save_runs("acct_1", [Run("two", "customers", "running", 200.0)])
+        memory.save_runs("acct_1", [Run("one", "charges", "failed", 100.0, error="refused")])
         memory.close_runs()
         charges, customers = memory.last_runs()
     assert (charges.endpoint, charges.error) == ("charges", "refused")

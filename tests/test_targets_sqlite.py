@@ -258,7 +258,7 @@ def test_a_sync_remembers_in_sqlite(database: Portable) -> None:
             memory.check_mode(livemode=True)
         assert memory.progress("acct_1") == {"charges": progress}
         for number in range(2):
-            memory.save_run("acct_1", Run(f"run_{number}", "charges", "running", int(START.timestamp()) + number))
+            memory.save_runs("acct_1", [Run(f"run_{number}", "charges", "running", int(START.timestamp()) + number)])
         memory.close_runs()
         (last,) = memory.last_runs()
         assert (last.run_id, last.status, last.started_at) == ("run_1", "failed", int(START.timestamp()) + 1)
@@ -267,7 +267,7 @@ def test_a_sync_remembers_in_sqlite(database: Portable) -> None:
 def test_a_second_sync_into_sqlite_changes_nothing(url: str, shared_sandbox: Sandbox) -> None:
     with Stripe(key=shared_sandbox.key, api_base=shared_sandbox.url) as stripe:
         for expected in ("inserted", "unchanged"):
-            (run,) = stripe.sync(["customers"], to=url).runs
+            (run,) = stripe.sync(["customers"], to=url, full=expected == "unchanged").runs
             assert getattr(run, expected) == run.rows_read > 0
 
 

@@ -97,8 +97,7 @@ class Family:
         self._target.write(self._save_runs)
 
     def _save_runs(self, _session: Session, journal: Journal) -> None:
-        for reading in self.readings:
-            journal.save_run(self._target.account, reading.run)
+        journal.save_runs(self._target.account, [reading.run for reading in self.readings])
 
     # Before
 

@@ -176,10 +176,10 @@ class Journal:
         row = {"endpoint": endpoint, "written": written, "excluded": encode(choice.exclude).decode()}
         self._session.upsert(self._columns, _rows(_COLUMNS, [row]), _COLUMNS_KEYS)
 
-    def save_run(self, account: str, run: Run) -> None:
-        """Keep what became of one endpoint in one run."""
-        row = {**asdict(run), "_account_id": account, "started_at": _instant(run.started_at)}
-        self._session.upsert(self._runs, _rows(_RUNS, [row]), _RUNS_KEYS)
+    def save_runs(self, account: str, runs: Iterable[Run]) -> None:
+        """Keep what became of endpoints in one run."""
+        rows = [{**asdict(run), "_account_id": account, "started_at": _instant(run.started_at)} for run in runs]
+        self._session.upsert(self._runs, _rows(_RUNS, rows), _RUNS_KEYS)
 
     def last_runs(self) -> list[Run]:
         """Return the newest run of each endpoint, for each account."""

@@ -90,7 +90,7 @@ class _Sync:
         return report
 
     def _save(self, target: LeasedTarget) -> None:
-        target.write(lambda _, journal: journal.save_run(target.account, self._whole))
+        target.write(lambda _, journal: journal.save_runs(target.account, [self._whole]))
 
     def _record(self, error: BaseException) -> None:
         """Keep in history that this run failed, where that can be; a config that is wrong makes no new file."""
@@ -101,7 +101,7 @@ class _Sync:
             with self._database.transaction() as session:
                 journal = Journal(session, self._schema)
                 journal.prepare()
-                journal.save_run(self._whole.account or "", failed)
+                journal.save_runs(self._whole.account or "", [failed])
 
     def _neighbours(self, target: LeasedTarget) -> list[str]:
         """Return a note where rows of this account begin to stand beside those of others."""

@@ -85,6 +85,9 @@ class _Dialect(Dialect):
         return f"CREATE SCHEMA IF NOT EXISTS {self.quote(self._database)}.{self.quote(name)}"
 
 
+_CHANGES_TABLES = ("ALTER ", "CREATE TABLE ", "DROP TABLE ")
+
+
 class _Session(Session):
     is_alone = True
 
@@ -93,8 +96,11 @@ class _Session(Session):
         self._label = label
         ((database,),) = connection.execute("SELECT current_database()").fetchall()
         self.dialect = _Dialect(database)
+        self._types: dict[Table, dict[str, str]] = {}
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        if sql.startswith(_CHANGES_TABLES):
+            self._types.clear()
         found = self._connection.execute(sql, list(parameters)).fetchone()
         return found[0] if found and isinstance(found[0], int) else 0
 
@@ -126,11 +132,17 @@ class _Session(Session):
 
     def create_stage(self, table: Table, columns: Sequence[str], place: str) -> str:
         name = "temp._stage"  # with its schema: a table of the user's may have the same name
-        self.execute(f"DROP TABLE IF EXISTS {name}")
+        self._connection.execute(f"DROP TABLE IF EXISTS {name}")
         self.execute(self.dialect.create_stage(name, self.full(table), columns, place))
         return name
 
     def column_types(self, table: Table) -> dict[str, str]:
+        """Return the types of a table's columns; asked for once, since the catalogue answers slowly."""
+        if table not in self._types:
+            self._types[table] = self._column_types(table)
+        return dict(self._types[table])
+
+    def _column_types(self, table: Table) -> dict[str, str]:
         parameters = (table.schema, table.name)
         here = "WHERE database_name = current_database() AND schema_name = ?"
         if self.rows(f"SELECT 1 FROM duckdb_views() {here} AND view_name = ?", parameters):
