@@ -76,6 +76,8 @@ class Charges(Kind):
         charge["outcome"]["risk_score"] = risk = payment.number % 60
         if risk > _ELEVATED:
             charge["outcome"]["risk_level"] = "elevated"
+        if charge["receipt_email"]:
+            charge["receipt_number"] = f"{1000 + payment.number % 9000}-{1000 + risk:04}"
         charge["receipt_url"] = f"https://pay.stripe.com/receipts/payment/{charge['id']}"
         if payment.settled is not None and payment.settled > instant:
             charge.update(status="pending", paid=False)

@@ -60,6 +60,7 @@ class Refunds(Kind):
             created=refund.created,
             currency=payment.currency,
             customer=None if payment.customer is None else self.identities.customer(payment.customer),
+            description="Back to your account" if payment.is_debit else None,
             destination_details=self._destination(refund, status),
             metadata=dict(self.story.people.metadata[number % len(self.story.people.metadata)]),
             payment_intent=self.identities.payment_intent(self.company.charges.intent(payment)),

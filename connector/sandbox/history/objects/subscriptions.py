@@ -93,6 +93,7 @@ class Subscriptions(Kind):
                 created=created,
                 current_period_end=end,
                 current_period_start=start,
+                metadata={"team": f"T-{contract.number % 7 + 1}"} if contract.number % 6 == 1 else {},
                 plan=prices.plan(entry, price),
                 price=price,
                 subscription=self.ids(contract.number),
