@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -359,3 +360,12 @@ def test_results_and_rejects_go_into_a_database_as_well_run_after_run(connector:
         assert outcome.execute("select amount from rejects order by 1").fetchall() == [("13.5",), ("14.5",)]
         counts = outcome.execute("select status, count(*) from results group by 1 order by 1").fetchall()
         assert counts == [("done before", 1), ("in error", 2)]
+
+
+def test_the_lines_of_many_rows_are_found_in_a_walk_or_two(stripe: Stripe, tmp_path: Path) -> None:
+    rows = [f"+1555,Ada {number}\n" for number in range(5_000)]
+    (tmp_path / "many.csv").write_text("".join(["phone,name\n", *rows]), encoding="utf-8")
+    began = time.process_time()
+    plan = stripe.write("customers", "create", str(tmp_path / "many.csv")).plan
+    assert plan.effects[-1].label == "line 5001"
+    assert time.process_time() - began < 10, "it took a minute when each row's line was looked for from the first on"

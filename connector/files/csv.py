@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ import pyarrow.csv
 
 from connector.errors import DataError, UsageError
 from connector.files.formats import ReadOptions, Sink, WriteOptions
-from connector.files.text import TextFile, write_lines
+from connector.files.text import RowLines, TextFile, write_lines
 from connector.rows.batches import check_header
 from connector.rows.notation import Conversion, by_column, conversions, converted
 from connector.rows.render import TEXT, as_text, glue, is_text
@@ -75,6 +76,7 @@ class DelimitedReader:
         check_header(header.fields, f"{self.label}, line {header.line}")
         self.schema = pa.schema([pa.field(name, pa.string()) for name in header.fields])
         self._start = file.start + header.end_bytes
+        self._row_lines = RowLines()
         longest = _longest_record(file.path, self._start, self._delimiter)
         self._block_bytes = min(_MOST_BYTES, max(_BLOCK_BYTES, 2 * (self._examine() if longest is None else longest)))
 
@@ -104,10 +106,10 @@ class DelimitedReader:
 
     def row_label(self, place: int) -> str:
         """Return the physical line where a row begins; line breaks in quotes count."""
-        rows = (record for record in self._records() if record.fields)
-        next(rows)
-        line = next((row.line for number, row in enumerate(rows) if number == place), None)
-        return f"row {place + 1}" if line is None else f"line {line}"
+        return self._row_lines.label(place, self._lines_of_rows())
+
+    def _lines_of_rows(self) -> Iterator[int]:
+        return (record.line for record in itertools.islice(self._records(), 1, None))
 
     def _detected(self) -> str:
         """Return the delimiter that the header shows."""

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from connector.errors import DataError
 from connector.files.formats import ReadOptions, Sink, WriteOptions
-from connector.files.text import TextFile, write_lines
+from connector.files.text import RowLines, TextFile, write_lines
 from connector.rows.batches import check_header
 from connector.rows.parse import parsed
 from connector.rows.render import TEXT, as_text, glue, is_json, is_text, is_whole, refuse_infinite
@@ -72,6 +72,7 @@ class JsonLinesReader:
     def __init__(self, file: TextFile) -> None:
         self.label = file.label
         self._file = file
+        self._row_lines = RowLines()
         columns = self._columns()
         check_header([*columns], self.label)
         self.schema = pa.schema([column.field(name) for name, column in columns.items()])
@@ -107,8 +108,7 @@ class JsonLinesReader:
 
     def row_label(self, place: int) -> str:
         """Return the line where a row stands; empty lines count."""
-        line = next((number for row, (number, _) in enumerate(self._lines()) if row == place), None)
-        return f"row {place + 1}" if line is None else f"line {line}"
+        return self._row_lines.label(place, (number for number, _ in self._lines()))
 
     def _column(self, rows: list[Any], key: str, field: pa.Field) -> pa.Array:
         values = [getattr(row, key) for row in rows]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import itertools
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +58,34 @@ class TextFile:
         """Raise a DataError that names the line of the first byte that is no UTF-8."""
         for _ in _decoded(self.path, self.label, _UTF_8):
             pass
+
+
+class RowLines:
+    """The lines where the rows of a file stand, each found by a walk through it from the first row on.
+
+    A walk that goes further than the last looks ahead as far again, so that asking for one row after the other takes
+    no more than two walks' time.
+    """
+
+    def __init__(self) -> None:
+        self._lines = array("q")
+
+    def label(self, place: int, walk: Iterator[int]) -> str:
+        """Return where the row stands that is `place` rows after the first; `walk` is begun where it is needed."""
+        if place >= len(self._lines):
+            self._lines = _first_of(walk, place, max(place + 1, 2 * len(self._lines)))
+        return f"line {self._lines[place]}" if place < len(self._lines) else f"row {place + 1}"
+
+
+def _first_of(walk: Iterator[int], place: int, most: int) -> array[int]:
+    lines = array("q")
+    try:
+        for line in itertools.islice(walk, most):
+            lines.append(line)
+    except DataError:
+        if place >= len(lines):  # what is wrong further on is told when it is read
+            raise
+    return lines
 
 
 def _known(encoding: str) -> str:
