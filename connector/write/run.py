@@ -80,9 +80,7 @@ class Planning:
         label, where = source.label if source else "the command line", str(self._ledger.path)
         self._plan = Plan(f"{object_name} {action_name}", label, own.account, own.livemode, ledger=where)
         self._plan.is_again = self._writing.again
-        rows = [*self._readable(source, mappers)]
-        rows = [*self._found(rows, mappers)]
-        for row in rows:
+        for row in self._found(self._readable(source, mappers), mappers):
             self._add(row)
         self._plan.leave_out_what_is_done(self._ledger)
         self._plan.errors.sort(key=lambda error: error.place)
@@ -179,15 +177,16 @@ class Planning:
             if self._row_keys[key] > 1:
                 raise RowProblem(name, "an earlier row has the same key.")
 
-    def _found(self, rows: list[_Row], mappers: list[Mapper]) -> Iterator[_Row]:
+    def _found(self, readable: Iterator[_Row], mappers: list[Mapper]) -> Iterator[_Row]:
         """Yield the rows with the object that each means, where that has to be known; note those that mean none."""
         action = mappers[0].action
         if not self._writing.match and action.name != "update":
-            yield from rows
+            yield from readable
             return
         if ID not in action.ids:
-            yield from map(self._with_setting, rows)
+            yield from map(self._with_setting, readable)
             return
+        rows = [*readable]
         path = next(iter(self._writing.match), ID)
         before = self._api.client.statistics.requests
         found = self._found_by(action, path, rows)
