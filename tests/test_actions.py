@@ -98,6 +98,29 @@ def test_a_generator_run_keeps_what_a_person_decided() -> None:
     assert made["parameters"]["mandate"] == {"type": "text", "clearable": True}
 
 
+def test_what_lets_somebody_in_is_allowed_by_name() -> None:
+    opening = {each.full_name for each in every_action() if "access" in each.needs}
+    for action in ("accounts.login_links", "ephemeral_keys.create", "file_links.create", "webhook_endpoints.update"):
+        assert action in opening
+    kept = r"links|sessions|keys|connection_tokens|webhook_endpoints"
+    harmless = {
+        "checkout_sessions",
+        "identity_verification_sessions",
+        "payment_links",
+    }  # where customers pay or show papers
+    assert {
+        each.full_name
+        for each in every_action()
+        if re.search(kept, each.of) and each.name in ("create", "update") and not each.needs and each.of not in harmless
+    } == set()
+
+
+def test_where_money_goes_or_comes_from_is_money_though_its_action_is_none() -> None:
+    assert ALL.find("accounts", "create").needs_of(["external_account.account_number"]) == ["money"]
+    assert ALL.find("customers", "update").needs_of(["invoice_settings.default_payment_method"]) == ["money"]
+    assert ALL.find("customers", "update").needs_of(["invoice_settings.footer"]) == []
+
+
 def test_every_action_says_why_it_needs_what_it_needs() -> None:
     assert [each.full_name for each in every_action() if not each.why] == []
 
@@ -169,7 +192,7 @@ def test_description_metadata_and_who_a_customer_is_can_be_cleared() -> None:
     [
         ("[pay]\n", 'needs its call, as in call = "POST'),
         ('[pay]\ncall = "POST /v1/x"\nneed = []', 'unknown key "need". Did you mean needs?'),
-        ('[pay]\ncall = "POST /v1/x"\nneeds = ["cash"]', 'needs takes money and delete, not "cash"'),
+        ('[pay]\ncall = "POST /v1/x"\nneeds = ["cash"]', 'needs takes money, delete, access, not "cash"'),
         ('[pay]\ncall = "POST /v1/x"\n[pay.parameters]\na = "txt"', 'unknown type "txt". Did you mean text?'),
         ('[pay]\ncall = "POST /v1/x"\n[pay.parameters]\na = { type = "text", clear = true }', "Did you mean clearable"),
         ("pay = 1", "must be a table"),

@@ -1,8 +1,8 @@
 """What has to be asked for by name before something is sent that may change something.
 
 Nothing is sent without --apply; with a key that is not a test key also --allow-live; what may delete needs
---allow delete, what may move money --allow money. What a call needs stands in endpoints/actions; a call that no file
-there knows counts as moving money, a DELETE as deleting.
+--allow delete, what may move money --allow money, what lets somebody in --allow access. What a call needs stands in
+endpoints/actions; a call that no file there knows counts as moving money, a DELETE as deleting.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def permission(*, apply: bool, allow: Iterable[str], live: bool) -> Permission:
     words = [word.strip().lower() for text in texts for word in text.split(",")]
     for word in words:
         if word not in NEEDS:
-            raise UsageError(f'--allow takes {" and ".join(NEEDS)}, not "{word}".{did_you_mean(word, NEEDS)}')
+            raise UsageError(f'--allow takes {", ".join(NEEDS)}, not "{word}".{did_you_mean(word, NEEDS)}')
     return Permission(apply, frozenset(words), live)
 
 
@@ -81,6 +81,7 @@ def explained(wanted: Collection[str]) -> str:
     reasons = {
         "--allow money": "as far as is known it may move money",
         "--allow delete": "it deletes",
+        "--allow access": "it lets somebody in, or sees to what they get",
         "--allow-live": "the key is no test key",
     }
     parts = [f"{flag}: {reasons[flag]}" for flag in wanted if flag in reasons]

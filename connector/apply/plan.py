@@ -111,12 +111,13 @@ class Plan:
         return lines
 
     def _about(self) -> Iterator[str]:
-        """Yield how long it takes, and what of it moves money or destroys."""
+        """Yield how long it takes, and what of it moves money, destroys or lets somebody in."""
         if self.effects:
             yield f"{count_of(len(self.effects), 'call')}, about {_duration(self.seconds)}"
-        amounts, deleting = Amounts(), 0
+        amounts, deleting, opening = Amounts(), 0, 0
         for effect in self.effects:
             deleting += "delete" in effect.needs
+            opening += "access" in effect.needs
             if "money" in effect.needs:
                 amounts.add(effect.call.form or {})
         if amounts.rows:
@@ -124,6 +125,8 @@ class Plan:
             yield f"money: {count_of(amounts.rows, 'row')} may move money{f', in minor units {sums}' if sums else ''}"
         if deleting:
             yield f"delete: {count_of(deleting, 'row')} to destroy something"
+        if opening:
+            yield f"access: {count_of(opening, 'row')} to let somebody in"
 
     # Files
 

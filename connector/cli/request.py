@@ -51,7 +51,7 @@ _SAYS_WHAT_TO_SEND = (
 )
 _ALLOWS_IT = (
     click.option("--apply", is_flag=True, help="Send it: anything but a GET is only shown without."),
-    click.option("--allow", multiple=True, metavar="money,delete", help="What it may do besides."),
+    click.option("--allow", multiple=True, metavar="money,delete,access", help="What it may do besides."),
     click.option("--allow-live", is_flag=True, help="Send it with a live key."),
 )
 _SAYS_WHAT_TO_KEEP = (

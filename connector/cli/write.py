@@ -33,7 +33,7 @@ _SAYS_WHAT_TO_SEND = (
     click.option("--source-table", metavar="NAME", help="The table of a source database, where its URL names none."),
 )  # fmt: skip
 _SAYS_HOW_TO_SEND = (
-    click.option("--allow", multiple=True, metavar="money,delete", help="What it may do besides."),
+    click.option("--allow", multiple=True, metavar="money,delete,access", help="What it may do besides."),
     click.option("--allow-live", is_flag=True, help="Send it with a live key."),
     click.option("--resend", is_flag=True, help="Send again rows of which nothing tells whether they took effect."),
     click.option("--max-errors", type=click.IntRange(min=1), metavar="N", help="Stop when so many rows have failed."),

@@ -1,7 +1,7 @@
 """What an action may say; finds, loads and checks the files in endpoints/actions/.
 
 A file holds the writes of one object: what is called, with which parameters, and what a person has decided about it:
-whether it moves money or destroys something, which event tells of it, and how the object looks when it is done.
+whether it moves money, destroys or lets somebody in, which event tells of it, and how the object looks when it is done.
 A folder of the user's own may hold `actions/` too; a file there replaces ours by name.
 """
 
@@ -20,7 +20,7 @@ from connector.errors import DefinitionError, UsageError, did_you_mean
 
 FOLDER = "actions"
 PARAMETER_TYPES = ("text", "integer", "number", "decimal", "boolean", "timestamp", "object", "map", "json", "file")
-NEEDS = ("money", "delete")
+NEEDS = ("money", "delete", "access")
 UNDECIDED = ("money", "delete")  # what an action needs until somebody has decided
 TEST_HELPERS = "/v1/test_helpers/"
 ACTION_KEYS = ("call", "needs", "why", "done", "event", "parameters")
@@ -206,7 +206,7 @@ def _needs(value: Any, where: str) -> tuple[str, ...]:
     words = (value,) if isinstance(value, str) else tuple(value)
     for word in words:
         if word not in NEEDS:
-            raise DefinitionError(f'{where}: needs takes {" and ".join(NEEDS)}, not "{word}".')
+            raise DefinitionError(f'{where}: needs takes {", ".join(NEEDS)}, not "{word}".')
     return words
 
 
