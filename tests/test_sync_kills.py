@@ -74,8 +74,8 @@ def kill_and_run_again(
     """Kill runs by chance, check what the next one leaves, and return where the kills fell; `fresh` is a new place."""
     chance, landed = random.Random(SEED), Counter[str]()
     place = fresh("first")
+    there = keys(sandbox)  # first, since the sandbox has its objects at hand once they have been read
     seconds, commits = whole_run(sandbox, place, in_full=in_full)
-    there = keys(sandbox)
     for number in range(kills):
         if number % FRESH_EVERY == 0:
             place = fresh(number)
