@@ -529,6 +529,16 @@ def test_the_file_can_be_read_between_commits(sandbox: Sandbox, file: Path, monk
     assert set(seen) == {len(expected_rows(sandbox, "customers"))}
 
 
+def test_large_rows_do_not_wait_until_they_are_many(
+    sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(family, "COMMIT_BYTES", 50_000)
+    inserted: set[int] = set()
+    with account(sandbox) as stripe:
+        stripe.sync(["customers"], to=str(file), watch=lambda _, run: inserted.add(run.inserted))
+    assert len(inserted) > 2
+
+
 def test_an_error_before_the_first_table_gives_the_lease_back(
     sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ from connector.sync.views import make_view
 from connector.sync.wanted import Wanted
 
 COMMIT_ROWS = 25_000
+COMMIT_BYTES = 40_000_000  # of JSON: rows wait in memory
 COMMIT_SECONDS = 15.0
 _log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parents[1]
@@ -301,7 +302,8 @@ class Family:
     def _commit_if_due(self, state: State) -> None:
         """Commit when many rows wait, or when it is time to show what there is."""
         rows = sum(batch.num_rows for reading in self.readings for batch in reading.waiting)
-        is_due = rows >= COMMIT_ROWS or time.monotonic() - self._last_commit >= COMMIT_SECONDS
+        is_much = rows >= COMMIT_ROWS or sum(reading.waiting_bytes for reading in self.readings) >= COMMIT_BYTES
+        is_due = is_much or time.monotonic() - self._last_commit >= COMMIT_SECONDS
         if is_due:
             self._commit(state)
 
@@ -319,7 +321,7 @@ class Family:
     def _committed(self, counts: Sequence[Counts]) -> None:
         for reading, count in zip(self.readings, counts, strict=True):
             reading.counted(count)
-            reading.waiting = []
+            reading.waiting, reading.waiting_bytes = [], 0
             self._watch(reading.task.name, reading.run)
         self._last_commit = time.monotonic()
 

@@ -35,6 +35,7 @@ class Reading:
     run: Run
     flattener: Flattener = field(init=False)
     waiting: list[pa.RecordBatch] = field(default_factory=list)
+    waiting_bytes: int = 0
     oldest: int | None = None
     clock: int = 0
     first_clock: int | None = None
@@ -62,6 +63,7 @@ class Reading:
             self.oldest = int(oldest.timestamp()) if oldest else self.oldest
         if batch.num_rows:
             self.waiting.append(with_provenance(self.without_excluded(batch), account, times))
+            self.waiting_bytes += len(page.records)
         if batch.num_rows == page.count or "id" not in batch.schema.names:
             return page
         return only(page, set(batch.column("id").to_pylist()))
