@@ -148,7 +148,8 @@ class _Run:
     def _finished(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         wanted = batch.schema.names if self.wanted is None else self.wanted
         amounts = {name: currency for name, currency in self.amounts.items() if name in wanted}
-        return in_major_units(batch, amounts).select(wanted)
+        batch = in_major_units(batch, amounts) if amounts else batch
+        return batch if self.wanted is None else batch.select(wanted)
 
     def _kept(self, flattener: Flattener, page: Page, report: Report) -> pa.RecordBatch:
         """Return the rows of a page that match, no more of them than the limit leaves room for."""

@@ -27,12 +27,18 @@ def regroup(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
         while start < batch.num_rows:
             piece = batch.slice(start, GROUP_ROWS - rows)
             held.append(piece)
-            start, rows, size_bytes = start + piece.num_rows, rows + piece.num_rows, size_bytes + piece.nbytes
+            start, rows, size_bytes = start + piece.num_rows, rows + piece.num_rows, size_bytes + _size(piece, batch)
             if rows == GROUP_ROWS or size_bytes >= _GROUP_BYTES:
                 yield pa.Table.from_batches(held, schema)
                 held, rows, size_bytes = [], 0, 0
     if held:
         yield pa.Table.from_batches(held, schema)
+
+
+def _size(piece: pa.RecordBatch, batch: pa.RecordBatch) -> int:
+    """Return the bytes of a piece of a batch; of all of it, which is quicker to say, those of its buffers."""
+    whole = piece.num_rows == batch.num_rows
+    return int(batch.get_total_buffer_size() if whole else piece.nbytes)
 
 
 def refuse_repeated(names: list[str]) -> None:
