@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from connector.config import API_VERSION
 from connector.sandbox import Sandbox
+from connector.sync import passes
 from connector.sync.journal import Run
 from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
@@ -262,6 +264,25 @@ def test_what_a_hundredth_of_changed_objects_costs(
     before_any_endpoint = 3  # whose account, live or test, test clocks or none
     assert whole["requests"] - before_any_endpoint <= most * whole["full_requests"] + 2 * len(report.runs) + 1
     assert any("where reading all takes about" in note for note in report.notes)
+
+
+def test_where_everything_has_changed_it_costs_a_full_read_and_a_tenth(
+    without_clocks: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = without_clocks
+    monkeypatch.setattr(passes, "LEAST_EVENT_PAGES", 1)
+    example, now = listed(sandbox, "customer")[0], sandbox.clock.now()
+    for number in range(1_500):
+        sandbox.put("customer", {**example, "id": f"cus_many{number}", "created": now - DAY - 600 * number})
+    run(sandbox, file, "customers")
+    sandbox.advance(2 * HOUR)
+    for customer in listed(sandbox, "customer"):
+        change(sandbox, "customer", {**customer, "name": "Changed"})
+    before = len(sandbox.requests)
+    report = run(sandbox, file, "customers")
+    assert of(report, "customers").updated == len(expected_rows(sandbox, "customers"))
+    full = math.ceil(len(expected_rows(sandbox, "customers")) / 100)
+    assert calls(sandbox, "/v1/events", before) <= math.ceil(full / 10) + 1, "one more page tells that there are more"
 
 
 def test_a_dry_run_says_of_which_only_what_changed_is_read(sandbox: Sandbox, file: Path) -> None:

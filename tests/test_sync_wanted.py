@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -95,6 +97,57 @@ CHANGE = Change(created=1, changed_at=100, snapshot=(0, 9))
 def test_a_change_is_settled_shown_or_unsure(row: Held | None, change: Change, verdict: Verdict) -> None:
     assert judge(change, row, is_ordered=True) is verdict
     assert judge(change, row, is_ordered=False) is Verdict.UNSURE
+
+
+def told(second: int, state: int, version: str) -> str:
+    """Return the event of a change, which shows the object's state after it."""
+    shown = f'{{"object":"customer","id":"cus_1","created":1,"state":{state}}}'
+    return f'{{"created":{second},"type":"customer.updated","api_version":"{version}","data":{{"object":{shown}}}}}'
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An object changes at these seconds; its row was read after so many changes, and may be dated earlier."""
+
+    seconds: list[int]
+    versions: list[str]
+    doubled: set[int]
+    page_rows: int
+    read_after: int
+    slow: int
+
+
+TRIALS = st.builds(
+    Trial,
+    seconds=st.lists(st.integers(10, 16), min_size=1, max_size=6).map(sorted),
+    versions=st.lists(st.sampled_from(["v", "v", "older"]), min_size=6, max_size=6),
+    doubled=st.sets(st.integers(0, 5)),
+    page_rows=st.integers(1, 4),
+    read_after=st.integers(0, 6),
+    slow=st.integers(0, 2),
+)
+
+
+@given(TRIALS, st.randoms(use_true_random=False))
+def test_what_is_settled_or_shown_is_what_the_object_is(trial: Trial, chance: random.Random) -> None:
+    seconds = trial.seconds
+    came = min(trial.read_after, len(seconds))
+    between = (seconds[came - 1] if came else 0, seconds[came] if came < len(seconds) else 20)
+    row = Held(chance.randint(*between) - trial.slow, 1, is_deleted=False)
+    events = [told(second, state + 1, trial.versions[state]) for state, second in enumerate(seconds)]
+    events += [events[place] for place in trial.doubled if place < len(seconds)]
+    chance.shuffle(events)
+    changes = Changes("v", Identity("acct_1", livemode=False))
+    for place in range(0, len(events), trial.page_rows):
+        page = events[place : place + trial.page_rows]
+        changes.add(Page(f"[{','.join(page)}]".encode(), len(page), sent_at=30))
+    change = changes.of(["customer"])["cus_1"]
+    verdict = judge(change, row, is_ordered=True)
+    if verdict is Verdict.SETTLED:
+        assert came == len(seconds)
+    if verdict is Verdict.SHOWN:
+        assert f'"state":{len(seconds)}}}'.encode() in changes.snapshots([change])
+    changes.close()
 
 
 def test_what_is_cut_short_is_not_shown() -> None:
