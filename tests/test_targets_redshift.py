@@ -182,6 +182,7 @@ def test_every_statement_of_an_upsert(session: RedshiftSession, server: Translat
         'BY "id" ORDER BY CASE WHEN "seen_at" IS NULL THEN 1 ELSE 0 END, "seen_at" DESC, "_place" DESC) AS _rank FROM '
         '"_stage") AS ranked WHERE _rank > 1)',
         'SELECT CASE WHEN EXISTS (SELECT 1 FROM "crm"."leads") THEN 1 ELSE 0 END',
+        'SELECT count(*) FROM "_stage" AS s WHERE EXISTS (SELECT 1 FROM "crm"."leads" AS t WHERE t."id" = s."id")',
         'UPDATE "crm"."leads" SET "value" = s."value", "amount" = s."amount", "facts" = s."facts", '
         '"seen_at" = s."seen_at" FROM "_stage" AS s WHERE "crm"."leads"."id" = s."id" AND '
         '("crm"."leads"."seen_at" IS NULL OR s."seen_at" >= "crm"."leads"."seen_at") AND ('

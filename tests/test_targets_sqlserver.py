@@ -100,6 +100,9 @@ class OnDuckDB(DuckDB):
 
 
 class _Translated(DuckDBSession):
+    is_alone = False
+    stage_whole = Session.stage_whole
+
     def __init__(self, connection: Any, label: str, said: list[str]) -> None:
         super().__init__(connection, label)
         self.dialect = TSQL()

@@ -20,6 +20,8 @@ SELECT id, value, seen_at FROM "main"."things" ORDER BY id;
 
 DELETE FROM "#stage" WHERE "_place" IN (SELECT "_place" FROM (SELECT "_place", row_number() OVER (PARTITION BY "account", DATALENGTH("account"), "id", DATALENGTH("id") ORDER BY CASE WHEN "seen_at" IS NULL THEN 1 ELSE 0 END, "seen_at" DESC, "_place" DESC) AS _rank FROM "#stage") AS ranked WHERE _rank > 1);
 
+SELECT count(*) FROM "#stage" AS s WHERE EXISTS (SELECT 1 FROM "main"."things" AS t WHERE t."account" = s."account" AND DATALENGTH(t."account") = DATALENGTH(s."account") AND t."id" = s."id" AND DATALENGTH(t."id") = DATALENGTH(s."id"));
+
 UPDATE t SET "value" = s."value", "seen_at" = s."seen_at" FROM "main"."things" AS t WITH (UPDLOCK, HOLDLOCK) INNER JOIN "#stage" AS s ON t."account" = s."account" AND DATALENGTH(t."account") = DATALENGTH(s."account") AND t."id" = s."id" AND DATALENGTH(t."id") = DATALENGTH(s."id") WHERE (t."seen_at" IS NULL OR s."seen_at" >= t."seen_at") AND EXISTS (SELECT CAST(s."value" AS NVARCHAR(MAX)) COLLATE Latin1_General_100_BIN2, DATALENGTH(s."value") EXCEPT SELECT CAST(t."value" AS NVARCHAR(MAX)) COLLATE Latin1_General_100_BIN2, DATALENGTH(t."value"));
 
 UPDATE t SET "seen_at" = s."seen_at" FROM "main"."things" AS t WITH (UPDLOCK, HOLDLOCK) INNER JOIN "#stage" AS s ON t."account" = s."account" AND DATALENGTH(t."account") = DATALENGTH(s."account") AND t."id" = s."id" AND DATALENGTH(t."id") = DATALENGTH(s."id") WHERE (t."seen_at" IS NULL OR s."seen_at" >= t."seen_at") AND EXISTS (SELECT s."seen_at" EXCEPT SELECT t."seen_at");
@@ -33,8 +35,6 @@ SELECT "_place" FROM "#stage" WHERE "account" IS NULL OR "id" IS NULL ORDER BY "
 DELETE FROM "#stage" WHERE "account" IS NULL OR "id" IS NULL;
 
 UPDATE t SET "value" = s."value", "seen_at" = s."seen_at" FROM "main"."things" AS t WITH (UPDLOCK, HOLDLOCK) INNER JOIN "#stage" AS s ON t."account" = s."account" AND DATALENGTH(t."account") = DATALENGTH(s."account") AND t."id" = s."id" AND DATALENGTH(t."id") = DATALENGTH(s."id") WHERE 1 = 1 AND EXISTS (SELECT CAST(s."value" AS NVARCHAR(MAX)) COLLATE Latin1_General_100_BIN2, DATALENGTH(s."value"), s."seen_at" EXCEPT SELECT CAST(t."value" AS NVARCHAR(MAX)) COLLATE Latin1_General_100_BIN2, DATALENGTH(t."value"), t."seen_at");
-
-SELECT count(*) FROM "#stage" AS s WHERE EXISTS (SELECT 1 FROM "main"."things" AS t WHERE t."account" = s."account" AND DATALENGTH(t."account") = DATALENGTH(s."account") AND t."id" = s."id" AND DATALENGTH(t."id") = DATALENGTH(s."id"));
 
 DELETE t FROM "main"."things" AS t WHERE EXISTS (SELECT 1 FROM "#stage" AS s WHERE t."account" = s."account" AND DATALENGTH(t."account") = DATALENGTH(s."account") AND t."id" = s."id" AND DATALENGTH(t."id") = DATALENGTH(s."id"));
 
