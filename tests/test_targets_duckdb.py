@@ -150,3 +150,11 @@ def test_text_that_is_not_json_is_refused_without_showing_it(path: Path) -> None
     message = refused(path, rows(metadata=(JSON, ["{private"])))
     assert "not JSON" in message
     assert "private" not in message
+
+
+def test_a_damaged_file_is_called_that_and_what_to_do_stands_beside_it(path: Path) -> None:
+    write(path)
+    content = bytearray(path.read_bytes())
+    content[12_288 + 100 :] = bytes(255 - byte for byte in content[12_288 + 100 :])
+    path.write_bytes(content)
+    assert "is damaged: put a copy of it in its place" in refused(path)

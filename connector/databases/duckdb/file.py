@@ -12,6 +12,7 @@ import duckdb
 STORAGE_VERSION = "v1.0.0"
 _HOLDER = re.compile(r"(?:held in|already open in)\s+(?P<program>.+?) \(PID (?P<number>\d+)\)")
 _FULL = re.compile(r"No space left|File too large|quota exceeded", re.IGNORECASE)
+_DAMAGED = re.compile(r"Corrupt database file|checksum", re.IGNORECASE)
 _WAIT_SECONDS = 30.0  # how long a file that another program holds is waited for
 _RETRY_SECONDS = 0.1
 
@@ -45,6 +46,8 @@ def explained(error: duckdb.Error, path: Path, label: str, misfit: str) -> str:
         return f"{path.name} is open in this program already: close that connection first."
     if _FULL.search(text):
         return f"{label} could not be written: the disk is full."
+    if _DAMAGED.search(text):
+        return f"{label} is damaged: put a copy of it in its place, or move it away for the next run to fill a new one."
     if isinstance(error, duckdb.DataError):
         return f"{label}: {misfit}."
     return f"{label}: {text.splitlines()[0].partition(': ')[2]}"
