@@ -364,13 +364,12 @@ def _filled(endpoint: Endpoint, parameters: Parameters, ids: Sequence[str]) -> t
 
 
 def _listing(endpoint: Endpoint, parameters: Parameters) -> Listing:
-    order = endpoint.filter_for(endpoint.order) if endpoint.order else None
     return Listing(
         path=endpoint.path,
         label=endpoint.path,
         parameters=parameters,
         paging=endpoint.paging,
-        order_filter=order.parameter if order and order.kind == "range" else None,
+        order_filter=endpoint.order_parameter,
         has_ids=_has_ids(endpoint),
     )
 

@@ -35,11 +35,10 @@ _STOPPING_SECONDS = 2.0
 def time_parameter(endpoint: Endpoint) -> str | None:
     """Return the parameter by whose time of creation a list can be divided; None: it is read from end to end."""
     column = endpoint.column(endpoint.order) if endpoint.order else None
-    order = endpoint.filter_for(endpoint.order) if endpoint.order else None
     is_one_list = not (endpoint.each or endpoint.parents or endpoint.rows or endpoint.rows_at or endpoint.window)
     if column is None or column.path != ("created",) or endpoint.paging != "cursor" or not is_one_list:
         return None
-    return order.parameter if order is not None and order.kind == "range" else None
+    return endpoint.order_parameter
 
 
 def readers_for(client: Client, endpoint: Endpoint) -> int:

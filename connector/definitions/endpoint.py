@@ -77,6 +77,12 @@ class Endpoint:
         by_name = self.filters.get(word.lower())
         return by_name or next((f for f in self.filters.values() if f.column == word.lower()), None)
 
+    @property
+    def order_parameter(self) -> str | None:
+        """The parameter that bounds the list by time, where there is one."""
+        order = self.filter_for(self.order) if self.order else None
+        return order.parameter if order is not None and order.kind == "range" else None
+
     def conditionable(self) -> list[str]:
         """Return every word that a condition may name: columns, then filters that no column shows."""
         names = [column.name for column in self.columns]

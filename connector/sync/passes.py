@@ -10,12 +10,13 @@ from typing import Self
 
 from connector.api.account import Api
 from connector.api.identity import Identity
-from connector.api.pages import PAGE_ROWS, Listing, PageReader
+from connector.api.pages import PAGE_ROWS
 from connector.databases.base import Session
 from connector.databases.merge import Table
 from connector.definitions.endpoint import Endpoint
 from connector.errors import ConnectorError, PermissionDenied
 from connector.sync.changes import Changes, read_changes
+from connector.sync.clocks import has_clocks
 from connector.sync.journal import Journal, State
 from connector.sync.runfile import RunFile
 from connector.sync.tasks import Task
@@ -28,7 +29,6 @@ LEAST_EVENT_PAGES = 1
 LEAST_REREADS = 20
 _REREADS_SHARE = 50  # one part in so many of a full read goes for what changes without an event
 _EVENTS_SHARE = 10  # a pass over events may cost one part in so many of what it saves
-_CLOCKS = "/v1/test_helpers/test_clocks"
 
 
 @dataclass(frozen=True)
@@ -178,13 +178,7 @@ class Planner:
 
     def _is_ordered(self) -> bool:
         """Say whether the times of events are real: those of objects on a test clock are the clock's."""
-        if self._identity.livemode:
-            return True
-        try:
-            page = next(PageReader(self._api.client, self._api.endpoints, 1).walk(Listing(_CLOCKS, _CLOCKS)))
-        except ConnectorError:
-            return False  # the key may not ask: then nobody has said that there are none
-        return page.count == 0
+        return self._identity.livemode or has_clocks(self._api) is False
 
 
 def _rereads(endpoint: Endpoint, full_requests: int) -> int:

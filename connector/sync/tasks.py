@@ -55,8 +55,7 @@ class Task:
     @property
     def order_parameter(self) -> str | None:
         """The parameter that bounds the list by time, where there is one."""
-        given = self.endpoint.filter_for(self.endpoint.order) if self.endpoint.order else None
-        return given.parameter if given and given.kind == "range" else None
+        return self.endpoint.order_parameter
 
     @property
     def keys(self) -> Keys:
