@@ -49,11 +49,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Staged:
-    """Rows in the stage of a table: its whole name, quoted, the columns that it has, how many rows."""
+    """Rows in the stage of a table: its whole name, quoted, the columns that it has, how many rows.
+
+    `is_distinct` says that each key is known to stand in it once.
+    """
 
     name: str
     columns: tuple[str, ...]
     rows: int
+    is_distinct: bool = False
 
 
 @dataclass(frozen=True)
@@ -246,7 +250,7 @@ class Session(ABC):
     def merge(self, table: Table, staged: Staged, keys: Keys, how: MergeOptions | None = None) -> Counts:
         """Bring the staged rows into the table; the caller holds its lock."""
         how, merge = how or MergeOptions(), self._merge(table, staged, keys)
-        doubled = self._keep_newest(merge, how) if keys.columns else 0
+        doubled = self._keep_newest(merge, how) if keys.columns and not staged.is_distinct else 0
         counts = self._merged(table, merge, staged.rows - doubled, how)
         return replace(counts, duplicates=doubled)
 

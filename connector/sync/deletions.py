@@ -43,7 +43,6 @@ class Gone:
     `load_began_at` is when a load began that an earlier run has left to this one.
     """
 
-    began_at: datetime
     stretches: Sequence[tuple[int, int]] | None = None
     ids: Sequence[str] = ()
     load_began_at: datetime | None = None

@@ -105,7 +105,6 @@ class Family:
     def _prepare(self, session: Session, journal: Journal) -> State:
         """Make the tables fit, set the clocks behind all that stands in them; return how far an earlier run came."""
         self._began_at, self.changes = datetime.now(UTC), []
-        name = self._parent.task.name
         self._save_runs(session, journal)
         for reading in self.readings:
             try:
@@ -117,7 +116,7 @@ class Family:
                 reading.error = error
         for reading in self._children:
             reading.clock = self._parent.clock
-        return self._taken_up(journal.progress(self._target.account).get(name, State(name)))
+        return self._taken_up(self._pass.state)
 
     def _taken_up(self, state: State) -> State:
         """Return the state to go on from; what a stopped run had read by other settings counts for nothing."""
@@ -166,7 +165,7 @@ class Family:
         task = self._parent.task
         for stretch in [*task.missing(state.covered), *task.covered(state.covered)]:
             state = self._read_stretch(stretch, state)
-        self._finish(state, Gone(self._began_at))
+        self._finish(state, Gone())
 
     def _read_stretch(self, stretch: tuple[int, int], state: State) -> State:
         """Read what was created in a stretch of time, committing as it goes; return the state after it."""
@@ -208,7 +207,7 @@ class Family:
         self._sort_out(wanted, Spans.of(missing), state)
         self._read_wanted(wanted, state)
         gone = wanted.gone + self._read_unread(state)
-        self._finish(state, Gone(self._began_at, missing, gone, state.load_began_at))
+        self._finish(state, Gone(missing, gone, state.load_began_at))
 
     def _sort_out(self, wanted: Wanted, read: Spans, state: State) -> None:
         """Merge what events show of objects; want those again of which they only say that they have changed."""
@@ -248,9 +247,12 @@ class Family:
         left, gone = self._pass.rereads, list[str]()
         choices = [(Unread.named, math.ceil(left / 2)), (Unread.stalest, left)]
         for choose, share in choices if self._pass.rereads_all else choices[:1]:
+            pages = min(share, left)
+            if not pages:
+                continue
             self._commit(state)  # so that what has just been read does not count as unread
-            again = Wanted(newest_first=False, most_pages=min(share, left))
-            for id_, created in self._unread(choose, again.most_pages or 0):
+            again = Wanted(newest_first=False, most_pages=pages)
+            for id_, created in self._unread(choose, pages):
                 if self._parent.task.is_about(created):
                     again.add(id_, created)
             self._read_wanted(again, state)
@@ -265,7 +267,7 @@ class Family:
             unread = Unread(session, table, self._target.account, self._began_at, self._as_of or 0)
             return choose(unread, task, pages * PAGE_ROWS)
 
-        return self._target.write(look) if pages else []
+        return self._target.write(look)
 
     def _read_wanted(self, wanted: Wanted, state: State) -> None:
         """Read the list, from the newest object that is wanted on, as far as its pages show one."""

@@ -125,7 +125,7 @@ class _Session(Session):
         self.execute(f"CREATE TEMPORARY VIEW _seen AS SELECT {values}, {quoted(place)} FROM temp._rows")
         staged = Staged("temp._seen", tuple(rows.schema.names), rows.num_rows)
         if not self.rows(self._merge(table, staged, keys).is_doubled())[0][0]:
-            return staged
+            return replace(staged, is_distinct=True)
         name = self.create_stage(table, rows.schema.names, place)
         self.execute(f"INSERT INTO {name} SELECT * FROM {staged.name}")
         return replace(staged, name=name)
