@@ -121,3 +121,24 @@ def test_two_hundred_half_open_requests_hold_nobody_up(sandbox: Sandbox, client:
     finally:
         for connection in held:
             connection.close()
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"Content-Length: 40\r\n\r\nname=Ada",
+        b"Transfer-Encoding: chunked\r\n\r\n28\r\nname=Ada",
+        b"Transfer-Encoding: chunked\r\n\r\n8\r\nname=Ada\r\n",
+    ],
+    ids=["by length", "in a chunk", "between chunks"],
+)
+def test_a_write_that_breaks_off_in_its_body_is_not_acted_on(sandbox: Sandbox, half: bytes) -> None:
+    before = sandbox.stats()["effects"]
+    port = int(sandbox.url.rpartition(":")[2])
+    head = f"POST /v1/customers HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {sandbox.key}\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(head.encode() + half)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").readline()
+    assert b" 400 " in answer
+    assert sandbox.stats()["effects"] == before

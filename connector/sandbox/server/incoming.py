@@ -7,7 +7,7 @@ their host, and that no page of another host has sent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from connector.sandbox.document.refusals import refusal
@@ -49,7 +49,7 @@ def read_body(stream: Stream, headers: Mapping[str, str], path: str) -> bytes:
         raise refusal("broken_body")
     if int(length) > most:
         raise refusal("too_long_body", bound=most)
-    return stream.read(int(length))
+    return _whole(stream, int(length))
 
 
 def _chunked(stream: Stream, most: int) -> bytes:
@@ -57,12 +57,18 @@ def _chunked(stream: Stream, most: int) -> bytes:
     while size := _size(stream.readline(_LONGEST_LINE)):
         if len(body) + size > most:
             raise refusal("too_long_body", bound=most)
-        body += stream.read(size)
+        body += _whole(stream, size)
         if stream.readline(_LONGEST_LINE) != b"\r\n":
             raise refusal("broken_body")
     while stream.readline(_LONGEST_LINE).strip():  # trailers say nothing that is needed
         pass
     return bytes(body)
+
+
+def _whole(stream: Stream, size: int) -> bytes:
+    """Read so many bytes; Refusal where they end before, since half of a request must not be acted on."""
+    read = stream.read(size)
+    return read if len(read) == size else _broken()
 
 
 def _size(line: bytes) -> int:
@@ -74,7 +80,7 @@ def _size(line: bytes) -> int:
         return _broken()
 
 
-def _broken() -> int:
+def _broken() -> NoReturn:
     raise refusal("broken_body")
 
 
