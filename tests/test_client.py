@@ -13,6 +13,7 @@ import pytest
 from connector.api.calls import Call
 from connector.api.client import Client
 from connector.api.clock import LocalClock
+from connector.api.stopping import StoppedError
 from connector.config import Connection, Key
 from connector.errors import ConnectorError, DataError, NoResponse, RateLimited, StripeError, StripeUnavailable
 from tests.fake_clock import FakeClock
@@ -24,6 +25,8 @@ from tests.scripted_server import (
     HANG,
     SLOW_HEAD,
     Answer,
+    Fault,
+    Received,
     Step,
 )
 from tests.serving import DELETE, GET, POST, SECRET, error_body, serving
@@ -38,6 +41,18 @@ def unused_address() -> str:
 
 
 # Retries
+
+
+def test_a_request_whose_client_was_closed_meanwhile_ends_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    def close(_request: Received) -> Fault:
+        client.close()
+        return DROP_AFTER_READING
+
+    with serving(close) as (server, client), pytest.raises(StoppedError):
+        client.request(GET)
+    assert len(server.requests) == 1
+    assert not caplog.records
+
 
 AGAIN = [Answer(status) for status in (409, 429, 500, 502, 503, 504)]
 NOT_AGAIN = [Answer(status) for status in (400, 401, 402, 403, 404, 405, 424)]

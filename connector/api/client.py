@@ -24,6 +24,7 @@ from connector.api.clock import MOST_SECONDS_APART, LocalClock, StripeClock, htt
 from connector.api.deadline import deadline, keep_deadlines
 from connector.api.limits import Limits, Turn, account_rps
 from connector.api.responses import TOO_MANY_REQUESTS, Attempts, Failure, Response, failure_of, no_response, refusal
+from connector.api.stopping import StoppedError
 from connector.config import LOOPBACK, Connection
 from connector.errors import DataError
 
@@ -122,6 +123,8 @@ class Client:
             outcome = self._attempt(request, progress)
             if isinstance(outcome, Response) and httpx.codes.is_success(outcome.status):
                 return outcome
+            if self._http.is_closed:  # by who had asked, and waits no more
+                raise StoppedError
             wait_seconds = self._wait_before_next(request, progress, outcome)
             if wait_seconds is None:
                 break
