@@ -6,28 +6,22 @@ their host, and that no page of another host has sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NoReturn, Protocol
+import re
+from collections.abc import Callable, Mapping
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from connector.sandbox.document.refusals import refusal
 from connector.sandbox.options import LOOPBACK
+from connector.sandbox.server.heads import Head, Stream
 
 LONGEST_FORM, LONGEST_FILE = 1 << 20, 16 << 20
 """Bytes that a body may have; files are longer than forms."""
 
 _OWN_NAMES = frozenset({*LOOPBACK, "::1"})
 _LONGEST_LINE = 1024  # bytes of the line before a chunk
-
-
-class Stream(Protocol):
-    """Where a body is read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return so many bytes, fewer at the end."""
-
-    def readline(self, size: int, /) -> bytes:
-        """Return a line, or its first `size` bytes."""
+_MOST_TRAILERS = 100
+_LENGTH, _CHUNK_SIZE = re.compile("[0-9]{1,18}"), re.compile(b"[0-9A-Fa-f]{1,16}")
 
 
 def check_names(headers: Mapping[str, str]) -> None:
@@ -39,16 +33,23 @@ def check_names(headers: Mapping[str, str]) -> None:
         raise refusal("foreign_origin", origin=origin)
 
 
-def read_body(stream: Stream, headers: Mapping[str, str], path: str) -> bytes:
-    """Return the body of a request to `path`; Refusal for one that is too long or broken off."""
-    most = LONGEST_FILE if path == "/v1/files" else LONGEST_FORM
-    if headers.get("transfer-encoding", "").lower() == "chunked":
+def read_body(stream: Stream, head: Head, let_go_on: Callable[[], None]) -> bytes:
+    """Return the body of a request; Refusal for one that is too long or broken off.
+
+    `let_go_on` is called before it is read: a client that waits for it need not send what would be refused.
+    """
+    most = LONGEST_FILE if head.path == "/v1/files" else LONGEST_FORM
+    if "transfer-encoding" in head.headers:
+        if head.headers["transfer-encoding"].lower() != "chunked" or "content-length" in head.headers:
+            raise refusal("broken_body")
+        let_go_on()
         return _chunked(stream, most)
-    length = headers.get("content-length", "0")
-    if not length.isdecimal() or "transfer-encoding" in headers:
+    length = head.headers.get("content-length", "0")
+    if not _LENGTH.fullmatch(length):
         raise refusal("broken_body")
     if int(length) > most:
         raise refusal("too_long_body", bound=most)
+    let_go_on()
     return _whole(stream, int(length))
 
 
@@ -60,9 +61,13 @@ def _chunked(stream: Stream, most: int) -> bytes:
         body += _whole(stream, size)
         if stream.readline(_LONGEST_LINE) != b"\r\n":
             raise refusal("broken_body")
-    while stream.readline(_LONGEST_LINE).strip():  # trailers say nothing that is needed
-        pass
-    return bytes(body)
+    for _ in range(_MOST_TRAILERS):  # they say nothing that is needed, but the last line is the body's end
+        line = stream.readline(_LONGEST_LINE)
+        if line in {b"\r\n", b"\n"}:
+            return bytes(body)
+        if not line.endswith(b"\n"):
+            break
+    return _broken()
 
 
 def _whole(stream: Stream, size: int) -> bytes:
@@ -74,10 +79,7 @@ def _whole(stream: Stream, size: int) -> bytes:
 def _size(line: bytes) -> int:
     """Return the length of the chunk that a line announces."""
     digits = line.partition(b";")[0].strip()
-    try:
-        return int(digits, 16) if digits.isalnum() else _broken()
-    except ValueError:
-        return _broken()
+    return int(digits, 16) if line.endswith(b"\n") and _CHUNK_SIZE.fullmatch(digits) else _broken()
 
 
 def _broken() -> NoReturn:

@@ -9,11 +9,14 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
+from socketserver import StreamRequestHandler
 from typing import Any
 from urllib.parse import unquote
 
 from connector.sandbox.document.refusals import Refusal
+from connector.sandbox.server.heads import Head, read_head
 from connector.sandbox.server.incoming import check_names, read_body
 from connector.sandbox.server.messages import Request, Response, refused
 from connector.sandbox.server.service import Service
@@ -22,6 +25,7 @@ _POLL_SECONDS = 0.05
 _CLOSE_SECONDS = 5.0
 _PARTS = 10  # of a body that comes slowly
 _DRAIN_SECONDS, _DRAINED_BYTES, _PIECE_BYTES = 0.2, 256 << 20, 1 << 16
+_UNREAD = Head("", "", "", "HTTP/1.1")
 _log = logging.getLogger("connector.sandbox")
 
 
@@ -92,45 +96,66 @@ class _Http(ThreadingHTTPServer):
             self._changed.wait_for(lambda: not self._open, timeout=_CLOSE_SECONDS)
 
 
-class _Connection(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Connection(StreamRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = 0
     server: _Http
 
-    def answer_one(self) -> None:
-        """Read one request and answer it; the name of every method's handler."""
-        path, _, query = self.path.partition("?")
-        headers = {name.lower(): value for name, value in self.headers.items()}
+    def handle(self) -> None:
+        """Answer one request after the other, until there is no other."""
+        self._is_last, self._head = False, _UNREAD
+        while not self._is_last:
+            self._answer_one()
+
+    def _answer_one(self) -> None:
         try:
-            check_names(headers)
-            body = read_body(self.rfile, headers, path)
+            request = self._next()
         except Refusal as no:
-            self.close_connection = True  # what of the body has not been read is no request
+            self._is_last = True  # what of it has not been read is no request
             self._send(refused(no))
             self._drain()
             return
-        request = Request(self.command, unquote(path), query, headers, body)
-        self._send(self.server.service.respond(request))
+        if request is not None:
+            self._send(self.server.service.respond(request))
 
-    do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = answer_one  # noqa: N815 - names of the base class
+    def _next(self) -> Request | None:
+        """Read the next request; None where the client has no more."""
+        self._head = _UNREAD
+        head = read_head(self.rfile)
+        self._is_last = head is None or head.is_last
+        if head is None:
+            return None
+        self._head = head
+        check_names(head.headers)
+        body = read_body(self.rfile, head, self._let_go_on)
+        method = "GET" if head.method == "HEAD" else head.method
+        return Request(method, unquote(head.path), head.query, head.headers, body)
+
+    def _let_go_on(self) -> None:
+        if self._head.waits:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _send(self, answer: Response) -> None:
         if answer.drop:
             self._hang_up()
         elif isinstance(answer.body, bytes):
-            body = answer.body[: len(answer.body) // 2] if answer.truncate else answer.body
-            head = self._head(answer, f"Content-Length: {len(answer.body)}")
-            if answer.trickle_ms:
-                self._trickle(head, body, answer.trickle_ms / 1000)
-            else:
-                self.wfile.write(head + body)
-            if answer.truncate:
-                self._hang_up()
+            self._send_whole(answer, answer.body)
+        elif self._head.version == "HTTP/1.0":
+            self._send_whole(answer, b"".join(answer.body))
         else:
-            self.wfile.write(self._head(answer, "Transfer-Encoding: chunked"))
-            for chunk in _chunks(answer.body):
+            self.wfile.write(self._status_and_headers(answer, "Transfer-Encoding: chunked"))
+            for chunk in _chunks(answer.body if self._head.method != "HEAD" else iter(())):
                 self.wfile.write(chunk)
+
+    def _send_whole(self, answer: Response, whole: bytes) -> None:
+        head = self._status_and_headers(answer, f"Content-Length: {len(whole)}")
+        body = b"" if self._head.method == "HEAD" else whole[: len(whole) // 2] if answer.truncate else whole
+        if answer.trickle_ms:
+            self._trickle(head, body, answer.trickle_ms / 1000)
+        else:
+            self.wfile.write(head + body)
+        if answer.truncate:
+            self._hang_up()
 
     def _trickle(self, head: bytes, body: bytes, seconds: float) -> None:
         """Send the head at once, and the body in ten parts over so many seconds."""
@@ -140,10 +165,10 @@ class _Connection(BaseHTTPRequestHandler):
             self.server.service.closing.wait(seconds / _PARTS)
             self.wfile.write(body[start : start + size])
 
-    def _head(self, answer: Response, length: str) -> bytes:
-        phrase = self.responses[answer.status][0] if answer.status in self.responses else ""
+    def _status_and_headers(self, answer: Response, length: str) -> bytes:
+        phrase = HTTPStatus(answer.status).phrase
         headers = {"Server": "sandbox", "Content-Type": "application/json", **answer.headers}
-        if self.close_connection:
+        if self._is_last:
             headers["Connection"] = "close"
         lines = [f"HTTP/1.1 {answer.status} {phrase}", *(f"{name}: {text}" for name, text in headers.items())]
         return "\r\n".join([*lines, length, "", ""]).encode("latin-1", "replace")
@@ -157,11 +182,8 @@ class _Connection(BaseHTTPRequestHandler):
                     return
 
     def _hang_up(self) -> None:
-        self.close_connection = True
+        self._is_last = True
         _close(self.connection)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - signature of the base class
-        """Write nothing: requests stand in the log of `Stats`."""
 
 
 def _close(connection: socket.socket) -> None:

@@ -40,6 +40,7 @@ RULES: dict[str, Rule] = {
     "foreign_host": Rule(403, "The sandbox answers to 127.0.0.1 and localhost only, not to {host}.", basis="own"),
     "foreign_origin": Rule(403, "The sandbox does not answer to pages of other hosts ({origin}).", basis="own"),
     "too_long_body": Rule(413, "The body of a request can have up to {bound} bytes."),
+    "broken_head": Rule(400, "The request cannot be read: {why}.", basis="own"),
     "broken_body": Rule(400, "The body does not have the length that the request says.", basis="own"),
     "too_nested": Rule(400, "Parameters can be nested up to {bound} levels deep.", basis="own"),
     # what is asked
