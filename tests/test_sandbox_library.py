@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -142,6 +146,49 @@ def test_a_wrong_parameter_in_v2_has_a_code_and_no_type(sandbox: Sandbox, librar
     with pytest.raises(stripe.APIError, match="does not take object_id"):
         library.v2.core.events.list({"object_id": "cus_1"})
     assert httpx.get(f"{sandbox.url}/v2/core/events?page=no", auth=(sandbox.key, "")).status_code == 400
+
+
+def test_an_event_of_the_v2_list_is_read_alone(library: stripe.StripeClient) -> None:
+    newest = library.v2.core.events.list({"limit": 1}).data[0]
+    assert library.v2.core.events.retrieve(newest.id).to_dict() == newest.to_dict()
+    with pytest.raises(stripe.InvalidRequestError) as missing:
+        library.v2.core.events.retrieve("evt_nope")
+    assert missing.value.http_status == 404
+
+
+def _services(parent: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    for name in getattr(sys.modules[type(parent).__module__], "_subservices", ()):
+        service = getattr(parent, name)
+        yield f"{above}{name}", service
+        yield from _services(service, f"{above}{name}.")
+
+
+def _takes_parameters_only(method: Any) -> bool:
+    return next(iter(inspect.signature(method).parameters)) == "params"
+
+
+def _first(service: Any) -> list[Any]:
+    """The first objects of a list, none where it needs a parent."""
+    if not hasattr(service, "list") or not _takes_parameters_only(service.list):
+        return []
+    try:
+        return list(service.list({}).data)
+    except stripe.InvalidRequestError as error:
+        if error.code == "parameter_missing":
+            return []
+        raise
+
+
+def test_the_library_understands_every_list_and_each_of_its_objects(library: stripe.StripeClient) -> None:
+    read = Counter[str]()
+    for name, service in _services(library.v1):
+        for listed in _first(service):
+            if hasattr(service, "retrieve"):
+                assert service.retrieve(listed.id).id == listed.id, name
+            read[name] += 1
+    assert len(read) > 70
+    assert {"promotion_codes", "shipping_rates"} <= read.keys()
+    assert library.v1.balance_settings.retrieve().payments is not None
 
 
 def test_what_is_not_served_is_not_tried_again(sandbox: Sandbox, http: stripe.HTTPClient) -> None:

@@ -28,6 +28,7 @@ _MANY = 12  # more than an embedded list shows
 _EMBEDDED = 10  # of a list's objects stand in its parent
 _DAY_SECONDS = 86_400
 _DEEPEST = 12
+_NESTED = frozenset({"object", "array"})
 _TEXTS = {"currency": "usd", "country": "US", "url": "https://example.com", "email": "sample@example.com"}
 
 
@@ -192,6 +193,8 @@ def _fitted(published: Record, shape: Shape, name: str, depth: int) -> Record:
     record = {}
     for field, expected in shape.fields.items():
         value = published.get(field)
+        if value is None and expected.values is not None and expected.values.types & _NESTED:
+            continue  # Stripe's libraries take such a map for one where it is there at all, also as null
         if field == "object" and expected.choices:
             record[field] = value if value in expected.choices else expected.choices[0]
         elif value is None or not _takes(expected, value):

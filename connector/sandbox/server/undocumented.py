@@ -2,6 +2,7 @@
 
 GET /v1/files/{file}/contents     what is in a file
 GET /v2/core/events               events, thin, by pages with next_page_url
+GET /v2/core/events/{id}          one of them
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from connector.sandbox.world.store import Store, Stretch
 from connector.sandbox.writes.actions.files import content_of
 
 _CONTENTS = re.compile(r"/v1/files/([^/]+)/contents")
+_EVENTS = re.compile(r"/v2/core/events(?:/([^/]+))?")
 _V2_DEFAULT, _V2_MOST = 20, 100
 
 
@@ -30,9 +32,12 @@ def undocumented(store: Store, request: Request, key: Key) -> Response | None:
     if request.method == "GET" and file is not None:
         _allow(key, "/v1/files/{file}", "rak_file_read")
         return _contents(store, file[1])
-    if request.method == "GET" and request.path == "/v2/core/events":
+    events = _EVENTS.fullmatch(request.path)
+    if request.method == "GET" and events is not None:
         _allow(key, "/v1/events", "rak_event_read")
-        return Response(200, pretty(_events(store, request)))
+        return Response(200, pretty(_event(store, events[1]) if events[1] else _events(store, request)))
+    if request.path.startswith("/v2/"):
+        raise refusal("not_served", call=f"{request.method} {request.path}")
     return None
 
 
@@ -65,6 +70,13 @@ def _events(store: Store, request: Request) -> Record:
         "next_page_url": f"{request.path}?{follows}" if follows else None,
         "previous_page_url": None,
     }
+
+
+def _event(store: Store, id_: str) -> Record:
+    event = store.get("event", id_) if store.telling.is_seen(id_) else None
+    if event is None:
+        raise refusal("missing", "id", kind="event", id=id_)
+    return _thin(event)
 
 
 def _older_than(store: Store, page: str | None) -> Iterator[Record]:

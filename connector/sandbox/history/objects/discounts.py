@@ -95,7 +95,6 @@ class PromotionCodes(CatalogueKind):
             "metadata": dict(line.get("metadata", {})),
             "promotion": {"coupon": line["coupon"], "type": "coupon"},
             "restrictions": {
-                "currency_options": None,
                 "first_time_transaction": bool(line.get("first_time")),
                 "minimum_amount": line.get("minimum_amount"),
                 "minimum_amount_currency": line.get("minimum_amount") and "usd",
