@@ -181,3 +181,22 @@ def test_recurring_prices_are_plans_too(client: httpx.Client) -> None:
     assert got(client, f"/v1/plans/{plans[0]['id']}") == plans[0]
     assert len(got(client, "/v1/plans", limit="3")["data"]) == 3
     assert client.get("/v1/plans/price_none").status_code == 404
+
+
+def test_payouts_go_to_bank_accounts_that_the_account_has(sandbox: Sandbox, client: httpx.Client) -> None:
+    above = f"/v1/accounts/{sandbox.account}/external_accounts"
+    banks = {bank["id"]: bank for bank in got(client, above, object="bank_account")["data"]}
+    assert all(api.problems(bank, "bank_account") == [] for bank in banks.values())
+    payouts = [payout for payout in sandbox.truth("payout") if payout["amount"] > 0]
+    assert {(payout["destination"], payout["currency"]) for payout in payouts} == {
+        (bank["id"], bank["currency"]) for bank in banks.values()
+    }
+    assert got(client, above, object="card")["data"] == []
+    assert [got(client, f"{above}/{bank}") for bank in banks] == list(banks.values())
+    assert got(client, f"/v1/accounts/{sandbox.account}/persons")["data"] == []
+
+
+def test_the_sources_of_a_customer_are_the_same_expanded_and_listed(client: httpx.Client) -> None:
+    for customer in got(client, "/v1/customers", "data.sources", limit="4")["data"]:
+        assert customer["sources"] == got(client, customer["sources"]["url"])
+        assert not any("deleted" in source for source in customer["sources"]["data"])

@@ -64,6 +64,9 @@ class Twelve:
     def account(self) -> dict[str, Any]:
         return {}
 
+    def bank_accounts(self) -> list[dict[str, Any]]:
+        return []
+
 
 EMAILS = some.sampled_from([f"{number}@example.com" for number in range(4)])
 CHANGES = some.lists(some.tuples(some.integers(0, COUNT + 4), some.none() | EMAILS), max_size=12)

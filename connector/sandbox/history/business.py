@@ -100,6 +100,10 @@ class Business:
         """The account."""
         return self._company.account()
 
+    def bank_accounts(self) -> list[Record]:
+        """The bank accounts that it is paid out to."""
+        return self._company.bank_accounts()
+
 
 @lru_cache(maxsize=8)
 def business(seed: int, size: str, now: int) -> Business:

@@ -15,9 +15,9 @@ from connector.sandbox.document.refusals import Refusal, refusal
 from connector.sandbox.document.rules import Record, matches
 from connector.sandbox.history.meters import summaries
 from connector.sandbox.reads.lists import PAGING, Page, page, part
-from connector.sandbox.reads.samples import children, is_sampled, parent_kind, sample, samples, single
+from connector.sandbox.reads.samples import children, embed, is_sampled, parent_kind, sample, samples, single
 from connector.sandbox.reads.search import count, search
-from connector.sandbox.world.expansion import GATHERED, show, stub, tree_of
+from connector.sandbox.world.expansion import GATHERED, Tree, show, stub, tree_of
 from connector.sandbox.world.store import Store
 
 Parameters = Mapping[str, Any]
@@ -31,6 +31,9 @@ _INSIDE = {"subscription_item": ("subscription", "items")}
 
 PARAM_OF = {"customer": "id", "subscription_exposed_id": "id"}
 """Path parameters that errors call by another name [known]."""
+
+_SAMPLED_INSIDE = {"customer": ("sources",)}
+"""Lists on request of objects held, whose children are samples."""
 
 SHOWN_DELETED = frozenset({"customer"})
 """Kinds whose deleted objects can be retrieved as a stub [docs]."""
@@ -104,7 +107,8 @@ def _children(store: Store, operation: Operation, path: str, parameters: Paramet
     record = _above(store, operation, path, parent)
     if not record.get(field):
         return _sampled_list(store, operation, path, parameters)
-    found = part(record[field]["data"], operation.lists or "", parameters)
+    filters = {name: value for name, value in parameters.items() if name not in PAGING}
+    found = part(_narrowed(record[field]["data"], filters), operation.lists or "", parameters)
     return _answer(store, operation, path, found, parameters)
 
 
@@ -126,7 +130,7 @@ def _summaries(store: Store, operation: Operation, path: str, parameters: Parame
 def _above(store: Store, operation: Operation, path: str, kind: str) -> Record:
     """Return the parent that stands in the path of a child list."""
     name, id_ = next(iter(operation.path_values(path).items()))
-    record = store.get(kind, id_)
+    record = _find(store, kind, id_)
     if record is None:
         raise _missing(kind, id_, name)
     return record
@@ -135,15 +139,23 @@ def _above(store: Store, operation: Operation, path: str, kind: str) -> Record:
 def _answer(store: Store, operation: Operation, path: str, found: Page, parameters: Parameters) -> Record:
     tree = tree_of(parameters.get("expand", []), operation).get("data", {})
     kind = operation.lists or ""
-    data = [show(record, kind, tree, store) for record in found.records]
+    data = [_shown(record, kind, tree, store) for record in found.records]
     return {"object": "list", "data": data, "has_more": found.has_more, "url": path}
+
+
+def _shown(record: Record, kind: str, tree: Tree, store: Store) -> Record:
+    """Return what an answer shows of a record, sampled children included where they were asked for."""
+    shown = show(record, kind, tree, store)
+    for name in tree.keys() & _SAMPLED_INSIDE.get(kind, ()):
+        embed(store, shown, kind, name)
+    return shown
 
 
 def _search(store: Store, operation: Operation, path: str, parameters: Parameters) -> Record:
     kind = operation.searches or ""
     tree = tree_of(parameters.get("expand", []), operation)
     found, token = search(store, kind, parameters)
-    data = [show(record, kind, tree.get("data", {}), store) for record in found.records]
+    data = [_shown(record, kind, tree.get("data", {}), store) for record in found.records]
     answer = {"object": "search_result", "data": data, "has_more": found.has_more, "next_page": token, "url": path}
     return answer | ({"total_count": count(store, kind, parameters["query"])} if "total_count" in tree else {})
 
@@ -156,7 +168,7 @@ def _retrieve(store: Store, operation: Operation, path: str, parameters: Paramet
     if kind == "event" and not store.telling.is_seen(id_):
         record = None
     if record is not None and all(record.get(parent) == value for parent, value in above):
-        return show(record, kind, tree, store)
+        return _shown(record, kind, tree, store)
     if kind in SHOWN_DELETED and store.was_deleted(kind, id_) and not above:
         return stub(kind, id_)
     raise _missing(kind, id_, name)
@@ -174,21 +186,29 @@ def _sampled_list(store: Store, operation: Operation, path: str, parameters: Par
     if filled:
         _check_parent(store, operation, filled)
     held = children(store, operation, filled) if filled else samples(store, kind)
-    kept = [record for record in held if all(_passes(record, name, value) for name, value in filters.items())]
+    kept = _narrowed(held, filters)
     found = part(kept, kind, parameters) if "limit" in operation.query else Page(kept, has_more=False)
     return _answer(store, operation, path, found, parameters)
 
 
-def _passes(record: Record, name: str, value: Any) -> bool:
-    """Say whether a sample passes a filter; one that it does not show passes."""
-    return name not in record or matches(record[name], value)
+def _find(store: Store, kind: str, id_: str) -> Record | None:
+    """Return an object held, the own account among them, with what stands below it."""
+    own = store.business.account() if kind == "account" else {}
+    if own.get("id") != id_:
+        return store.get(kind, id_)
+    return {**own, "external_accounts": {"data": store.business.bank_accounts()}}
+
+
+def _narrowed(held: list[Record], filters: Parameters) -> list[Record]:
+    """Return the objects that pass all filters; one that does not show what is asked for passes."""
+    return [each for each in held if all(name not in each or matches(each[name], to) for name, to in filters.items())]
 
 
 def _check_parent(store: Store, operation: Operation, filled: Parameters) -> None:
     """Refuse a parent that neither the sandbox nor its samples hold."""
     name, id_ = next(iter(filled.items()))
     kind = parent_kind(name, operation)
-    parent = store.get(kind, id_) if kind in store.kinds else sample(store, kind, id_)
+    parent = _find(store, kind, id_) if kind in store.kinds else sample(store, kind, id_)
     if parent is None:
         raise _missing(kind, id_, name)
 
@@ -196,7 +216,8 @@ def _check_parent(store: Store, operation: Operation, filled: Parameters) -> Non
 def _sample(store: Store, operation: Operation, path: str, parameters: Parameters) -> Record:
     kind = operation.retrieves or ""
     *_, (name, id_) = operation.path_values(path).items()
-    record = sample(store, kind, id_)
+    banks = store.business.bank_accounts() if kind == "bank_account" else []
+    record = next((bank for bank in banks if bank["id"] == id_), None) or sample(store, kind, id_)
     if record is None:
         raise _missing(kind, id_, name)
     return show(record, kind, tree_of(parameters.get("expand", []), operation), store)

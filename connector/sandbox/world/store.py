@@ -72,6 +72,9 @@ class Business(Protocol):
     def account(self) -> Record:
         """Return the account object."""
 
+    def bank_accounts(self) -> list[Record]:
+        """Return the bank accounts that it is paid out to."""
+
 
 @dataclass(frozen=True)
 class Stretch:

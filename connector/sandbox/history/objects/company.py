@@ -24,6 +24,7 @@ from connector.sandbox.history.objects.sessions import CheckoutSessions
 from connector.sandbox.history.objects.setups import SetupAttempts, SetupIntents
 from connector.sandbox.history.objects.subscriptions import Subscriptions
 from connector.sandbox.history.objects.taxes import TaxIds, TaxRates
+from connector.sandbox.history.story.series import CURRENCIES
 from connector.sandbox.history.story.story import Story
 
 _ACCOUNT = template("account")
@@ -89,3 +90,32 @@ class Company:
         account.update(id=self.identities.account, created=self.story.calendar.start - 30 * 86_400)
         account["settings"]["payouts"]["schedule"] = dict(self.story.payout_schedule)
         return account
+
+    def bank_accounts(self) -> list[Record]:
+        """The bank accounts that payouts go to, one for each currency."""
+        return [self._bank_account(lane, currency) for lane, currency in enumerate(CURRENCIES)]
+
+    def _bank_account(self, lane: int, currency: str) -> Record:
+        """A bank account that payouts in a currency go to."""
+        id_ = self.identities.bank_account(lane)
+        return {
+            "id": id_,
+            "object": "bank_account",
+            "account": self.identities.account,
+            "account_holder_name": "Sandbox & Söhne",
+            "account_holder_type": "company",
+            "account_type": None,
+            "available_payout_methods": ["standard"],
+            "bank_name": "STRIPE TEST BANK",
+            "country": "US" if currency == "usd" else "DE",
+            "currency": currency,
+            "customer": None,
+            "default_for_currency": True,
+            "fingerprint": self.identities.fingerprint(id_),
+            "future_requirements": None,
+            "last4": "6789" if currency == "usd" else "3000",
+            "metadata": {},
+            "requirements": None,
+            "routing_number": "110000000" if currency == "usd" else None,
+            "status": "new",
+        }
