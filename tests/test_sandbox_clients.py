@@ -142,6 +142,20 @@ def test_paths_of_former_days_say_the_same(sandbox: Sandbox, client: httpx.Clien
     history = got(client, "/v1/balance/history")["data"]
     assert history == got(client, "/v1/balance_transactions")["data"]
     assert got(client, f"/v1/balance/history/{history[0]['id']}")["id"] == history[0]["id"]
+    customer = got(client, "/v1/customers", limit="1")["data"][0]["id"]
+    for path, kind in (("bank_accounts", "bank_account"), ("cards", "card")):
+        sources = got(client, f"/v1/customers/{customer}/{path}")["data"]
+        assert {source["object"] for source in sources} == {kind}
+        assert got(client, f"/v1/customers/{customer}/{path}/{sources[0]['id']}") == sources[0]
+    people = got(client, f"/v1/accounts/{sandbox.accounts[0]}/persons")
+    assert got(client, f"/v1/accounts/{sandbox.accounts[0]}/people")["data"] == people["data"]
+    assert client.get("/v1/charges/ch_1&limit=x/refunds").json()["error"]["message"].endswith("'ch_1&limit=x'")
+
+
+def test_usage_that_a_former_version_recorded_is_none(sandbox: Sandbox, client: httpx.Client) -> None:
+    path = f"/v1/subscription_items/{next(sandbox.truth('subscription_item'))['id']}/usage_record_summaries"
+    assert client.get(path, headers={"Stripe-Version": "2022-11-15"}).json()["data"] == []
+    assert client.get(path).status_code == 404
 
 
 def test_a_refund_can_be_made_by_its_former_path(client: httpx.Client) -> None:

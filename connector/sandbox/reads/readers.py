@@ -23,11 +23,15 @@ from connector.sandbox.world.store import Store
 Parameters = Mapping[str, Any]
 Reader = Callable[[Store, Operation, str, Parameters], Record]
 
+_LONGEST = 100  # objects of a page
 _BY_QUERY = {"/v1/subscription_items": ("subscription", "items")}
 """Lists whose parent stands in the query: the parent's kind, and its field with the list."""
 
 _INSIDE = {"subscription_item": ("subscription", "items")}
 """Objects that are retrieved by their own id but live in a parent."""
+
+_OF_SEVERAL_KINDS = {"/v1/customers/{customer}/sources/{id}", "/v1/accounts/{account}/external_accounts/{id}"}
+"""Calls that give one of a list in which objects of several kinds stand."""
 
 PARAM_OF = {"customer": "id", "subscription_exposed_id": "id"}
 """Path parameters that errors call by another name [known]."""
@@ -49,13 +53,15 @@ def reader(store: Store, operation: Operation) -> Reader | None:
         return _search if operation.searches in store.kinds else None
     if operation.lists:
         return _list_reader(store, operation) or _sampled_list
+    return _object_reader(store, operation)
+
+
+def _object_reader(store: Store, operation: Operation) -> Reader | None:
+    """Return what serves one object: held, one of a list of several kinds, or a sample."""
+    if operation.path in _OF_SEVERAL_KINDS:
+        return _one_of_list
     if operation.retrieves in store.kinds | _INSIDE.keys() and operation.path.endswith("}"):
         return _retrieve
-    return _sampled_reader(store, operation)
-
-
-def _sampled_reader(store: Store, operation: Operation) -> Reader | None:
-    """Return what serves samples of objects that the sandbox holds no history of."""
     if not is_sampled(store, operation.retrieves or ""):
         return None
     return _sample if operation.path.endswith("}") else _single
@@ -174,6 +180,18 @@ def _retrieve(store: Store, operation: Operation, path: str, parameters: Paramet
     raise _missing(kind, id_, name)
 
 
+def _one_of_list(store: Store, _operation: Operation, path: str, _parameters: Parameters) -> Record:
+    """Serve one object of a list in which several kinds stand: nothing but the list tells which it is."""
+    above, _, id_ = path.rpartition("/")
+    listing = api.operation("GET", above)
+    read = reader(store, listing) if listing else None
+    held = read(store, listing, above, {"limit": _LONGEST})["data"] if listing and read else []
+    found = next((record for record in held if record["id"] == id_), None)
+    if found is None:
+        raise _missing("source", id_, "id")
+    return dict(found)
+
+
 def _sampled_list(store: Store, operation: Operation, path: str, parameters: Parameters) -> Record:
     """Serve a list of samples, narrowed by what the call asks for; of children, those of the parent."""
     kind = operation.lists or ""
@@ -216,8 +234,7 @@ def _check_parent(store: Store, operation: Operation, filled: Parameters) -> Non
 def _sample(store: Store, operation: Operation, path: str, parameters: Parameters) -> Record:
     kind = operation.retrieves or ""
     *_, (name, id_) = operation.path_values(path).items()
-    banks = store.business.bank_accounts() if kind == "bank_account" else []
-    record = next((bank for bank in banks if bank["id"] == id_), None) or sample(store, kind, id_)
+    record = sample(store, kind, id_)
     if record is None:
         raise _missing(kind, id_, name)
     return show(record, kind, tree_of(parameters.get("expand", []), operation), store)

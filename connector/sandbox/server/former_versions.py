@@ -28,9 +28,9 @@ _RENAMED = {
 _NAME = re.compile(r"[^\[]*")
 
 
-def is_former(version: str) -> bool:
-    """Whether a version is older than that of the document: they begin with their day."""
-    return version[:10] < api.version()[:10]
+def is_former(version: str | None) -> bool:
+    """Whether a version is older than that of the document: they begin with their day; None is the document's."""
+    return version is not None and version[:10] < api.version()[:10]
 
 
 def of_today(request: Request, operation: Operation) -> Request:

@@ -115,7 +115,7 @@ class Service:
             if other is not None:
                 return other
             raise refusal("unknown_path", method=request.method, path=request.path)
-        if is_former(request.headers.get("stripe-version", api.version())):
+        if is_former(request.headers.get("stripe-version")):
             request = of_today(request, operation)
         self._limits.take(key.livemode, operation)
         if not key.allows(operation):

@@ -1,6 +1,7 @@
 """Calls of Stripe's that its v1 document lacks: the contents of files, and one list in the manner of v2.
 
 GET /v1/files/{file}/contents     what is in a file
+GET /v1/subscription_items/{item}/usage_record_summaries     in former versions: none, usage is metered
 GET /v2/core/events               events, thin, by pages with next_page_url
 GET /v2/core/events/{id}          one of them
 """
@@ -16,12 +17,15 @@ from urllib.parse import parse_qsl, urlencode
 from connector.sandbox.document import api
 from connector.sandbox.document.refusals import refusal
 from connector.sandbox.document.rules import Record
+from connector.sandbox.document.templates import listed
+from connector.sandbox.server.former_versions import is_former
 from connector.sandbox.server.keys import Key, masked
 from connector.sandbox.server.messages import Request, Response, pretty
 from connector.sandbox.world.store import Store, Stretch
 from connector.sandbox.writes.actions.files import content_of
 
 _CONTENTS = re.compile(r"/v1/files/([^/]+)/contents")
+_USAGE = re.compile(r"/v1/subscription_items/[^/]+/usage_record_summaries")
 _EVENTS = re.compile(r"/v2/core/events(?:/([^/]+))?")
 _V2_DEFAULT, _V2_MOST = 20, 100
 
@@ -32,6 +36,9 @@ def undocumented(store: Store, request: Request, key: Key) -> Response | None:
     if request.method == "GET" and file is not None:
         _allow(key, "/v1/files/{file}", "rak_file_read")
         return _contents(store, file[1])
+    if request.method == "GET" and _USAGE.fullmatch(request.path) and is_former(request.headers.get("stripe-version")):
+        _allow(key, "/v1/subscription_items/{item}", "rak_subscription_read")
+        return Response(200, pretty(listed(request.path, [])))
     events = _EVENTS.fullmatch(request.path)
     if request.method == "GET" and events is not None:
         _allow(key, "/v1/events", "rak_event_read")
