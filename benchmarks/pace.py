@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from connector.api.client import Client
+from connector.api.crew import MOST_READERS
 from connector.api.pages import PageReader, Selection
-from connector.api.parallel import MOST_READERS, read_list
+from connector.api.parallel import read_list
 from connector.api.spans import BEGINNING, END
 from connector.config import Connection, Key
 from connector.definitions.endpoint import Endpoints

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 import httpx
 
 from connector.api.client import Client
+from connector.api.crew import Walk
 from connector.api.pages import PageReader, Selection
-from connector.api.parallel import Walk
 from connector.api.records import Page
 from connector.api.spans import END
 from connector.config import Connection, Key

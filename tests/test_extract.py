@@ -482,3 +482,11 @@ def test_a_misspelt_path_to_rows_is_an_error_and_no_empty_table(tmp_path: Path, 
         assert stripe.extract("available").to_arrow().num_rows > 1
         with pytest.raises(DataError, match=r"no availible, which `rows` of the definition names\. Did you mean avail"):
             stripe.extract("availible").to_arrow()
+
+
+def test_lists_below_parents_are_read_side_by_side_and_come_in_their_order() -> None:
+    with Sandbox(now=NOW, rps=0, latency_ms=20) as sandbox, account(sandbox) as stripe:
+        one_by_one = stripe.extract("customer_tax_ids", limit=1_000_000).to_arrow()
+        assert sandbox.stats()["most_at_once"] == 1
+        assert stripe.extract("customer_tax_ids").to_arrow() == one_by_one
+        assert sandbox.stats()["most_at_once"] > 2

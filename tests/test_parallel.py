@@ -15,9 +15,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from connector.api.client import Client
+from connector.api.crew import NewestFirst, Walk, read_in_parallel, readers_for
 from connector.api.division import Division, Part, Portion, ReadAhead
 from connector.api.pages import PageReader, Selection
-from connector.api.parallel import NewestFirst, Walk, read_ahead, read_in_parallel, readers_for, time_parameter
+from connector.api.parallel import read_ahead, time_parameter
 from connector.api.spans import END, Spans
 from connector.config import Connection, Key
 from connector.definitions.folders import find_endpoints
@@ -292,7 +293,7 @@ def test_who_stops_waits_for_no_request(fault: Answer | Fault) -> None:
 
 @pytest.mark.parametrize("in_order", [True, False])
 def test_a_slow_consumer_slows_the_readers(monkeypatch: pytest.MonkeyPatch, *, in_order: bool) -> None:
-    monkeypatch.setattr("connector.api.parallel.MOST_BYTES", 1)
+    monkeypatch.setattr("connector.api.crew.MOST_BYTES", 1)
     stripe = listed([NOW - number * DAY for number in range(3_000)])
     division = ReadAhead(WHOLE, 10) if in_order else Division(WHOLE, 10)
     most_ahead, read = 0, list[str]()
@@ -324,7 +325,7 @@ def test_only_lists_by_time_of_creation_are_divided() -> None:
 
 def test_as_many_readers_as_the_limit_needs() -> None:
     def count(**settings: float) -> int:
-        return readers_for(List({}).client(**{"max_rps": None, "max_rps_per_endpoint": None, **settings}), CHARGES)
+        return readers_for(List({}).client(**{"max_rps": None, "max_rps_per_endpoint": None, **settings}), CHARGES.path)
 
     assert count() == 10
     assert count(max_rps=2) == 2

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from connector import Stripe
+from connector.api import client
 from connector.cli.app import run as cli
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import StripeUnavailable
@@ -109,6 +110,35 @@ def test_the_child_of_two_parents_is_synced_within_its_window(shared_sandbox: Sa
     assert (mine.inserted, mine.updated, mine.deleted) == (0, 0, 0)
     assert mine.unchanged == len(rows_of(file, "billing_meter_event_summaries")) > 0
     assert len(rows_of(file, "customers")) == len(expected_rows(shared_sandbox, "customers"))
+
+
+def test_a_parent_whose_list_fails_is_named_and_the_lists_of_the_others_are_read(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ATTEMPTS", 1)
+    with Sandbox(now=NOW, rps=0) as sandbox, account(sandbox) as stripe:
+        there = {(row["customer"], row["id"]) for row in stripe.extract("customer_tax_ids").to_arrow().to_pylist()}
+        bad = min(there)[0]
+        sandbox.fail("500", on=f"GET /v1/customers/{bad}/tax_ids")
+        first = stripe.sync(["customers", "customer_tax_ids"], to=str(file))
+        (failed,) = first.failed
+        assert failed.endpoint == "customer_tax_ids"
+        assert failed.error is not None
+        assert bad in failed.error
+        assert rows_of(file, "customer_tax_ids").keys() == {key for key in there if key[0] != bad} != set()
+        assert not stripe.sync(["customers", "customer_tax_ids"], to=str(file)).failed
+        assert rows_of(file, "customer_tax_ids").keys() == there
+
+
+def test_where_many_lists_below_parents_fail_the_rest_is_not_tried(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ATTEMPTS", 1)
+    monkeypatch.setattr(family, "MOST_UNREAD", 2)
+    with Sandbox(now=NOW, rps=0) as sandbox, account(sandbox) as stripe:
+        sandbox.fail("500", on="GET /v1/customers/{customer}/tax_ids", times=1000)
+        report = stripe.sync(["customers", "customer_tax_ids"], to=str(file))
+        calls = sandbox.stats()["calls"]["GET /v1/customers/{customer}/tax_ids"]["500"]
+    assert [run.endpoint for run in report.failed] == ["customer_tax_ids"]
+    assert calls < 100
 
 
 def test_a_column_excluded_later_is_not_written_any_more(sandbox: Sandbox, file: Path) -> None:

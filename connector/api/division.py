@@ -168,5 +168,21 @@ class ReadAhead(Division):
         return None if newest is None else newest.halved()
 
 
+class Lists(Division):
+    """Several lists, each read by one reader and handed on in their order; they are counted down to their last."""
+
+    def __post_init__(self) -> None:
+        self.parts = [Part(number, number + 1) for number in reversed(range(*self.span))]
+        self._untaken = iter(list(self.parts))
+
+    def take(self) -> Part | None:
+        """Return the next list, if any is left."""
+        return next(self._untaken, None)
+
+    def arrived(self, part: Part, page: Page) -> Portion:
+        """Take a page of a list, which is whole at its end only."""
+        return Portion(page, (part.position, part.position))
+
+
 def _is_descending(moments: list[int]) -> bool:
     return all(later >= earlier for later, earlier in pairwise(moments))

@@ -1,22 +1,22 @@
-"""Walks a list, a child list or single objects of Stripe's, page by page, as JSON.
+"""Reads what a selection names of an endpoint: its list, lists below parents or single objects, page by page, as JSON.
 
-Newest first, a hundred at a time, by cursor. A page carries its records as the bytes of a JSON array, so that the
-next step decodes them once, straight into columns. What to read is a Selection; where it comes from is of no
-concern here.
+A page carries its records as the bytes of a JSON array, so that the next step decodes them once, straight into columns.
+What to read is a Selection; where it comes from is of no concern here.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connector.api.calls import Call
 from connector.api.client import Client
+from connector.api.crew import NewestFirst, read_in_parallel, readers_for
+from connector.api.division import Lists
 from connector.api.records import (
-    ListResponse,
     Page,
     Retrieved,
     clean_content,
@@ -25,22 +25,20 @@ from connector.api.records import (
     ids_of,
     is_cut,
     keys_of,
-    list_in,
     matching,
     path_part,
     rows_at,
     rows_by_kind,
     unseen,
 )
-from connector.api.responses import Response
+from connector.api.walk import PAGE_ROWS, Listing, Parameters, walk
 from connector.definitions.endpoint import Endpoint, Endpoints
 from connector.definitions.parts import Parent
-from connector.errors import DataError, DefinitionError, ObjectMissing, StripeError
+from connector.errors import ConnectorError, DataError, DefinitionError, ObjectMissing, StripeError
 
-PAGE_ROWS = 100  # Stripe's greatest `limit`
-_REMEMBERED_IDS = 10 * PAGE_ROWS  # how far back a walk can step when its cursor's object has been deleted
-
-Parameters = Mapping[str, Any]
+_FEWEST_AT_ONCE = 2
+_BelowParents = tuple[Sequence[str], str | None]  # the list of one parent (one of each kind), and where it goes on
+IsPassedOver = Callable[[Endpoint, Sequence[str], ConnectorError], bool]
 
 
 @dataclass(frozen=True)
@@ -63,32 +61,31 @@ class Selection:
         return replace(self, parameters={**others, parameter: bounds})
 
 
-@dataclass(frozen=True)
-class Listing:
-    """One list to walk: a path with its parameters, and where to begin and how to go on."""
-
-    path: str
-    label: str
-    parameters: Parameters = field(default_factory=dict)
-    cursor: str | None = None
-    paging: str = "cursor"
-    order_filter: str | None = None
-    has_ids: bool = True
-
-    @property
-    def position(self) -> tuple[object, ...]:
-        """Where in the list this is: no walk comes to the same place twice."""
-        return self.path, self.cursor, self.parameters.get("page"), str(self.parameters.get(self.order_filter or ""))
-
-
 class PageReader:
-    """Reads the pages of endpoints; what is worth telling the user piles up in `notes`."""
+    """Reads the pages of endpoints; what is worth telling the user piles up in `notes`.
 
-    def __init__(self, client: Client, endpoints: Endpoints, page_rows: int = PAGE_ROWS) -> None:
+    Where it `reads_ahead`, the lists below parents are read side by side, and in their order all the same. A list below
+    a parent that fails ends the reading, unless it `is_passed_over`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        endpoints: Endpoints,
+        page_rows: int = PAGE_ROWS,
+        *,
+        reads_ahead: bool = False,
+        is_passed_over: IsPassedOver = lambda _endpoint, _ids, _error: False,
+    ) -> None:
         self.client = client
         self._endpoints = endpoints
         self._page_rows = page_rows
+        self._reads_ahead = reads_ahead
+        self._is_passed_over = is_passed_over
         self.notes: list[str] = []
+
+    def _walk(self, listing: Listing) -> Iterator[Page]:
+        return walk(self.client, listing, self._page_rows)
 
     def read(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
         """Yield every page of records that the selection names."""
@@ -104,13 +101,13 @@ class PageReader:
         """Yield the pages that Stripe's search gives, which may lag behind what is there by a minute."""
         path = endpoint.search or endpoint.path
         self.notes.append(f"{endpoint.name}: found by Stripe's search, which may not know the newest changes yet.")
-        return self.walk(Listing(path, path, {"query": query}, paging="page"))
+        return self._walk(Listing(path, path, {"query": query}, paging="page"))
 
     def _lists(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
         parameters = {**endpoint.always, **selection.parameters}
         varied = {name: values for name, values in endpoint.each.items() if name not in parameters}
         if not varied:
-            yield from self.walk(_listing(endpoint, parameters))
+            yield from self._walk(_listing(endpoint, parameters))
             return
         # An object may move from one value to another meanwhile: the first is read again at the end, so that one
         # that moved there is not missed; one that moved away has been seen and is passed over.
@@ -118,7 +115,7 @@ class PageReader:
         combinations = list(itertools.product(*varied.values()))
         for values in [*combinations, combinations[0]]:
             listing = _listing(endpoint, {**parameters, **dict(zip(varied, values, strict=True))})
-            for page in self.walk(listing):
+            for page in self._walk(listing):
                 yield from unseen(page, seen)
 
     def _single(self, endpoint: Endpoint, path: str, parameters: Parameters, ids: Sequence[str]) -> Iterator[Page]:
@@ -161,8 +158,9 @@ class PageReader:
             yield from self._embedded(endpoint, selection)
             return
         ids = [_Replayed(self._parent_ids(parent, selection)) for parent in endpoint.parents]
-        for combination in _combinations(ids):
-            yield from self._children_of(endpoint, selection, combination)
+        combinations = _combinations(ids)
+        while some := list(itertools.islice(combinations, PAGE_ROWS if self._reads_ahead else 1)):
+            yield from self._below(endpoint, selection, [(combination, None) for combination in some])
 
     def _parent_ids(self, parent: Parent, selection: Selection) -> Iterator[str]:
         """Yield the ids of a parent: those selected, else all that are listed."""
@@ -181,13 +179,29 @@ class PageReader:
                 raise DefinitionError(f'parent.where: {parent.table} has no column "{name}".')
         return matching(page, {column.path: parent.where[name] for name, column in columns.items() if column})
 
+    def _below(self, endpoint: Endpoint, selection: Selection, lists: Sequence[_BelowParents]) -> Iterator[Page]:
+        """Yield the pages of lists below parents, in their order."""
+        if not self._reads_ahead or len(lists) < _FEWEST_AT_ONCE:
+            for ids, cursor in lists:
+                yield from self._children_of(endpoint, selection, ids, cursor)
+            return
+        readers = min(len(lists), readers_for(self.client, endpoint.path))
+        reading = read_in_parallel(
+            lambda part: self._children_of(endpoint, selection, *lists[-part.position]),
+            Lists((0, len(lists)), self._page_rows),
+            readers,
+            NewestFirst(len(lists)),
+        )
+        with closing(reading) as portions:
+            yield from (portion.page for portion in portions if portion.page is not None)
+
     def _children_of(
         self, endpoint: Endpoint, selection: Selection, ids: Sequence[str], cursor: str | None = None
     ) -> Iterator[Page]:
         """Yield the pages of one parent's list (one combination of parents'), behind `cursor` if given."""
         path, query = _filled(endpoint, selection.parameters, ids)
         listing = replace(_listing(endpoint, {**endpoint.always, **query}), path=path, cursor=cursor)
-        pages = self._single(endpoint, path, query, ids) if _is_one(endpoint) else self.walk(listing)
+        pages = self._single(endpoint, path, query, ids) if _is_one(endpoint) else self._walk(listing)
         try:
             for page in pages:
                 columns = zip(endpoint.parents, ids, strict=True)
@@ -196,9 +210,13 @@ class PageReader:
         except StripeError as error:
             if endpoint.nothing and error.code == endpoint.nothing:
                 return
-            if not _lacks_a_parent(endpoint, error):
+            if _lacks_a_parent(endpoint, error):
+                self.notes.append(f"{endpoint.name}: there is no {' with '.join(ids)} (any more).")
+            elif not self._is_passed_over(endpoint, ids, error):
                 raise
-            self.notes.append(f"{endpoint.name}: there is no {' with '.join(ids)} (any more).")
+        except DataError as error:
+            if not self._is_passed_over(endpoint, ids, error):
+                raise
 
     def _embedded(self, endpoint: Endpoint, selection: Selection) -> Iterator[Page]:
         for page in self.read(self._endpoints[endpoint.parents[0].table], Selection()):
@@ -208,124 +226,14 @@ class PageReader:
         """Yield the children of one page of parents: those that came with it, fetching only what was cut off."""
         selection, parents = selection or Selection(), self._with_lists(endpoint.parents[0], parents)
         if not endpoint.embedded:
-            for owner in ids_of(parents):
-                yield from self._children_of(endpoint, selection, [owner])
+            yield from self._below(endpoint, selection, [([owner], None) for owner in ids_of(parents)])
             return
         whole, owners, rest = embedded_lists(parents, endpoint.embedded)
         fills = {endpoint.parents[0].column: owners}
         page = Page(b"[" + b",".join(whole) + b"]", len(whole), parents.sent_at, fills, parents.origin)
         keys_of(page, need_id=_has_ids(endpoint))
         yield page
-        for owner, cursor in rest:
-            yield from self._children_of(endpoint, selection, [owner], cursor)
-
-    def walk(self, listing: Listing) -> Iterator[Page]:
-        """Yield the pages of one list, from its cursor to its end."""
-        recent: deque[str] = deque(maxlen=_REMEMBERED_IDS)
-        oldest = None
-        seen: frozenset[str] = frozenset()
-        visited = _Visited()
-        while True:
-            try:
-                response = self.client.get(listing.path, self._query(listing), endpoint=listing.label)
-            except StripeError as error:
-                if not (recent and error.code == "resource_missing" and error.param == "starting_after"):
-                    raise
-                seen = frozenset(recent)
-                listing = visited.restarted(self._behind_deleted_cursor(listing, recent, oldest))
-                continue
-            listed = list_in(response, is_strict=listing.paging != "none")
-            page = Page(bytes(listed.data), 0, response.sent_at, origin=response.name)
-            keys = keys_of(page, need_id=listing.has_ids)
-            further = _further(listing, listed, response, keys[-1].id if keys else None)
-            created = [key.created for key in keys]
-            page = replace(page, count=len(keys), created=created, goes_on=further is not None)
-            yield from unseen(page, set(seen)) if seen else [page]
-            if further is None:
-                return
-            recent.extend(key.id for key in keys if key.id is not None)
-            oldest = keys[-1].created if keys and isinstance(keys[-1].created, int) else oldest
-            listing = visited.went_on(further, response)
-
-    def _query(self, listing: Listing) -> dict[str, Any]:
-        if listing.paging == "none" or "?" in listing.path:
-            return dict(listing.parameters)
-        cursor = {"starting_after": listing.cursor} if listing.cursor else {}
-        return {**listing.parameters, "limit": self._page_rows, **cursor}
-
-    def _behind_deleted_cursor(self, listing: Listing, recent: Sequence[str], oldest: int | None) -> Listing:
-        """Go on from an earlier record, or by time, where the one to go on from has been deleted meanwhile."""
-        for candidate in _ever_earlier(recent):
-            if self._still_stands(listing, candidate):
-                return replace(listing, cursor=candidate)
-        if listing.order_filter is None or oldest is None:
-            raise DataError(
-                f"{listing.path}: the last {len(recent):,} objects read were all deleted meanwhile, so there is "
-                "nothing to go on from. Run it again."
-            )
-        since = {
-            key: value
-            for key, value in listing.parameters.get(listing.order_filter, {}).items()
-            if key in ("gt", "gte")
-        }
-        bounded = {**listing.parameters, listing.order_filter: {**since, "lte": oldest}}
-        return replace(listing, parameters=bounded, cursor=None)
-
-    def _still_stands(self, listing: Listing, candidate: str) -> bool:
-        query = {**listing.parameters, "limit": 1, "starting_after": candidate}
-        try:
-            self.client.get(listing.path, query, endpoint=listing.label)
-        except StripeError as error:
-            if error.code != "resource_missing":
-                raise
-            return False
-        return True
-
-
-def _further(listing: Listing, listed: ListResponse, response: Response, last_id: str | None) -> Listing | None:
-    """Return what to ask for after a response: behind its last record, or the page that it names; None at the end."""
-    if listing.paging == "url":  # which holds the parameters already
-        return replace(listing, path=listed.next_page_url, parameters={}) if listed.next_page_url else None
-    if not listed.has_more:
-        return None
-    if listing.paging == "none":
-        raise DataError(f'{response.name} has more, but the definition says paging = "none".')
-    if listing.paging == "page" and listed.next_page:
-        return replace(listing, parameters={**listing.parameters, "page": listed.next_page})
-    if listing.paging == "page" or last_id is None:
-        raise DataError(f"{response.name} has more, but gave no record to go on from.")
-    return replace(listing, cursor=last_id)
-
-
-class _Visited:
-    """Where a walk has been, so that a list that turns in a circle is an error and not read for ever."""
-
-    def __init__(self) -> None:
-        self._positions: set[object] = set()
-        self._restarts: set[object] = set()
-
-    def went_on(self, listing: Listing, response: Response) -> Listing:
-        """Remember where the walk goes next; a DataError where it has been there before."""
-        if listing.position in self._positions:
-            raise DataError(f"{response.name} leads back to a page that was read before, so the list would never end.")
-        self._positions.add(listing.position)
-        return listing
-
-    def restarted(self, listing: Listing) -> Listing:
-        """Remember where the walk begins again; from there on it passes places where it has been, once."""
-        if listing.position in self._restarts:
-            raise DataError(f"{listing.path} leads back to a record that it says is gone, so it would never end.")
-        self._restarts.add(listing.position)
-        self._positions.clear()
-        return listing
-
-
-def _ever_earlier(ids: Sequence[str]) -> Iterator[str]:
-    """Yield the last id, then ones further and further back: the 2nd, 4th, 8th from the end and so on."""
-    step = 1
-    while step <= len(ids):
-        yield ids[-step]
-        step *= 2
+        yield from self._below(endpoint, selection, [([owner], cursor) for owner, cursor in rest])
 
 
 class _Replayed:

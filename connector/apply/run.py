@@ -63,7 +63,7 @@ class Run:
         self._plan = plan
         self._applying = applying
         self._watch = watch or _no_watch
-        self._settling = Settling(api.client, api.endpoints)
+        self._settling = Settling(api.client)
         self._report = ApplyReport(plan.name, plan.source, errors=plan.errors)
         self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()

@@ -12,11 +12,10 @@ from typing import Any
 import msgspec
 
 from connector.api.client import Client
-from connector.api.pages import Listing, PageReader
+from connector.api.walk import Listing, walk
 from connector.apply.compare import DIFFERENT, EQUAL, compared, matches
 from connector.apply.effects import Effect
 from connector.apply.ledger import Entry
-from connector.definitions.endpoint import Endpoints
 from connector.errors import ConnectorError, ObjectMissing
 
 HAPPENED, DID_NOT_HAPPEN, UNKNOWN = "happened", "did not happen", "unknown"
@@ -54,7 +53,6 @@ class Settling:
     """Finds out what became of rows in doubt; `notes` say what could not be read for it."""
 
     client: Client
-    endpoints: Endpoints
     notes: list[str] = field(default_factory=list)
 
     def verdicts(self, doubtful: Sequence[tuple[Effect, Entry]]) -> dict[str, Verdict]:
@@ -120,7 +118,7 @@ class Settling:
     def _walk(self, since: int) -> Iterable[_Event]:
         listing = Listing(path=_EVENTS, label=_EVENTS, parameters={"created": {"gte": since}}, order_filter="created")
         decoder = msgspec.json.Decoder(list[_Event])
-        for page in PageReader(self.client, self.endpoints).walk(listing):
+        for page in walk(self.client, listing):
             yield from decoder.decode(page.records)
 
 

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from connector.api.account import Api
 from connector.api.pace import Pace
-from connector.api.pages import PAGE_ROWS, PageReader, Selection
+from connector.api.pages import PageReader, Selection
 from connector.api.parallel import read_ahead
 from connector.api.records import Page
+from connector.api.walk import PAGE_ROWS
 from connector.definitions.endpoint import Endpoint
 from connector.definitions.gone import moved_to
 from connector.errors import ConditionError, UsageError, did_you_mean
@@ -122,7 +123,8 @@ class _Run:
         """Read the pages and yield what is kept of each, keeping the report up to date."""
         before, began = self.api.client.statistics, time.monotonic()
         flattener = self.flattener()
-        reader = PageReader(self.api.client, self.api.endpoints, self._page_rows())
+        is_all = self.limit is None
+        reader = PageReader(self.api.client, self.api.endpoints, self._page_rows(), reads_ahead=is_all)
         report.undeclared, report.misfits = flattener.drift.undeclared, flattener.drift.misfits
         report.notes = reader.notes
         for page in self._pages(reader):

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pyarrow as pa
 
 from connector.api.account import Api
-from connector.api.pages import PAGE_ROWS, PageReader
+from connector.api.pages import PageReader
 from connector.api.records import Page
+from connector.api.walk import PAGE_ROWS
 from connector.errors import ConnectorError
 from connector.query.contributions import Place
 from connector.query.enough import Enough

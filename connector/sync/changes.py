@@ -18,8 +18,8 @@ from msgspec import Raw
 
 from connector.api.account import Api
 from connector.api.identity import Identity
-from connector.api.pages import Listing, PageReader
 from connector.api.records import Page, decoded_part
+from connector.api.walk import Listing, walk
 from connector.sync.provenance import Held
 
 _EVENTS = "/v1/events"
@@ -130,7 +130,7 @@ def read_changes(api: Api, identity: Identity, since: int, most_pages: int) -> C
     listing = Listing(_EVENTS, _EVENTS, {"created": {"gte": since}}, order_filter="created")
     with ExitStack() as opened:
         opened.callback(changes.close)
-        for number, page in enumerate(PageReader(api.client, api.endpoints).walk(listing)):
+        for number, page in enumerate(walk(api.client, listing)):
             if number >= most_pages:
                 return None
             changes.add(page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connector.api.account import Api
-from connector.api.pages import Listing, PageReader
+from connector.api.walk import Listing, walk
 from connector.errors import ConnectorError
 from connector.sync.tasks import Task
 
@@ -15,7 +15,7 @@ _CLOCKS = "/v1/test_helpers/test_clocks"
 def has_clocks(api: Api) -> bool | None:
     """Say whether the account has test clocks; None where the key may not ask."""
     try:
-        page = next(PageReader(api.client, api.endpoints, 1).walk(Listing(_CLOCKS, _CLOCKS)))
+        page = next(walk(api.client, Listing(_CLOCKS, _CLOCKS), 1))
     except ConnectorError:
         return None
     return page.count > 0

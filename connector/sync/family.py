@@ -18,12 +18,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from connector.api.account import Api
-from connector.api.pages import PAGE_ROWS, PageReader
+from connector.api.pages import PageReader
 from connector.api.parallel import read_list
 from connector.api.records import Page, ids_of, only
 from connector.api.spans import BEGINNING, Spans
+from connector.api.walk import PAGE_ROWS
 from connector.databases.base import Counts, Session
-from connector.errors import ConnectorError, DataError, TargetError
+from connector.definitions.endpoint import Endpoint
+from connector.errors import AuthenticationFailed, ConnectorError, DataError, PermissionDenied, RateLimited, TargetError
 from connector.sync.changes import Change, Changes, Verdict, judge
 from connector.sync.columns import choice_notes
 from connector.sync.deletions import Deletion, Gone, Unseen, mark_deleted
@@ -40,6 +42,7 @@ from connector.sync.wanted import Wanted
 COMMIT_ROWS = 25_000
 COMMIT_BYTES = 40_000_000  # of JSON: rows wait in memory
 COMMIT_SECONDS = 15.0
+MOST_UNREAD = 20  # lists below parents that may fail before all of them count as failed
 _log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parents[1]
 
@@ -54,7 +57,7 @@ class Family:
         self._pass = planned
         self._parent, *self._children = self.readings
         self._origin = "What was read"
-        self._reader = PageReader(api.client, api.endpoints)
+        self._reader = PageReader(api.client, api.endpoints, reads_ahead=True, is_passed_over=self._is_passed_over)
         self._target = target
         self._watch = watch
         self._began_at = datetime.now(UTC)
@@ -186,6 +189,14 @@ class Family:
         self._watch(parent.task.name, parent.run)
         for child in self._children:
             yield from self._read_children(child, matching, changed_at)
+
+    def _is_passed_over(self, endpoint: Endpoint, ids: Sequence[str], error: ConnectorError) -> bool:
+        """Keep in mind whose list could not be read, and go on with the others; not where none can be read."""
+        reading = next(each for each in self.readings if each.task.name == endpoint.name)
+        if isinstance(error, (AuthenticationFailed, PermissionDenied, RateLimited)):
+            return False
+        reading.unread.append((" with ".join(ids), error))
+        return len(reading.unread) <= MOST_UNREAD
 
     def _take_in_whole(self, page: Page, state: State, changed_at: Mapping[str, int] | None = None) -> int | None:
         """Take in a page with its children, in one commit; return when its oldest parent was created.
@@ -351,6 +362,8 @@ class Family:
 
     def _finish(self, state: State, gone: Gone) -> None:
         """Merge the last rows, mark what was there and is no more, and say as of when all of it is held."""
+        for reading in self.readings:
+            reading.error = reading.error or reading.unread_error
         covered = Spans.of([self._parent.task.span])
         whole = replace(state, covered=covered, as_of=self._as_of, load_began_at=None)
 

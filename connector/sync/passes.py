@@ -10,7 +10,7 @@ from typing import Self
 
 from connector.api.account import Api
 from connector.api.identity import Identity
-from connector.api.pages import PAGE_ROWS
+from connector.api.walk import PAGE_ROWS
 from connector.databases.base import Session
 from connector.databases.merge import Table
 from connector.definitions.endpoint import Endpoint

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from connector.api.records import Page, only
 from connector.databases.base import Counts
-from connector.errors import ConnectorError, StripeError
+from connector.errors import ConnectorError, DataError, StripeError
 from connector.rows.characters import without_null_bytes
 from connector.rows.flatten import Flattener
 from connector.sync.columns import ColumnChoice
@@ -41,9 +41,19 @@ class Reading:
     first_clock: int | None = None
     null_bytes: int = 0
     error: ConnectorError | None = None
+    unread: list[tuple[str, ConnectorError]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.flattener = self.task.flattener()
+
+    @property
+    def unread_error(self) -> ConnectorError | None:
+        """What to say of parents whose lists could not be read; None where all were."""
+        if not self.unread:
+            return None
+        (first, error), *others = self.unread
+        more = f" (and of {', '.join(parent for parent, _ in others)})" if others else ""
+        return DataError(f"The list of {first}{more} could not be read, all others were: {error}")
 
     def choose(self, choice: ColumnChoice) -> None:
         """Read these columns from now on."""
