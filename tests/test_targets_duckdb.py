@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from connector.databases.duckdb.database import DuckDB
 from connector.errors import TargetError, UsageError
 from tests.row_batches import DECIMAL, JSON, TEXT, TIME, rows, write_rows
 
@@ -158,3 +160,22 @@ def test_a_damaged_file_is_called_that_and_what_to_do_stands_beside_it(path: Pat
     content[12_288 + 100 :] = bytes(255 - byte for byte in content[12_288 + 100 :])
     path.write_bytes(content)
     assert "is damaged: put a copy of it in its place" in refused(path)
+
+
+def test_threads_of_one_program_may_open_and_close_a_file_as_they_please(path: Path) -> None:
+    errors: list[Exception] = []
+
+    def write() -> None:
+        try:
+            for _ in range(50):
+                with DuckDB(str(path)).transaction() as session:
+                    session.rows("SELECT 1")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors

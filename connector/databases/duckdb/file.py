@@ -11,6 +11,7 @@ import duckdb
 # What every DuckDB from 1.0 on reads: a newer one would else write files that no released shell opens.
 STORAGE_VERSION = "v1.0.0"
 _HOLDER = re.compile(r"(?:held in|already open in)\s+(?P<program>.+?) \(PID (?P<number>\d+)\)")
+_OPENING = re.compile(r"already attached by")  # while another thread of this program opens or closes it
 _FULL = re.compile(r"No space left|File too large|quota exceeded", re.IGNORECASE)
 _DAMAGED = re.compile(r"Corrupt database file|checksum", re.IGNORECASE)
 _WAIT_SECONDS = 30.0  # how long a file that another program holds is waited for
@@ -22,8 +23,8 @@ def open_to_write(path: Path) -> duckdb.DuckDBPyConnection:
     for _ in range(int(_WAIT_SECONDS / _RETRY_SECONDS)):
         try:
             return _opened(path)
-        except duckdb.IOException as error:
-            if not _HOLDER.search(str(error)):
+        except duckdb.Error as error:
+            if not (_HOLDER.search(str(error)) or _OPENING.search(str(error))):
                 raise
             time.sleep(_RETRY_SECONDS)
     return _opened(path)
@@ -42,7 +43,7 @@ def explained(error: duckdb.Error, path: Path, label: str, misfit: str) -> str:
     text = str(error)
     if holder := _HOLDER.search(text):
         return f"{path.name} is open in {holder['program']} (process {holder['number']}): close it there."
-    if isinstance(error, duckdb.ConnectionException):
+    if isinstance(error, duckdb.ConnectionException) or _OPENING.search(text):
         return f"{path.name} is open in this program already: close that connection first."
     if _FULL.search(text):
         return f"{label} could not be written: the disk is full."
