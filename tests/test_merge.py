@@ -15,9 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.databases.base import Counts, Database
-from connector.databases.duckdb import database as duckdb_database
 from connector.databases.duckdb.database import DuckDB
-from connector.databases.duckdb.file import open_to_write
+from connector.databases.duckdb.file import File
 from connector.databases.merge import Keys, Table
 from connector.databases.portable.database import Portable
 from connector.errors import TargetError
@@ -254,14 +253,14 @@ def test_a_file_that_another_process_filled_meanwhile_is_not_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "both.duckdb"
-    late, opened = DuckDB(str(file)), open_to_write
+    late, opened = DuckDB(str(file)), File.open
 
-    def open_late(path: Path) -> duckdb.DuckDBPyConnection:
-        monkeypatch.setattr(duckdb_database, "open_to_write", open_to_write)
+    def open_late(own: File) -> duckdb.DuckDBPyConnection:
+        monkeypatch.setattr(File, "open", opened)
         merge(DuckDB(str(file)), thing("a", "1"))
-        return opened(path)
+        return opened(own)
 
-    monkeypatch.setattr(duckdb_database, "open_to_write", open_late)
+    monkeypatch.setattr(File, "open", open_late)
     with pytest.raises(TargetError, match="refused"), late.transaction():
         raise TargetError("refused")
     assert values(DuckDB(str(file))) == {"a": "1"}

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from connector.databases.duckdb.database import DuckDB
+from connector.databases.merge import Table
 from connector.errors import TargetError, UsageError
 from tests.row_batches import DECIMAL, JSON, TEXT, TIME, rows, write_rows
 
@@ -116,6 +117,67 @@ def test_connection_of_the_same_process_is_no_obstacle(path: Path) -> None:
     with duckdb.connect(path) as notebook:
         write(path)
         assert notebook.execute("SELECT count(*) FROM invoices").fetchall() == [(2,)]
+
+
+def test_a_program_that_opens_and_closes_the_file_between_transactions_is_no_obstacle(path: Path) -> None:
+    with DuckDB(str(path)) as database:
+        for number in range(3):
+            with database.transaction() as session:
+                session.execute(f"CREATE TABLE main.t{number} (n BIGINT)")
+            assert len(ask(path, "SELECT table_name FROM duckdb_tables()")) == number + 1
+            with duckdb.connect(path) as notebook, database.transaction() as session:
+                session.execute(f"INSERT INTO main.t{number} VALUES (1)")
+            assert notebook is not None
+            assert ask(path, f"SELECT n FROM t{number}") == [(1,)]
+
+
+def test_a_thread_waits_for_another_that_has_the_file(path: Path) -> None:
+    done: list[int] = []
+
+    def add() -> None:
+        with DuckDB(str(path)) as database, database.transaction() as session:
+            done.append(session.execute("INSERT INTO main.t VALUES (2)"))
+
+    other = threading.Thread(target=add)
+    with DuckDB(str(path)) as database, database.transaction() as session:
+        session.execute("CREATE TABLE main.t (n BIGINT)")
+        other.start()
+        other.join(0.2)
+        assert not done
+    other.join()
+    assert done == [1]
+
+
+def make_and_fail(database: DuckDB) -> None:
+    with database.transaction() as session:
+        session.execute("CREATE TABLE main.t (n BIGINT)")
+        session.execute("SELECT nothing")
+
+
+def test_what_a_transaction_leaves_when_it_fails_is_not_in_the_way_of_the_next(path: Path) -> None:
+    with DuckDB(str(path)) as database:
+        for _ in range(2):
+            with pytest.raises(TargetError):
+                make_and_fail(database)
+            assert not path.exists()
+        with database.transaction() as session:
+            session.execute("CREATE TABLE main.t (n BIGINT)")
+    assert ask(path, "FROM t") == []
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("name", ["memory", "temp", "system", "main", "a b", "made", "select"])
+def test_a_file_has_any_name_and_its_views_say_it(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.duckdb"
+    with DuckDB(str(path)) as database:
+        for number in range(2):
+            with database.transaction() as session:
+                table, view = Table("main", "t"), Table("main", "v")
+                session.prepare(table, pa.schema([pa.field("n", pa.int64())]))
+                session.execute(f"INSERT INTO {session.full(table)} VALUES ({number})")
+                for statement in session.dialect.replace_view(view, f"SELECT n FROM {session.full(table)}"):
+                    session.execute(statement)
+    assert ask(path, "FROM v") == [(0,), (1,)]
 
 
 @pytest.mark.parametrize("content", [b"", b"id,n\r\n" * 5_000])

@@ -6,17 +6,20 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
 
 from connector.databases.base import Database, Session, Staged
-from connector.databases.duckdb.file import explained, open_to_write
+from connector.databases.duckdb.file import File, explained
 from connector.databases.merge import Dialect, Keys, Table, place_column, quoted
 from connector.errors import TargetError, UsageError
 from connector.files.target import find_place
 from connector.rows.render import is_json
 from connector.rows.types import arrow_field
+
+_HERE = "WHERE database_name = current_database()"
 
 
 class DuckDB(Database):
@@ -29,6 +32,11 @@ class DuckDB(Database):
             raise UsageError("A DuckDB in memory is gone when the run ends: name a file, duckdb:///stripe.duckdb.")
         self.label = path
         self._path = find_place(path)
+        self._file = File(self._path)
+
+    def close(self) -> None:
+        """End the DuckDB that is kept between transactions."""
+        self._file.end()
 
     def exists(self) -> bool:
         """Say whether the file is there."""
@@ -45,9 +53,9 @@ class DuckDB(Database):
         """Open a transaction; a file that was not there and is not filled goes again."""
         is_new, is_done = not self._path.exists(), False
         with self._explained():
-            connection = open_to_write(self._path)
+            connection = self._file.open()
             # Another process may have made the file meanwhile, and filled it.
-            is_new = is_new and not connection.execute("SELECT 1 FROM duckdb_tables() LIMIT 1").fetchall()
+            is_new = is_new and not connection.execute(f"SELECT 1 FROM duckdb_tables() {_HERE} LIMIT 1").fetchall()
         try:
             with self._explained():
                 connection.begin()
@@ -55,7 +63,7 @@ class DuckDB(Database):
                 connection.commit()
             is_done = True
         finally:
-            connection.close()  # which takes back what is not committed
+            self._file.close(connection, is_committed=is_done)
             if is_new and not is_done:
                 self._remove()
 
@@ -109,6 +117,10 @@ class _Session(Session):
         found = self._connection.sql(sql, params=list(parameters)).to_arrow_table()
         return [tuple(row.values()) for row in found.to_pylist()]
 
+    def now(self) -> datetime:
+        """Return the time by this machine's clock, which is the file's."""
+        return datetime.now(UTC)
+
     def append(self, into: str, rows: pa.Table) -> None:
         names = ", ".join(map(quoted, rows.schema.names))
         self._connection.register("_rows", rows)
@@ -143,8 +155,7 @@ class _Session(Session):
         return dict(self._types[table])
 
     def _column_types(self, table: Table) -> dict[str, str]:
-        parameters = (table.schema, table.name)
-        here = "WHERE database_name = current_database() AND schema_name = ?"
+        here, parameters = f"{_HERE} AND schema_name = ?", (table.schema, table.name)
         if self.rows(f"SELECT 1 FROM duckdb_views() {here} AND view_name = ?", parameters):
             raise TargetError(f"{table} in {self._label} is a view: name the table behind it.")
         columns = f"SELECT column_name, data_type FROM duckdb_columns() {here} AND table_name = ? ORDER BY column_index"

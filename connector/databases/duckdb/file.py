@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from pathlib import Path
 
 import duckdb
+
+from connector.databases.merge import quoted
 
 # What every DuckDB from 1.0 on reads: a newer one would else write files that no released shell opens.
 STORAGE_VERSION = "v1.0.0"
@@ -16,26 +19,75 @@ _FULL = re.compile(r"No space left|File too large|quota exceeded", re.IGNORECASE
 _DAMAGED = re.compile(r"Corrupt database file|checksum", re.IGNORECASE)
 _WAIT_SECONDS = 30.0  # how long a file that another program holds is waited for
 _RETRY_SECONDS = 0.1
+_log = logging.getLogger(__name__)
 
 
-def open_to_write(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a file, made where there is none; another program that holds it for a moment is waited for."""
-    for _ in range(int(_WAIT_SECONDS / _RETRY_SECONDS)):
+class File:
+    """A file that is open for a transaction at a time.
+
+    To start a DuckDB takes far longer than to open a file, so one in memory is kept, to which the file is attached.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._duckdb: duckdb.DuckDBPyConnection | None = None
+        self._name = ""
+
+    def open(self) -> duckdb.DuckDBPyConnection:
+        """Open the file, made where there is none; another program that holds it for a moment is waited for."""
+        for _ in range(int(_WAIT_SECONDS / _RETRY_SECONDS)):
+            try:
+                return self._opened()
+            except duckdb.Error as error:
+                if not (_HOLDER.search(str(error)) or _OPENING.search(str(error))):
+                    raise
+                time.sleep(_RETRY_SECONDS)
+        return self._opened()
+
+    def close(self, connection: duckdb.DuckDBPyConnection, *, is_committed: bool) -> None:
+        """Close the file; what is not committed is taken back."""
+        connection.close()
+        if self._duckdb is None:
+            return
         try:
-            return _opened(path)
-        except duckdb.Error as error:
-            if not (_HOLDER.search(str(error)) or _OPENING.search(str(error))):
-                raise
-            time.sleep(_RETRY_SECONDS)
-    return _opened(path)
+            if is_committed:
+                self._duckdb.execute(f"DETACH {self._name}")
+                return
+        except duckdb.Error as error:  # what is committed stands, whether or not it could be tidied up
+            _log.debug("the file was not detached: %s", error)
+        self.end()
 
+    def end(self) -> None:
+        """End the DuckDB that is kept."""
+        if self._duckdb is not None:
+            self._duckdb.close()
+            self._duckdb = None
 
-def _opened(path: Path) -> duckdb.DuckDBPyConnection:
-    if not path.exists():
-        with duckdb.connect(":memory:") as maker:
-            name = str(path).replace("'", "''")
-            maker.execute(f"ATTACH '{name}' AS made (STORAGE_VERSION '{STORAGE_VERSION}')")
-    return duckdb.connect(path)
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        if self._duckdb is None:
+            self._duckdb = duckdb.connect(":memory:", config={"temp_directory": f"{self._path}.tmp"})
+        place = "'" + str(self._path).replace("'", "''") + "'"
+        if not self._path.exists():
+            self._duckdb.execute(f"ATTACH {place} AS made (STORAGE_VERSION '{STORAGE_VERSION}')")
+            self._duckdb.execute("DETACH made")
+        try:
+            self._duckdb.execute(f"ATTACH {place}")  # by its own name, which its views say
+        except duckdb.IOException:
+            raise
+        except duckdb.Error:  # this program has it open, or it is called as the one in memory
+            self.end()
+            return duckdb.connect(self._path)
+        connection = self._duckdb.cursor()
+        connection.execute(f"USE {self._named()}")
+        return connection
+
+    def _named(self) -> str:
+        """Return the name that DuckDB gives the file, quoted."""
+        if not self._name and self._duckdb is not None:
+            attached = "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'"
+            ((name,),) = self._duckdb.execute(attached).fetchall()
+            self._name = quoted(name)
+        return self._name
 
 
 def explained(error: duckdb.Error, path: Path, label: str, misfit: str) -> str:
