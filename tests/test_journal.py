@@ -16,6 +16,7 @@ from connector.api.spans import Spans
 from connector.databases.base import Database, Session
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import TargetError
+from connector.sync.columns import ColumnChoice
 from connector.sync.journal import Journal, Run, State
 from connector.sync.lease import STALE_SECONDS, Lease, new_lease
 from tests import databases
@@ -58,6 +59,35 @@ def database(tmp_path: Path) -> Database:
     with database.transaction() as session:
         Journal(session, "main").prepare()
     return database
+
+
+def test_what_every_database_is_told_last_stands_there_once(every_database: Database) -> None:
+    began = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    states = [State("charges", Spans.of([(5, 9)]), 1_700_000_000, "0f3a", began), State("charges"), State("charges")]
+    text = '50 % of "it\'s" ? \\ \n 雪'
+    run = Run("r1", "charges", "running", 1_700_000_000.0, full_requests=3)
+    runs = [run, replace(run, status="failed", seconds=0.25, rows_read=2**40, error=text, full_requests=None), run]
+    choices = [ColumnChoice(("id", "a"), ("b",)), ColumnChoice(None, ()), ColumnChoice((), ("c", "d"))]
+    schema = every_database.default_schema
+    with every_database.transaction() as session:
+        Journal(session, schema).prepare()
+    for state, each, choice in zip(states, runs, choices, strict=True):
+        with every_database.transaction() as session:
+            journal = Journal(session, schema)
+            journal.save_progress("acct_1", state, livemode=True)
+            journal.save_runs("acct_1", [each, replace(each, endpoint="refunds")])
+            journal.save_columns("charges", choice)
+            assert journal.take_lease(HERE) is None
+        with every_database.transaction() as session:
+            journal = Journal(session, schema)
+            assert journal.progress("acct_1") == {"charges": state}
+            kept = replace(each, account="acct_1")
+            assert journal.last_runs() == [kept, replace(kept, endpoint="refunds")]
+            assert journal.columns("charges") == choice
+            lease = journal.lease()
+            assert lease is not None
+            assert replace(lease, heartbeat_at=0.0) == HERE
+            journal.check_mode(livemode=True)
 
 
 def test_progress_is_kept_by_account_and_endpoint(database: Database) -> None:

@@ -142,6 +142,19 @@ def test_each_mode_leaves_what_the_duckdb_family_leaves(mode: str, session: Reds
     assert stored(session) == stored(model)
 
 
+def test_a_row_of_our_own_is_put_as_json_and_not_as_text_of_json(session: RedshiftSession, server: Translated) -> None:
+    load(session, "upsert", *SAMPLE)
+    schema = rows_of().schema
+    for row in (lead("a", "2", facts='{"c": 1}'), lead("new\\", "it's ?", facts="[]"), lead("d", "3", facts=None)):
+        session.put(TABLE, schema, row, ["id"])
+    found = {key: (value, facts) for key, value, _, facts in stored(session)}
+    assert found["a"] == ("2", '{"c":1}')
+    assert found["new\\"] == ("it's ?", "[]")
+    assert found["d"] == ("3", None)
+    assert len(found) == len(SAMPLE) + 1
+    assert "JSON_PARSE" in server.seen[-2]
+
+
 def test_rerun_is_noop(session: RedshiftSession) -> None:
     load(session, "upsert", *SAMPLE)
     assert load(session, "upsert", *SAMPLE) == Counts(unchanged=4)

@@ -222,6 +222,23 @@ class Session(ABC):
         self._check_arrived(table, self._merge(table, staged, keys), staged.rows - counts.duplicates)
         return counts
 
+    def put(self, table: Table, schema: pa.Schema, row: Mapping[str, object], keys: Sequence[str]) -> None:
+        """Write one row of the program's own: in the place of the one that has its key, else beside the others.
+
+        For a few rows this takes a tenth of what a merge does.
+        """
+        quote, target = self.dialect.quote, self.full(table)
+        sent = {name: self.dialect.sent(schema.field(name)) for name in row}
+        changed = [name for name in row if name not in keys]
+        values, key = ", ".join(f"{quote(name)} = {sent[name]}" for name in changed), self._equals(keys)
+        in_order = [row[name] for name in (*changed, *keys)]
+        if not self.execute(f"UPDATE {target} SET {values} WHERE {key}", in_order):
+            names = ", ".join(map(quote, row))
+            self.execute(f"INSERT INTO {target} ({names}) VALUES ({', '.join(sent.values())})", [*row.values()])
+
+    def _equals(self, keys: Sequence[str]) -> str:
+        return " AND ".join(f"{self.dialect.quote(name)} = ?" for name in keys)
+
     def _check_arrived(self, table: Table, merge: Merge, rows: int) -> None:
         """Raise a TargetError where the table does not hold what was merged, whatever its counts say."""
         pairs, there, lost = (int(str(count or 0)) for count in self.rows(merge.arrived())[0])

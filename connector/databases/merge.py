@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from connector.errors import UsageError
 
 # "a ""quoted"" part", [a bracketed one], or plain text up to the next dot; each ends at a dot or at the end.
@@ -82,6 +84,10 @@ class Dialect:
     def compared(self, expression: str, kind: str) -> Sequence[str]:  # noqa: ARG002 - as above
         """Return what is compared to tell whether a value of this type has changed."""
         return (expression,)
+
+    def sent(self, field: pa.Field) -> str:  # noqa: ARG002 - for databases that do not take JSON as text
+        """Return how a value of a field stands in a statement."""
+        return "?"
 
     def differs(self, columns: Mapping[str, str]) -> str:
         """Return the condition that one of these columns, given with their types, has changed; a null is a value."""

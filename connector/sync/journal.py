@@ -8,7 +8,7 @@ _sync_lease       which run may write now
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from msgspec.json import decode, encode
 
 from connector.api.spans import Spans
 from connector.databases.base import Session
-from connector.databases.merge import Keys, Table
+from connector.databases.merge import Table
 from connector.errors import TargetError
 from connector.rows.types import arrow_field
 from connector.sync.columns import ColumnChoice
@@ -37,10 +37,10 @@ _RUNS = {"run_id": "text", "_account_id": "text", "endpoint": "text", "status": 
 _LEASE = {"name": "text", "run_id": "text", "host": "text", "pid": "integer", "heartbeat_at": "timestamp",
           "machine": "text"}  # fmt: skip
 _COLUMNS = {"endpoint": "text", "written": "json", "excluded": "json"}
-_PROGRESS_KEYS = Keys(("_account_id", "endpoint"))
-_RUNS_KEYS = Keys(("run_id", "_account_id", "endpoint"))
-_COLUMNS_KEYS = Keys(("endpoint",))
-_LEASE_KEYS = Keys(("name",))
+_PROGRESS_KEYS = ("_account_id", "endpoint")
+_RUNS_KEYS = ("run_id", "_account_id", "endpoint")
+_COLUMNS_KEYS = ("endpoint",)
+_LEASE_KEYS = ("name",)
 _LEASE_NAME = "sync"
 
 
@@ -108,7 +108,7 @@ class Journal:
             (self._columns, _COLUMNS, _COLUMNS_KEYS),
             (self._lease, _LEASE, _LEASE_KEYS),
         ):
-            self._session.prepare(table, _schema(columns), keys.columns)
+            self._session.prepare(table, _schema(columns), keys)
 
     def exists(self) -> bool:
         """Say whether a sync has ever written here."""
@@ -153,7 +153,7 @@ class Journal:
             "fingerprint": progress.fingerprint,
             "load_began_at": progress.load_began_at,
         }
-        self._session.upsert(self._progress, _rows(_PROGRESS, [row]), _PROGRESS_KEYS)
+        self._session.put(self._progress, _schema(_PROGRESS), row, _PROGRESS_KEYS)
 
     def forget(self, account: str, endpoints: Iterable[str]) -> None:
         """Forget how far these endpoints of an account have come; their rows stay, and whether they are live."""
@@ -174,12 +174,14 @@ class Journal:
         """Remember which columns of a table are written, until a config says otherwise."""
         written = None if choice.columns is None else encode(choice.columns).decode()
         row = {"endpoint": endpoint, "written": written, "excluded": encode(choice.exclude).decode()}
-        self._session.upsert(self._columns, _rows(_COLUMNS, [row]), _COLUMNS_KEYS)
+        self._session.put(self._columns, _schema(_COLUMNS), row, _COLUMNS_KEYS)
 
     def save_runs(self, account: str, runs: Iterable[Run]) -> None:
         """Keep what became of endpoints in one run."""
-        rows = [{**asdict(run), "_account_id": account, "started_at": _instant(run.started_at)} for run in runs]
-        self._session.upsert(self._runs, _rows(_RUNS, rows), _RUNS_KEYS)
+        for run in runs:
+            row = {**asdict(run), "_account_id": account, "started_at": _instant(run.started_at)}
+            del row["account"]
+            self._session.put(self._runs, _schema(_RUNS), row, _RUNS_KEYS)
 
     def last_runs(self) -> list[Run]:
         """Return the newest run of each endpoint, for each account."""
@@ -208,7 +210,7 @@ class Journal:
         if held is not None and held.run_id != mine.run_id and not judge.is_gone(held, now.timestamp()):
             return held
         row = {**asdict(mine), "name": _LEASE_NAME, "heartbeat_at": now}
-        self._session.upsert(self._lease, _rows(_LEASE, [row]), _LEASE_KEYS)
+        self._session.put(self._lease, _schema(_LEASE), row, _LEASE_KEYS)
         return None
 
     def renew_lease(self, run_id: str) -> bool:
@@ -242,12 +244,8 @@ class Journal:
         return self._session.full(table)
 
 
-def _schema(columns: dict[str, str]) -> pa.Schema:
+def _schema(columns: Mapping[str, str]) -> pa.Schema:
     return pa.schema([arrow_field(name, kind) for name, kind in columns.items()])
-
-
-def _rows(columns: dict[str, str], rows: Iterable[dict[str, Any]]) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), schema=_schema(columns))
 
 
 def _instant(seconds: float | None) -> datetime | None:

@@ -112,6 +112,10 @@ class RedshiftDialect(Dialect):
     keeps_null_bytes = False
     now = "GETDATE()"
 
+    def sent(self, field: pa.Field) -> str:
+        """Return how a value of a field stands in a statement."""
+        return "JSON_PARSE(?)" if is_json(field) else "?"
+
     def compared(self, expression: str, kind: str) -> Sequence[str]:
         """Return what is compared to tell whether a value of this type has changed: of JSON, its text."""
         return (f"JSON_SERIALIZE({expression})",) if kind == "super" else (expression,)
