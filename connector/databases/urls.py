@@ -23,7 +23,10 @@ def split_url(url: str, family: Family) -> tuple[str, dict[str, str]]:
     A UsageError where it cannot be read, or says what nobody knows; the message holds nothing of the URL but its scheme
     and names of settings, for a password in it may be what makes it unreadable.
     """
-    from sqlalchemy import make_url
+    if family.suffixes and "?" not in url:  # a path and nothing else
+        _refuse_host(url, family)
+        return url, {}
+    from sqlalchemy import make_url  # which takes as long to import as a small sync takes
     from sqlalchemy.exc import ArgumentError
 
     scheme = url.partition("://")[0]
