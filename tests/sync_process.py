@@ -20,7 +20,7 @@ import pandas  # noqa: F401
 import connector.databases.duckdb.database
 import connector.databases.postgres.database  # noqa: F401
 from connector import Stripe
-from connector.sync import family, passes
+from connector.sync import passes, room
 from connector.sync.family import Family
 
 COMMIT_ROWS = 40
@@ -44,7 +44,7 @@ def start(url: str, place: str, endpoints: Sequence[str], *, in_full: bool) -> t
 def run(steps: Connection, url: str, place: str, endpoints: Sequence[str], in_full: bool) -> None:
     """Sync, in full or by what has changed, and send where the run is."""
     passes.FEW_REQUESTS, passes.LEAST_EVENT_PAGES = (ALL, 0) if in_full else (0, ALL)
-    family.COMMIT_ROWS = COMMIT_ROWS
+    room.COMMIT_ROWS = COMMIT_ROWS
     setattr(Family, "_commit", _sent(steps, Family._commit))  # noqa: B010 - mypy knows no other way to replace a method
     setattr(Family, "_finish", _sent(steps, Family._finish))  # noqa: B010
     stripe = Stripe(key="sk_test_sandbox", api_base=url, max_rps=100_000, max_rps_per_endpoint=100_000)

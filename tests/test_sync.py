@@ -17,7 +17,7 @@ from connector.api.spans import Spans
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import ConfigError, TargetError
 from connector.sandbox import Sandbox
-from connector.sync import family
+from connector.sync import room
 from connector.sync.journal import Journal, Run, State
 from connector.sync.lease import Lease
 from connector.sync.report import SyncReport
@@ -498,7 +498,11 @@ def test_a_run_that_waits_for_long_is_not_pushed_aside(
     assert waited == [True]
 
 
-def test_a_run_whose_lease_was_taken_over_stops_writing(sandbox: Sandbox, file: Path) -> None:
+def test_a_run_whose_lease_was_taken_over_stops_writing(
+    sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.sync.run.AT_ONCE", 1)
+
     def take_over(name: str, _run: Run) -> None:
         if name == "customers":
             with DuckDB(str(file)).transaction() as session:
@@ -516,7 +520,7 @@ def test_a_run_whose_lease_was_taken_over_stops_writing(sandbox: Sandbox, file: 
 
 
 def test_the_file_can_be_read_between_commits(sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(family, "COMMIT_ROWS", 50)
+    monkeypatch.setattr(room, "COMMIT_ROWS", 50)
     seen: list[int] = []
 
     def look(name: str, _run: Run) -> None:
@@ -532,7 +536,7 @@ def test_the_file_can_be_read_between_commits(sandbox: Sandbox, file: Path, monk
 def test_large_rows_do_not_wait_until_they_are_many(
     sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(family, "COMMIT_BYTES", 50_000)
+    monkeypatch.setattr(room, "COMMIT_BYTES", 50_000)
     inserted: set[int] = set()
     with account(sandbox) as stripe:
         stripe.sync(["customers"], to=str(file), watch=lambda _, run: inserted.add(run.inserted))

@@ -318,7 +318,7 @@ def stop_after(sandbox: Sandbox, file: Path, rows: int, *names: str) -> None:
 def test_a_stopped_load_reads_what_is_missing_and_events_bring_the_rest(
     sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.sync.family.COMMIT_ROWS", 50)
+    monkeypatch.setattr("connector.sync.room.COMMIT_ROWS", 50)
     stop_after(sandbox, file, 200, "customers")
     there = len(rows_of(file, "customers"))
     assert 0 < there < len(expected_rows(sandbox, "customers"))
@@ -340,7 +340,7 @@ def test_a_new_load_over_rows_that_are_there_marks_what_is_gone_though_it_was_st
     young, *_, old = listed(sandbox, "customer")
     for each in (young, old):
         sandbox.delete("customer", each["id"])
-    monkeypatch.setattr("connector.sync.family.COMMIT_ROWS", 50)
+    monkeypatch.setattr("connector.sync.room.COMMIT_ROWS", 50)
     sandbox.advance(60)
     with account(sandbox) as stripe, pytest.raises(KeyboardInterrupt):
         stripe.sync_by(RunFile(to=str(file), endpoints=("customers",), full=True), _stop_at(200))

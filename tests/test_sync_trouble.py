@@ -16,7 +16,7 @@ from connector.cli.app import run as cli
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import StripeUnavailable
 from connector.sandbox import Sandbox
-from connector.sync import family
+from connector.sync import family, room
 from connector.sync.journal import Journal, Run
 from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
@@ -25,10 +25,10 @@ from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
 
 FULL_DISK = """
 import resource, sys
-from connector.sync import family
+from connector.sync import room
 from connector.cli import run
 
-family.COMMIT_ROWS = 100
+room.COMMIT_ROWS = 100
 sys.dont_write_bytecode = True  # cut by the limit, it would break whoever imports it next
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
 sys.exit(run(["sync", "full.toml"]))
@@ -63,7 +63,7 @@ def test_a_disk_that_is_full_in_a_commit_ends_in_one_line_and_the_next_run_conve
 def test_another_program_reads_whole_commits_between_them(
     sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(family, "COMMIT_ROWS", 100)
+    monkeypatch.setattr(room, "COMMIT_ROWS", 100)
     script = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True);"
         "print(c.execute('select count(*), count(distinct id) from customers').fetchone())"
@@ -177,7 +177,11 @@ def test_a_second_account_in_the_same_tables_is_told_once(sandbox: Sandbox, file
     assert not [note for note in second.notes if "beside" in note]
 
 
-def test_a_run_that_is_interrupted_does_not_count_as_running(sandbox: Sandbox, file: Path) -> None:
+def test_a_run_that_is_interrupted_does_not_count_as_running(
+    sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.sync.run.AT_ONCE", 1)
+
     def interrupt(name: str, _run: Run) -> None:
         if name == "coupons":
             raise KeyboardInterrupt

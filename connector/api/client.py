@@ -6,6 +6,7 @@ harm. What comes back is a `Response` with a 2xx status; everything else becomes
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import random
@@ -56,6 +57,22 @@ class Statistics:
     bytes: int = 0
 
 
+class _Count:
+    """Statistics that grow, and with them those of the count that this is a part of."""
+
+    def __init__(self, whole: _Count | None = None) -> None:
+        self.statistics = Statistics()
+        self._whole = whole
+        self._counting = threading.Lock()
+
+    def add(self, **more: float) -> None:
+        with self._counting:
+            counted = {name: getattr(self.statistics, name) + number for name, number in more.items()}
+            self.statistics = replace(self.statistics, **counted)
+        if self._whole is not None:
+            self._whole.add(**more)
+
+
 @dataclass
 class _Progress:
     """One request on its way through its attempts."""
@@ -79,8 +96,7 @@ class Client:
         self._stripe_clock = StripeClock(self._clock, math.inf if is_sandbox else MOST_SECONDS_APART)
         self._limits = Limits(self._clock, account_rps(connection), connection.max_rps_per_endpoint)
         self._http = _open(transport)
-        self._statistics = Statistics()
-        self._counting = threading.Lock()
+        self._count = _Count()
 
     def __enter__(self) -> Client:
         return self
@@ -96,7 +112,13 @@ class Client:
     @property
     def statistics(self) -> Statistics:
         """What was done so far."""
-        return self._statistics
+        return self._count.statistics
+
+    def counting_apart(self) -> Client:
+        """Return a client of the same connections and limits with a count of its own, all of which counts here, too."""
+        part = copy.copy(self)
+        part._count = _Count(self._count)  # noqa: SLF001 - its own class
+        return part
 
     @property
     def knows_stripe_time(self) -> bool:
@@ -130,7 +152,7 @@ class Client:
                 break
             self._log_retry(request, progress, outcome, wait_seconds)
             limited_seconds = wait_seconds if _is_limited(outcome) else 0.0
-            self._count(retries=1, waited_seconds=wait_seconds, limited_seconds=limited_seconds)
+            self._count.add(retries=1, waited_seconds=wait_seconds, limited_seconds=limited_seconds)
             self._clock.sleep(wait_seconds)
         attempts = self._attempts(request, progress, outcome)
         # Raised outside of any handler: a chained exception of the HTTP library is text that nobody has checked.
@@ -141,7 +163,7 @@ class Client:
     def _attempt(self, request: Prepared, progress: _Progress) -> Response | Failure:
         progress.attempts += 1
         with self._limits.turn(request.label) as turn:
-            self._count(requests=1, waited_seconds=turn.waited_seconds, limited_seconds=turn.waited_seconds)
+            self._count.add(requests=1, waited_seconds=turn.waited_seconds, limited_seconds=turn.waited_seconds)
             outcome = self._send(request, progress)
             self._learn(request, turn, outcome)
         progress.failures += not _is_limited(outcome)
@@ -194,7 +216,7 @@ class Client:
                     "was not read to its end: max_body_megabytes of the connection allows more."
                 )
             pieces.append(piece)
-        self._count(bytes=response.num_bytes_downloaded)
+        self._count.add(bytes=response.num_bytes_downloaded)
         return b"".join(pieces)
 
     def _observe_date(self, request: Prepared, response: httpx.Response) -> None:
@@ -208,15 +230,10 @@ class Client:
         if outcome.status != TOO_MANY_REQUESTS:
             self._limits.succeeded(turn)
             return
-        self._count(rate_limited=1)
+        self._count.add(rate_limited=1)
         is_locked = outcome.error_fields(self.connection.key.hide_in).get("code") == "lock_timeout"
         reason = "lock_timeout" if is_locked else outcome.headers.get("Stripe-Rate-Limited-Reason")
         self._limits.throttled(turn, reason)
-
-    def _count(self, **more: float) -> None:
-        with self._counting:
-            counted = {name: getattr(self._statistics, name) + number for name, number in more.items()}
-            self._statistics = replace(self._statistics, **counted)
 
     # After an attempt
 

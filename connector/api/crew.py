@@ -18,7 +18,7 @@ from connector.api.division import Division, Part, Portion
 from connector.api.limits import list_rps
 from connector.api.records import Page
 from connector.api.spans import Spans
-from connector.api.stopping import StoppedError, stoppable
+from connector.api.stopping import StoppedError, can_be_stopped, stoppable
 from connector.errors import DataError
 
 Walk = Callable[[Part], Iterator[Page]]
@@ -147,6 +147,7 @@ class _Crew:
         with self._changed:
             while (portion := self._queue.get()) is None and not (self._division.is_done or self._stop.is_set()):
                 self._changed.wait(_LOOK_UP_SECONDS)
+                can_be_stopped()
             self._changed.notify_all()
             return portion
 

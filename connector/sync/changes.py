@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from tempfile import SpooledTemporaryFile
+from threading import Lock
 
 import msgspec
 from msgspec import Raw
@@ -72,6 +73,7 @@ class Changes:
         self._version = version
         self._identity = identity
         self._newest: dict[str, dict[str, Change]] = {}
+        self._reading = Lock()  # of the file, by families side by side
         self._spool = SpooledTemporaryFile(max_size=_SPOOLED_BYTES)  # noqa: SIM115 - it lives as long as this does
 
     def of(self, kinds: Iterable[str]) -> Mapping[str, Change]:
@@ -120,8 +122,9 @@ class Changes:
     def _snapshot(self, change: Change) -> bytes:
         assert change.snapshot is not None
         offset, size = change.snapshot
-        self._spool.seek(offset)
-        return self._spool.read(size)
+        with self._reading:
+            self._spool.seek(offset)
+            return self._spool.read(size)
 
 
 def read_changes(api: Api, identity: Identity, since: int, most_pages: int) -> Changes | None:

@@ -22,6 +22,7 @@ from connector.api.pages import PageReader
 from connector.api.parallel import read_list
 from connector.api.records import Page, ids_of, only
 from connector.api.spans import BEGINNING, Spans
+from connector.api.stopping import StoppedError
 from connector.api.walk import PAGE_ROWS
 from connector.databases.base import Counts, Session
 from connector.definitions.endpoint import Endpoint
@@ -36,11 +37,10 @@ from connector.sync.provenance import Held, held, in_parts, latest, refuse_other
 from connector.sync.reading import Reading, drift_notes
 from connector.sync.report import SyncWatch
 from connector.sync.rereads import Unread
+from connector.sync.room import Room
 from connector.sync.views import make_view
 from connector.sync.wanted import Wanted
 
-COMMIT_ROWS = 25_000
-COMMIT_BYTES = 40_000_000  # of JSON: rows wait in memory
 COMMIT_SECONDS = 15.0
 MOST_UNREAD = 20  # lists below parents that may fail before all of them count as failed
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ _PACKAGE = Path(__file__).parents[1]
 class Family:
     """An endpoint and its children while they are synced; `readings` says how far each has come, the parent's first."""
 
-    def __init__(self, planned: Pass, api: Api, target: LeasedTarget, watch: SyncWatch) -> None:
+    def __init__(self, planned: Pass, api: Api, target: LeasedTarget, room: Room, watch: SyncWatch) -> None:
         new = Run(target.run_id, "", "running", time.time(), account=target.account)
         self.readings = [Reading(task, replace(new, endpoint=task.name)) for task in planned.tasks]
         self.changes: list[str] = []
@@ -59,6 +59,7 @@ class Family:
         self._origin = "What was read"
         self._reader = PageReader(api.client, api.endpoints, reads_ahead=True, is_passed_over=self._is_passed_over)
         self._target = target
+        self._room = room
         self._watch = watch
         self._began_at = datetime.now(UTC)
         self._version = api.client.connection.version
@@ -70,12 +71,14 @@ class Family:
         try:
             state = self._target.write(self._prepare)
             self._read(state) if self._pass.since is None else self._catch_up(state)
-        except TakenOverError:
+        except (TakenOverError, StoppedError):
             raise
         except Exception as failure:  # whatever it is, the other endpoints go on
             error = self._explained(failure)
             for reading in self.readings:
                 reading.error = reading.error or error
+        finally:
+            self._room.leave(self)
 
     @property
     def notes(self) -> list[str]:
@@ -315,9 +318,8 @@ class Family:
     def _commit_if_due(self, state: State) -> None:
         """Commit when many rows wait, or when it is time to show what there is."""
         rows = sum(batch.num_rows for reading in self.readings for batch in reading.waiting)
-        is_much = rows >= COMMIT_ROWS or sum(reading.waiting_bytes for reading in self.readings) >= COMMIT_BYTES
-        is_due = is_much or time.monotonic() - self._last_commit >= COMMIT_SECONDS
-        if is_due:
+        is_much = self._room.is_full(self, rows, sum(reading.waiting_bytes for reading in self.readings))
+        if is_much or time.monotonic() - self._last_commit >= COMMIT_SECONDS:
             self._commit(state)
 
     def _commit(self, state: State) -> None:

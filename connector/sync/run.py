@@ -24,8 +24,12 @@ from connector.sync.lease import new_lease
 from connector.sync.leased import LeasedTarget
 from connector.sync.passes import Pass, Planner
 from connector.sync.report import SyncReport, SyncWatch, failed_run, saving_notes, whole_run
+from connector.sync.room import Room
 from connector.sync.runfile import RunFile, file_of
+from connector.sync.side_by_side import one_at_a_time, side_by_side
 from connector.sync.tasks import Task, families, tasks_of
+
+AT_ONCE = 4  # endpoints: as many large lists as a live account's limit serves, and few enough for the memory
 
 
 def sync(api: Api, run: RunFile, watch: SyncWatch | None = None) -> SyncReport:
@@ -46,7 +50,7 @@ class _Sync:
         self._api = api
         self._database = database
         self._run = run
-        self._watch = watch
+        self._watch = one_at_a_time(watch)
         self._schema = run.schema or database.default_schema
         self._lease = new_lease()
         self._whole = Run(self._lease.run_id, WHOLE_RUN, "running", time.time(), account="")
@@ -76,8 +80,7 @@ class _Sync:
                 target.write(lambda _, journal: journal.forget(target.account, [task.name for task in tasks]))
             with Planner(self._api, self._run, identity, self._schema) as planner:
                 held = target.write(lambda session, journal: [*planner.passes(session, journal, families(tasks))])
-                for planned in planner.informed(held):
-                    self._sync_family(planned, target, report)
+                self._sync_families(planner.informed(held), target, report)
             report.notes += [] if identity.livemode else clock_notes(self._api, tasks)
             now = self._api.client.statistics
             requests, retries = now.requests - before.requests, now.retries - before.retries
@@ -111,19 +114,25 @@ class _Sync:
         beside = f"rows of {target.account} now stand beside those of {', '.join(sorted(accounts))}"
         return [f"{beside}: _account_id tells them apart"]
 
-    def _sync_family(self, planned: Pass, target: LeasedTarget, report: SyncReport) -> None:
+    def _sync_families(self, passes: Sequence[Pass], target: LeasedTarget, report: SyncReport) -> None:
+        """Sync endpoints side by side, each with the children that are read with it; report them in their order."""
+        room = Room()
+        done = side_by_side(lambda planned: self._synced(planned, target, room), passes, AT_ONCE)
+        for planned, family in zip(passes, done, strict=True):
+            report.runs += [reading.run for reading in family.readings]
+            report.notes += [*planned.notes, *family.notes]
+
+    def _synced(self, planned: Pass, target: LeasedTarget, room: Room) -> Family:
         """Sync one endpoint and the children that are read with it, and say what became of each."""
-        before, began = self._api.client.statistics, time.monotonic()
-        family = Family(planned, self._api, target, self._watch)
+        client, began = self._api.client.counting_apart(), time.monotonic()
+        family = Family(planned, replace(self._api, client=client), target, room, self._watch)
         family.sync()
-        now = self._api.client.statistics
-        requests, retries = now.requests - before.requests, now.retries - before.retries
-        family.readings[0].run = replace(
-            family.readings[0].run, requests=requests, retries=retries, full_requests=planned.full_requests
+        did, parent = client.statistics, family.readings[0]
+        parent.run = replace(
+            parent.run, requests=did.requests, retries=did.retries, full_requests=planned.full_requests
         )
         for reading in family.readings:
             reading.ended(time.monotonic() - began)
-            report.runs.append(reading.run)
             self._watch(reading.task.name, reading.run)
-        report.notes += [*planned.notes, *family.notes]
         family.save()
+        return family
