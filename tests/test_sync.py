@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from connector.api.client import Client
 from connector.api.spans import Spans
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import ConfigError, TargetError
+from connector.places import open_database
 from connector.sandbox import Sandbox
 from connector.sync import room
 from connector.sync.journal import Journal, Run, State
@@ -23,9 +25,19 @@ from connector.sync.lease import Lease
 from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
 from tests.accounts import account
-from tests.synced import assert_equal_to_stripe, expected_rows, query, read_in_full, rows_of
+from tests.postgres_server import postgres_database, postgres_url
+from tests.synced import (
+    Place,
+    assert_equal_to_stripe,
+    expected_rows,
+    query,
+    read_in_full,
+    rows_of,
+    sandbox,
+    shared_sandbox,
+)
 
-__all__ = ["read_in_full"]
+__all__ = ["postgres_database", "postgres_url", "read_in_full", "sandbox", "shared_sandbox"]
 
 pytestmark = pytest.mark.usefixtures("read_in_full")
 
@@ -46,11 +58,24 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "stripe.duckdb"
 
 
-def run(sandbox: Sandbox, file: Path, *names: str, key: str | None = None, **said: Any) -> SyncReport:
-    """Sync these endpoints; what is said of a table is given by its name, the rest is the config's own."""
-    tables = {name: said.pop(name) for name in list(said) if isinstance(said[name], TableRun)}
+@pytest.fixture
+def place(postgres_database: str) -> str:
+    """A Postgres, for what does not depend on the database: a run into it is the quickest."""
+    return postgres_database
+
+
+def run(sandbox: Sandbox, place: Place, *names: str, key: str | None = None, **settings: Any) -> SyncReport:
+    """Sync these endpoints; the settings of a table are given by its name, the rest is the config's own."""
+    tables = {name: settings.pop(name) for name in list(settings) if isinstance(settings[name], TableRun)}
     with account(sandbox, key) as stripe:
-        return stripe.sync_by(RunFile(to=str(file), endpoints=tuple(names), tables=tables, **said))
+        return stripe.sync_by(RunFile(to=str(place), endpoints=tuple(names), tables=tables, **settings))
+
+
+@contextlib.contextmanager
+def journal(place: Place) -> Iterator[Journal]:
+    """Open the journal that runs into a place have kept."""
+    with open_database(str(place)) as database, database.transaction() as session:
+        yield Journal(session, database.default_schema)
 
 
 def of(report: SyncReport, name: str) -> Run:
@@ -100,91 +125,91 @@ def test_what_changed_came_or_went_arrives_in_the_next_run(sandbox: Sandbox, fil
     assert_equal_to_stripe(file, sandbox, ["customers"])
 
 
-def test_lines_that_leave_an_invoice_and_those_of_a_deleted_one_are_marked(sandbox: Sandbox, file: Path) -> None:
+def test_lines_that_leave_an_invoice_and_those_of_a_deleted_one_are_marked(sandbox: Sandbox, place: str) -> None:
     names = ["invoices", "invoice_lines"]
-    run(sandbox, file, *names)
+    run(sandbox, place, *names)
     cut = some(sandbox, "invoice", lambda each: len(each["lines"]["data"]) > 1)
     gone = some(sandbox, "invoice", lambda each: each["id"] != cut["id"])
     line = cut["lines"]["data"].pop()
     sandbox.put("invoice", cut)
     sandbox.delete("invoice", gone["id"])
-    run(sandbox, file, *names)
-    assert_equal_to_stripe(file, sandbox, names)
+    run(sandbox, place, *names)
+    assert_equal_to_stripe(place, sandbox, names)
     of_gone = {(gone["id"], each["id"]) for each in gone["lines"]["data"]}
-    assert rows_of(file, "invoice_lines", deleted=True).keys() == {(cut["id"], line["id"]), *of_gone}
+    assert rows_of(place, "invoice_lines", deleted=True).keys() == {(cut["id"], line["id"]), *of_gone}
 
 
-def test_removed_invoices_take_their_lines_with_them(sandbox: Sandbox, file: Path) -> None:
+def test_removed_invoices_take_their_lines_with_them(sandbox: Sandbox, place: str) -> None:
     said = TableRun(deletions="remove")
     names = ["invoices", "invoice_lines"]
-    run(sandbox, file, *names, invoices=said, invoice_lines=said)
+    run(sandbox, place, *names, invoices=said, invoice_lines=said)
     sandbox.delete("invoice", some(sandbox, "invoice", lambda each: each["lines"]["data"])["id"])
-    report = run(sandbox, file, *names, invoices=said, invoice_lines=said)
+    report = run(sandbox, place, *names, invoices=said, invoice_lines=said)
     assert (of(report, "invoices").deleted, of(report, "invoice_lines").deleted > 0) == (1, True)
-    assert_equal_to_stripe(file, sandbox, names)
-    assert not rows_of(file, "invoices", deleted=True)
-    assert not rows_of(file, "invoice_lines", deleted=True)
+    assert_equal_to_stripe(place, sandbox, names)
+    assert not rows_of(place, "invoices", deleted=True)
+    assert not rows_of(place, "invoice_lines", deleted=True)
 
 
-def test_since_bounds_what_is_compared_also_for_lines(sandbox: Sandbox, file: Path) -> None:
+def test_since_bounds_what_is_compared_also_for_lines(sandbox: Sandbox, place: str) -> None:
     names = ["invoices", "invoice_lines"]
-    run(sandbox, file, *names)
+    run(sandbox, place, *names)
     invoices = list(sandbox.truth("invoice"))
     old, young = invoices[-1], invoices[0]
     since = str(invoices[len(invoices) // 2]["created"])
-    lines = len(rows_of(file, "invoice_lines"))
+    lines = len(rows_of(place, "invoice_lines"))
     sandbox.delete("invoice", old["id"])
     sandbox.delete("invoice", young["id"])
-    report = run(sandbox, file, *names, since=since)
-    assert rows_of(file, "invoices", deleted=True).keys() == {(young["id"],)}
+    report = run(sandbox, place, *names, since=since)
+    assert rows_of(place, "invoices", deleted=True).keys() == {(young["id"],)}
     gone = len(young["lines"]["data"])
-    assert (of(report, "invoice_lines").deleted, len(rows_of(file, "invoice_lines"))) == (gone, lines - gone)
+    assert (of(report, "invoice_lines").deleted, len(rows_of(place, "invoice_lines"))) == (gone, lines - gone)
     assert of(report, "invoices").rows_read < len(invoices)
 
 
-def test_prune_marks_what_no_longer_matches_with_its_lines(sandbox: Sandbox, file: Path) -> None:
+def test_prune_marks_what_no_longer_matches_with_its_lines(sandbox: Sandbox, place: str) -> None:
     said = TableRun(where={"status": "paid", "amount_due": {"gt": 0}}, prune=True)
     names = ["invoices", "invoice_lines"]
-    run(sandbox, file, *names, invoices=said)
+    run(sandbox, place, *names, invoices=said)
 
     def paid() -> set[tuple[str]]:
         return {(each["id"],) for each in sandbox.truth("invoice") if each["status"] == "paid" and each["amount_due"]}
 
-    assert rows_of(file, "invoices").keys() == paid()
-    assert {key[0] for key in rows_of(file, "invoice_lines")} <= {key[0] for key in paid()}
+    assert rows_of(place, "invoices").keys() == paid()
+    assert {key[0] for key in rows_of(place, "invoice_lines")} <= {key[0] for key in paid()}
     changed = some(sandbox, "invoice", lambda each: each["status"] == "paid" and each["amount_due"] > 0)
     sandbox.put("invoice", {**changed, "status": "void"})
-    report = run(sandbox, file, *names, invoices=said)
+    report = run(sandbox, place, *names, invoices=said)
     assert of(report, "invoices").deleted == 1
-    assert rows_of(file, "invoices").keys() == paid()
+    assert rows_of(place, "invoices").keys() == paid()
     assert of(report, "invoice_lines").deleted == len(changed["lines"]["data"])
 
 
-def test_a_parent_bounds_its_children_and_their_comparison(sandbox: Sandbox, file: Path) -> None:
+def test_a_parent_bounds_its_children_and_their_comparison(sandbox: Sandbox, place: str) -> None:
     names = ["payment_links", "payment_link_lines"]
-    run(sandbox, file, *names)
+    run(sandbox, place, *names)
     first, second, *_ = sandbox.truth("payment_link")
-    all_lines = len(rows_of(file, "payment_link_lines"))
+    all_lines = len(rows_of(place, "payment_link_lines"))
     for link in (first, second):
         link["line_items"]["data"].pop()
         sandbox.put("payment_link", link)
-    report = run(sandbox, file, *names, payment_link_lines=TableRun(where={"payment_link": first["id"]}))
-    assert (of(report, "payment_link_lines").deleted, len(rows_of(file, "payment_link_lines"))) == (1, all_lines - 1)
+    report = run(sandbox, place, *names, payment_link_lines=TableRun(where={"payment_link": first["id"]}))
+    assert (of(report, "payment_link_lines").deleted, len(rows_of(place, "payment_link_lines"))) == (1, all_lines - 1)
 
 
-def test_columns_left_out_are_not_written(shared_sandbox: Sandbox, file: Path) -> None:
-    run(shared_sandbox, file, "customers", customers=TableRun(exclude=("email", "name")))
-    row = next(iter(rows_of(file, "customers").values()))
+def test_columns_left_out_are_not_written(shared_sandbox: Sandbox, place: str) -> None:
+    run(shared_sandbox, place, "customers", customers=TableRun(exclude=("email", "name")))
+    row = next(iter(rows_of(place, "customers").values()))
     assert not {"email", "name"} & row.keys()
     assert "phone" in row
 
 
-def test_events_that_stripe_no_longer_shows_stay(sandbox: Sandbox, file: Path) -> None:
-    run(sandbox, file, "events")
+def test_events_that_stripe_no_longer_shows_stay(sandbox: Sandbox, place: str) -> None:
+    run(sandbox, place, "events")
     event = some(sandbox, "event")
     sandbox.delete("event", event["id"])
-    report = run(sandbox, file, "events")
-    assert (of(report, "events").deleted, (event["id"],) in rows_of(file, "events")) == (0, True)
+    report = run(sandbox, place, "events")
+    assert (of(report, "events").deleted, (event["id"],) in rows_of(place, "events")) == (0, True)
 
 
 def test_clocks_that_go_back_lose_nothing_and_mark_nothing(sandbox: Sandbox, file: Path) -> None:
@@ -202,40 +227,39 @@ def test_clocks_that_go_back_lose_nothing_and_mark_nothing(sandbox: Sandbox, fil
     assert_equal_to_stripe(file, sandbox, ["products"])
 
 
-def test_a_stopped_pass_is_taken_up_where_it_is_missing_and_everything_is_read(sandbox: Sandbox, file: Path) -> None:
-    run(sandbox, file, "customers")
+def test_a_stopped_pass_is_taken_up_where_it_is_missing_and_everything_is_read(sandbox: Sandbox, place: str) -> None:
+    run(sandbox, place, "customers")
     created = sorted(each["created"] for each in sandbox.truth("customer"))
     low, high = created[len(created) // 3], created[2 * len(created) // 3]
-    leave_stopped(sandbox, file, Spans.of([(0, low), (high, 2**40)]))
+    leave_stopped(sandbox, place, Spans.of([(0, low), (high, 2**40)]))
     gone = some(sandbox, "customer", lambda each: each["created"] > high)
     sandbox.delete("customer", gone["id"])
     before = len(sandbox.requests)
-    report = run(sandbox, file, "customers")
+    report = run(sandbox, place, "customers")
     assert of(report, "customers").deleted == 1
-    assert_equal_to_stripe(file, sandbox, ["customers"])
+    assert_equal_to_stripe(place, sandbox, ["customers"])
     lists = [each for each in sandbox.requests[before:] if each.path == "/v1/customers"]
     assert len(lists) >= 3
-    assert not progress(sandbox, file, "customers").covered.missing(0, 2**40).parts
+    assert not progress(sandbox, place, "customers").covered.missing(0, 2**40).parts
 
 
-def progress(sandbox: Sandbox, file: Path, name: str) -> State:
-    with DuckDB(str(file)).transaction() as session:
-        return Journal(session, "main").progress(sandbox.account)[name]
+def progress(sandbox: Sandbox, place: Place, name: str) -> State:
+    with journal(place) as opened:
+        return opened.progress(sandbox.account)[name]
 
 
-def leave_stopped(sandbox: Sandbox, file: Path, covered: Spans) -> None:
+def leave_stopped(sandbox: Sandbox, place: Place, covered: Spans) -> None:
     """Leave the customers as a run does that was stopped when it had read these spans."""
-    with DuckDB(str(file)).transaction() as session:
-        journal = Journal(session, "main")
-        state = journal.progress(sandbox.account)["customers"]
-        journal.save_progress(sandbox.account, replace(state, covered=covered), livemode=False)
+    with journal(place) as opened:
+        state = opened.progress(sandbox.account)["customers"]
+        opened.save_progress(sandbox.account, replace(state, covered=covered), livemode=False)
 
 
-def test_a_whole_run_remembers_as_of_when_it_is_and_no_event(sandbox: Sandbox, file: Path) -> None:
+def test_a_whole_run_remembers_as_of_when_it_is_and_no_event(sandbox: Sandbox, place: str) -> None:
     now = sandbox.clock.now()
-    run(sandbox, file, "products", "payment_links", "payment_link_lines")
+    run(sandbox, place, "products", "payment_links", "payment_link_lines")
     for name in ("products", "payment_links", "payment_link_lines"):
-        as_of = progress(sandbox, file, name).as_of
+        as_of = progress(sandbox, place, name).as_of
         assert as_of is not None
         assert now - 2 <= as_of <= sandbox.clock.now()
     asked = {each.path for each in sandbox.requests}
@@ -244,13 +268,13 @@ def test_a_whole_run_remembers_as_of_when_it_is_and_no_event(sandbox: Sandbox, f
 
 @pytest.mark.parametrize(("said", "begins_anew"), [(TableRun(exclude=("email",)), True), (TableRun(), False)])
 def test_a_stopped_pass_of_other_columns_begins_anew_and_says_so(
-    said: TableRun, begins_anew: bool, sandbox: Sandbox, file: Path
+    said: TableRun, begins_anew: bool, sandbox: Sandbox, place: str
 ) -> None:
-    run(sandbox, file, "customers")
+    run(sandbox, place, "customers")
     created = sorted(each["created"] for each in sandbox.truth("customer"))
-    leave_stopped(sandbox, file, Spans.of([(created[len(created) // 2], 2**40)]))
+    leave_stopped(sandbox, place, Spans.of([(created[len(created) // 2], 2**40)]))
     before = len(sandbox.requests)
-    report = run(sandbox, file, "customers", customers=said)
+    report = run(sandbox, place, "customers", customers=said)
     assert any("customers: read from the start" in note for note in report.notes) == begins_anew
     lists = [each for each in sandbox.requests[before:] if each.path == "/v1/customers"]
     assert ("created" in str(lists[0])) != begins_anew
@@ -269,41 +293,41 @@ def test_state_of_an_earlier_version_begins_anew_and_says_so(sandbox: Sandbox, f
 
 
 def test_full_and_reset_forget_the_progress_of_the_own_account_only(
-    sandbox: Sandbox, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(sandbox, file, "products")
-    with DuckDB(str(file)).transaction() as session:
-        Journal(session, "main").save_progress("acct_other", State("products", as_of=5), livemode=False)
-    run(sandbox, file, "products", full=True)
-    (tmp_path / "sync.toml").write_text(f"to = '{file.as_posix()}'\nendpoints = ['products']\n", encoding="utf-8")
+    run(sandbox, place, "products")
+    with journal(place) as opened:
+        opened.save_progress("acct_other", State("products", as_of=5), livemode=False)
+    run(sandbox, place, "products", full=True)
+    (tmp_path / "sync.toml").write_text(f"to = '{place}'\nendpoints = ['products']\n", encoding="utf-8")
     monkeypatch.setenv("STRIPE_API_KEY", sandbox.key)
     monkeypatch.setenv("STRIPE_API_BASE", sandbox.url)
     Stripe.reset(tmp_path / "sync.toml", "products")
-    assert progress(sandbox, file, "products") == State("products")
-    with DuckDB(str(file)).transaction() as session:
-        assert Journal(session, "main").progress("acct_other")["products"].as_of == 5
+    assert progress(sandbox, place, "products") == State("products")
+    with journal(place) as opened:
+        assert opened.progress("acct_other")["products"].as_of == 5
 
 
 def test_reset_takes_the_account_of_its_config_where_the_key_may_not_read_it(
-    sandbox: Sandbox, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(sandbox, file, "products")
-    with DuckDB(str(file)).transaction() as session:
-        Journal(session, "main").save_progress("acct_other", State("products", as_of=5), livemode=False)
-    config = f"to = '{file.as_posix()}'\naccount = '{sandbox.account}'\nendpoints = ['products']\n"
+    run(sandbox, place, "products")
+    with journal(place) as opened:
+        opened.save_progress("acct_other", State("products", as_of=5), livemode=False)
+    config = f"to = '{place}'\naccount = '{sandbox.account}'\nendpoints = ['products']\n"
     (tmp_path / "sync.toml").write_text(config, encoding="utf-8")
     monkeypatch.setenv("STRIPE_API_KEY", "rk_test_read_products")
     monkeypatch.setenv("STRIPE_API_BASE", sandbox.url)
     Stripe.reset(tmp_path / "sync.toml", "products")
-    assert progress(sandbox, file, "products") == State("products")
+    assert progress(sandbox, place, "products") == State("products")
 
 
-def test_forgotten_progress_does_not_forget_whether_rows_are_live(shared_sandbox: Sandbox, file: Path) -> None:
-    run(shared_sandbox, file, "products", key=shared_sandbox.live_key)
-    with DuckDB(str(file)).transaction() as session:
-        Journal(session, "main").forget(shared_sandbox.account, ["products"])
+def test_forgotten_progress_does_not_forget_whether_rows_are_live(shared_sandbox: Sandbox, place: str) -> None:
+    run(shared_sandbox, place, "products", key=shared_sandbox.live_key)
+    with journal(place) as opened:
+        opened.forget(shared_sandbox.account, ["products"])
     with pytest.raises(TargetError, match="Use another schema or another file"):
-        run(shared_sandbox, file, "products", key=shared_sandbox.key)
+        run(shared_sandbox, place, "products", key=shared_sandbox.key)
 
 
 # Accounts
@@ -340,13 +364,13 @@ def test_a_config_names_the_account_for_a_key_that_may_not_read_it(
 
 
 def test_a_key_that_may_only_read_what_it_syncs_is_enough_where_the_account_is_named(
-    shared_sandbox: Sandbox, file: Path
+    shared_sandbox: Sandbox, place: str
 ) -> None:
     before = len(shared_sandbox.requests)
     with with_account(shared_sandbox, "rk_test_read_customers") as stripe:
-        assert not stripe.sync(["customers"], to=str(file)).failed
+        assert not stripe.sync(["customers"], to=place).failed
     assert "/v1/account" not in {each.path for each in shared_sandbox.requests[before:]}
-    assert_equal_to_stripe(file, shared_sandbox, ["customers"])
+    assert_equal_to_stripe(place, shared_sandbox, ["customers"])
 
 
 # Partial failure
@@ -358,43 +382,43 @@ def with_account(sandbox: Sandbox, key: str) -> Stripe:
 
 @pytest.mark.parametrize(("everything", "status"), [(True, "skipped"), (False, "failed")])
 def test_what_the_key_may_not_read_is_named_and_the_others_load(
-    everything: bool, status: str, shared_sandbox: Sandbox, file: Path
+    everything: bool, status: str, shared_sandbox: Sandbox, place: str
 ) -> None:
     names = () if everything else ("charges", "customers")
     with with_account(shared_sandbox, "rk_test_read_customers") as stripe:
-        report = stripe.sync_by(RunFile(to=str(file), endpoints=names, everything=everything))
+        report = stripe.sync_by(RunFile(to=place, endpoints=names, everything=everything))
     assert of(report, "customers").status == "succeeded"
     assert (of(report, "charges").status, "GET /v1/charges" in (of(report, "charges").error or "")) == (status, True)
     assert bool(report.failed) == (not everything)
-    assert_equal_to_stripe(file, shared_sandbox, ["customers"])
-    (row,) = query(file, "select status, error from _sync_runs where endpoint = 'charges'")
+    assert_equal_to_stripe(place, shared_sandbox, ["customers"])
+    (row,) = query(place, "select status, error from _sync_runs where endpoint = 'charges'")
     assert row == {"status": status, "error": of(report, "charges").error}
 
 
 @pytest.mark.parametrize("fault", ["429", "503"])
-def test_a_storm_in_the_middle_of_a_list_fails_and_marks_nothing(fault: str, sandbox: Sandbox, file: Path) -> None:
-    run(sandbox, file, "customers", "products")
-    there = rows_of(file, "customers").keys()
+def test_a_storm_in_the_middle_of_a_list_fails_and_marks_nothing(fault: str, sandbox: Sandbox, place: str) -> None:
+    run(sandbox, place, "customers", "products")
+    there = rows_of(place, "customers").keys()
     sandbox.fail(fault, "GET /v1/customers", nth=2, times=100_000)
     with Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=3) as stripe:
-        report = stripe.sync_by(RunFile(to=str(file), endpoints=("customers", "products")))
+        report = stripe.sync_by(RunFile(to=place, endpoints=("customers", "products")))
     assert [each.endpoint for each in report.failed] == ["customers"]
-    assert rows_of(file, "customers").keys() == there
+    assert rows_of(place, "customers").keys() == there
     assert counts(report, "products")[0::3] == (0, 0)
 
 
-def test_children_that_cannot_be_read_stop_neither_their_parents_nor_lose_a_row(sandbox: Sandbox, file: Path) -> None:
+def test_children_that_cannot_be_read_stop_neither_their_parents_nor_lose_a_row(sandbox: Sandbox, place: str) -> None:
     names = ["payment_links", "payment_link_lines"]
-    run(sandbox, file, *names)
-    lines = rows_of(file, "payment_link_lines").keys()
+    run(sandbox, place, *names)
+    lines = rows_of(place, "payment_link_lines").keys()
     link = some(sandbox, "payment_link")
     sandbox.put("payment_link", {**link, "active": not link["active"]})
     sandbox.fail("503", "GET /v1/payment_links/{payment_link}/line_items", nth=3, times=100_000)
     with Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=1) as stripe:
-        report = stripe.sync_by(RunFile(to=str(file), endpoints=tuple(names)))
+        report = stripe.sync_by(RunFile(to=place, endpoints=tuple(names)))
     assert (of(report, "payment_links").status, of(report, "payment_links").updated) == ("succeeded", 1)
     assert of(report, "payment_link_lines").status == "failed"
-    assert rows_of(file, "payment_link_lines").keys() == lines
+    assert rows_of(place, "payment_link_lines").keys() == lines
 
 
 # Schema
@@ -534,12 +558,12 @@ def test_the_file_can_be_read_between_commits(sandbox: Sandbox, file: Path, monk
 
 
 def test_large_rows_do_not_wait_until_they_are_many(
-    sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "COMMIT_BYTES", 50_000)
     inserted: set[int] = set()
     with account(sandbox) as stripe:
-        stripe.sync(["customers"], to=str(file), watch=lambda _, run: inserted.add(run.inserted))
+        stripe.sync(["customers"], to=place, watch=lambda _, run: inserted.add(run.inserted))
     assert len(inserted) > 2
 
 
