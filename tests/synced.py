@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ NEWEST = {"charge": 130, "event": 250, "invoice": 130, "payment_link": 20}
 """How many objects are enough for what a sync can do wrong: two pages, each with lists below it."""
 
 
-def keep_the_newest(sandbox: Sandbox) -> Sandbox:
-    """Delete all but the newest objects of what there is most of, so that a sync is quick."""
-    for kind, count in NEWEST.items():
+def keep_the_newest(sandbox: Sandbox, more: Mapping[str, int] | None = None) -> Sandbox:
+    """Delete all but the newest objects of what there is most of, and of `more` kinds, so that a sync is quick."""
+    for kind, count in {**NEWEST, **(more or {})}.items():
         for name in _ids(sandbox.options.seed, kind)[:-count]:
             sandbox.delete(kind, name)
     return sandbox

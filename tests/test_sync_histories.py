@@ -15,7 +15,16 @@ from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
 from tests.accounts import NOW, account
 from tests.postgres_server import postgres_database, postgres_url
-from tests.synced import ENDPOINTS, Place, assert_equal_to_stripe, expected_rows, query, read_by_changes, rows_of
+from tests.synced import (
+    ENDPOINTS,
+    Place,
+    assert_equal_to_stripe,
+    expected_rows,
+    keep_the_newest,
+    query,
+    read_by_changes,
+    rows_of,
+)
 
 __all__ = ["postgres_database", "postgres_url", "read_by_changes"]
 
@@ -24,6 +33,7 @@ ROUNDS, THOROUGH_ROUNDS = 1, 60
 NAMES = ["customers", "charges", "refunds", "invoices", "invoice_lines", "subscriptions", "subscription_items",
          "products", "prices", "coupons", "promotion_codes", "payouts", "disputes", "credit_notes", "payment_intents",
          "checkout_sessions", "balance_transactions", "invoice_items", "setup_intents"]  # fmt: skip
+FEW = {"balance_transaction": 150, "payment_intent": 150, "setup_intent": 110, "checkout.session": 110}
 ALONE = [name for name in NAMES if not ENDPOINTS[name].parents]
 
 
@@ -37,7 +47,7 @@ def troubled() -> Iterator[Sandbox]:
         seed=8, rps=0, now=NOW, event_trouble="late:900=0.2,duplicate=0.2,disorder=0.5", faults="drop=0.01,429=0.02",
         older_events=0.2,
     ) as sandbox:  # fmt: skip
-        yield sandbox
+        yield keep_the_newest(sandbox, FEW)
 
 
 def sync(sandbox: Sandbox, place: Place, *names: str, key: str | None = None, **said: TableRun) -> SyncReport:

@@ -15,21 +15,23 @@ from connector.errors import ConnectorError
 from connector.sandbox import Sandbox
 from connector.sync.reading import Reading
 from tests.accounts import account
+from tests.postgres_server import postgres_database, postgres_url
 from tests.scripted_server import Answer, ScriptedServer
-from tests.synced import assert_equal_to_stripe, query
+from tests.synced import Place, assert_equal_to_stripe, query, sandbox, shared_sandbox
+
+__all__ = ["postgres_database", "postgres_url", "sandbox", "shared_sandbox"]
 
 HEADERS = {"Request-Id": "req_1"}
 NAMES = ["coupons", "invoices", "invoice_lines", "products"]
 
 
-def statuses(file: Path) -> dict[str, str]:
-    return {row["endpoint"]: row["status"] for row in query(file, "select endpoint, status from _sync_runs")}
+def statuses(place: Place) -> dict[str, str]:
+    return {row["endpoint"]: row["status"] for row in query(place, "select endpoint, status from _sync_runs")}
 
 
 @pytest.mark.parametrize("lines", [[], "text", 7, {"object": "list", "data": None}, {}])
-def test_lines_that_are_no_list_end_the_lines_only(lines: object, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_lines_that_are_no_list_end_the_lines_only(lines: object, sandbox: Sandbox, postgres_database: str) -> None:
     invoice = next(iter(sandbox.truth("invoice")))
-    file = tmp_path / "s.duckdb"
     with account(sandbox) as stripe:
         client = stripe._api().client
         original = client.get
@@ -45,13 +47,13 @@ def test_lines_that_are_no_list_end_the_lines_only(lines: object, sandbox: Sandb
             return dataclasses.replace(response, content=json.dumps(content).encode())
 
         client.get = malformed  # type: ignore[method-assign]
-        report = stripe.sync(NAMES, to=str(file))
+        report = stripe.sync(NAMES, to=postgres_database)
     failed = {run.endpoint: run.error or "" for run in report.failed}
     assert list(failed) == ["invoice_lines"]
     assert "should not happen" not in failed["invoice_lines"]
     assert "request req_" in failed["invoice_lines"]
-    assert_equal_to_stripe(file, sandbox, ["coupons", "invoices", "products"])
-    assert statuses(file)["_run"] == "failed"
+    assert_equal_to_stripe(postgres_database, sandbox, ["coupons", "invoices", "products"])
+    assert statuses(postgres_database)["_run"] == "failed"
 
 
 @pytest.mark.parametrize("kind", [ZeroDivisionError, RecursionError, KeyError])

@@ -13,10 +13,19 @@ from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
 from tests.accounts import account
 from tests.postgres_server import postgres_database, postgres_url
-from tests.synced import Place, assert_equal_to_stripe, query, read_by_changes, read_in_full, rows_of
+from tests.synced import (
+    Place,
+    assert_equal_to_stripe,
+    query,
+    read_by_changes,
+    read_in_full,
+    rows_of,
+    sandbox,
+    shared_sandbox,
+)
 from tests.test_sync_kills import kill_and_run_again
 
-__all__ = ["postgres_database", "postgres_url", "read_by_changes", "read_in_full"]
+__all__ = ["postgres_database", "postgres_url", "read_by_changes", "read_in_full", "sandbox", "shared_sandbox"]
 
 pytestmark = pytest.mark.usefixtures("read_in_full")
 

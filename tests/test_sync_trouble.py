@@ -21,7 +21,9 @@ from connector.sync.journal import Journal, Run
 from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
 from tests.accounts import NOW, account
-from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of
+from tests.synced import assert_equal_to_stripe, expected_rows, keep_the_newest, query, rows_of, sandbox, shared_sandbox
+
+__all__ = ["sandbox", "shared_sandbox"]
 
 FULL_DISK = """
 import resource, sys
@@ -48,7 +50,7 @@ def test_a_disk_that_is_full_in_a_commit_ends_in_one_line_and_the_next_run_conve
     (tmp_path / "full.toml").write_text('to = "stripe.duckdb"\nendpoints = ["invoices", "invoice_lines"]\n')
     environ = {**os.environ, "STRIPE_API_KEY": shared_sandbox.key, "STRIPE_API_BASE": shared_sandbox.url}
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, "1500000"],
+        [sys.executable, "-c", FULL_DISK, "200000"],
         cwd=tmp_path, env=environ, check=False, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
     assert done.returncode == 1
@@ -96,20 +98,21 @@ def test_an_account_that_stripe_cannot_tell_now_is_an_error_and_changes_nothing(
         assert Journal(session, "main").lease() is None
 
 
-def test_the_child_of_two_parents_is_synced_within_its_window(shared_sandbox: Sandbox, file: Path) -> None:
+def test_the_child_of_two_parents_is_synced_within_its_window(sandbox: Sandbox, file: Path) -> None:
+    keep_the_newest(sandbox, {"customer": 30})
     window = TableRun(where={"start_time": {"gte": "2026-09-01", "lt": "2026-10-01"}})
     said = RunFile(
         to=str(file),
         endpoints=("billing_meters", "customers", "billing_meter_event_summaries"),
         tables={"billing_meter_event_summaries": window},
     )
-    with account(shared_sandbox) as stripe:
+    with account(sandbox) as stripe:
         first, second = stripe.sync_by(said), stripe.sync_by(said)
     assert not first.failed
     (mine,) = (run for run in second.runs if run.endpoint == "billing_meter_event_summaries")
     assert (mine.inserted, mine.updated, mine.deleted) == (0, 0, 0)
     assert mine.unchanged == len(rows_of(file, "billing_meter_event_summaries")) > 0
-    assert len(rows_of(file, "customers")) == len(expected_rows(shared_sandbox, "customers"))
+    assert len(rows_of(file, "customers")) == len(expected_rows(sandbox, "customers"))
 
 
 def test_a_parent_whose_list_fails_is_named_and_the_lists_of_the_others_are_read(
