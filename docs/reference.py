@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -35,7 +35,8 @@ _MADE = "<!-- Made by docs/reference.py; change the code, then run it again. -->
 
 def main(arguments: list[str]) -> int:
     """Write all pages, or say which of them is out of date."""
-    stale = {file: text for file, text in pages().items() if not file.exists() or file.read_text("utf-8") != text}
+    made = {file: make() for file, make in pages().items()}
+    stale = {file: text for file, text in made.items() if not file.exists() or file.read_text("utf-8") != text}
     for file, text in stale.items():
         if "--check" not in arguments:
             file.write_text(text, encoding="utf-8", newline="\n")
@@ -43,14 +44,14 @@ def main(arguments: list[str]) -> int:
     return 1 if stale and "--check" in arguments else 0
 
 
-def pages() -> dict[Path, str]:
-    """Return the text of every made page."""
+def pages() -> dict[Path, Callable[[], str]]:
+    """Return what makes the text of each made page."""
     return {
-        FOLDER / "commands.md": _commands(),
-        FOLDER / "endpoints.md": _endpoints(),
-        FOLDER / "outputs.md": _outputs(),
-        TARGETS: _targets(),
-        README: _readme(),
+        FOLDER / "commands.md": _commands,
+        FOLDER / "endpoints.md": _endpoints,
+        FOLDER / "outputs.md": _outputs,
+        TARGETS: _targets,
+        README: lambda: readme(_demo()),
     }
 
 
@@ -79,11 +80,13 @@ def _family(family: Family) -> str:
     return f"| {family.name} | {', '.join(written)} | {needs} | {family.tried_on} |\n"
 
 
-def _readme() -> str:
-    """Return the README with what the demo prints, up to where it says what comes next."""
+def readme(printed: str) -> str:
+    """Return the README with what the demo has printed, up to where it says what comes next."""
+    shown = printed.partition("\nEverything is in ")[0]
+    lines = "\n".join(line.rstrip() for line in shown.splitlines() if line.strip())
     text = README.read_text(encoding="utf-8")
     begin, end = text.index(_DEMO) + len(_DEMO), text.index("\n```\n", text.index(_DEMO))
-    return text[:begin] + _demo() + text[end:]
+    return text[:begin] + lines + text[end:]
 
 
 def _demo() -> str:
@@ -98,8 +101,7 @@ def _demo() -> str:
         contextlib.redirect_stderr(io.StringIO()),
     ):
         show_demo(now=DEMO_NOW)
-    shown = printed.getvalue().partition("\nEverything is in ")[0]
-    return "\n".join(line.rstrip() for line in shown.splitlines() if line.strip())
+    return printed.getvalue()
 
 
 def _commands() -> str:

@@ -1,11 +1,16 @@
-"""An account on a sandbox, without the limits that would only make tests slow."""
+"""An account on a sandbox, without the limits and without the many objects that would only make tests slow."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
 
 from connector import Stripe
 from connector.sandbox import Sandbox
 
 NOW = 1793534400  # 2026-11-01T12:00:00Z: the same business on every day
+NEWEST = {"charge": 130, "event": 250, "invoice": 130, "payment_link": 20}
+"""How many objects are enough for what a sync can do wrong: two pages, each with lists below it."""
 
 
 def account(sandbox: Sandbox, key: str | None = None, total_seconds: float = 5) -> Stripe:
@@ -17,3 +22,21 @@ def account(sandbox: Sandbox, key: str | None = None, total_seconds: float = 5) 
         max_rps_per_endpoint=100_000,
         total_seconds=total_seconds,
     )
+
+
+def keep_the_newest(sandbox: Sandbox, more: Mapping[str, int] | None = None) -> Sandbox:
+    """Delete all but the newest objects of what there is most of, and of `more` kinds, so that a sync is quick."""
+    for kind, count in {**NEWEST, **(more or {})}.items():
+        for name in _ids(sandbox.options.seed, kind)[:-count]:
+            sandbox.delete(kind, name)
+    return sandbox
+
+
+@cache
+def _ids(seed: int, kind: str) -> list[str]:
+    """Return the ids of the objects that a business begins with, oldest first."""
+    from connector.sandbox.history.business import business  # not needed by tests that need no sandbox
+
+    begun = business(seed, "small", NOW)
+    objects = (begun.get(kind, number) for number in range(begun.end(kind)))
+    return [each["id"] for each in objects if each is not None]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +13,14 @@ from connector.config import API_VERSION
 from connector.databases.merge import quoted
 from connector.definitions.endpoint import Endpoints
 from connector.sandbox import Sandbox
-from connector.sandbox.history.business import business
 from connector.sync import passes
-from tests.accounts import NOW
+from tests.accounts import NOW, keep_the_newest
 from tests.test_extract import comparable, truth
 
 ENDPOINTS = Endpoints()
 Key = tuple[Any, ...]
 _EVENTS = {"subscription": "customer.subscription"}  # what events call an object, where that is another word
 Place = Path | str  # a DuckDB file, or the URL of a Postgres
-NEWEST = {"charge": 130, "event": 250, "invoice": 130, "payment_link": 20}
-"""How many objects are enough for what a sync can do wrong: two pages, each with lists below it."""
-
-
-def keep_the_newest(sandbox: Sandbox, more: Mapping[str, int] | None = None) -> Sandbox:
-    """Delete all but the newest objects of what there is most of, and of `more` kinds, so that a sync is quick."""
-    for kind, count in {**NEWEST, **(more or {})}.items():
-        for name in _ids(sandbox.options.seed, kind)[:-count]:
-            sandbox.delete(kind, name)
-    return sandbox
-
-
-@cache
-def _ids(seed: int, kind: str) -> list[str]:
-    """Return the ids of the objects that a business begins with, oldest first."""
-    begun = business(seed, "small", NOW)
-    objects = (begun.get(kind, number) for number in range(begun.end(kind)))
-    return [each["id"] for each in objects if each is not None]
 
 
 @pytest.fixture(scope="module")

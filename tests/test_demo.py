@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from connector.cli.app import run
-from connector.cli.demo import FILE, QUESTIONS
+from connector.cli.demo import FILE, QUESTIONS, show_demo
+from docs import reference
 from tests.accounts import NOW
 
 
@@ -21,15 +22,16 @@ def somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_the_demo_answers_from_a_file_and_a_second_one_shows_a_second_run(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    assert run(["demo"]) == 0
+    show_demo(now=reference.DEMO_NOW)
     first = capfd.readouterr()
+    assert reference.readme(first.out) == reference.README.read_text(encoding="utf-8"), "run docs/reference.py"
     for question in QUESTIONS:
         assert question in first.out
     assert "Traceback" not in first.err
     with duckdb.connect(FILE, read_only=True) as connection:
         (customers, deleted) = connection.sql("SELECT count(*), count(_deleted_at) FROM customers").fetchall()[0]
     assert (customers > 200, deleted) == (True, 0)
-    assert run(["demo"]) == 0
+    show_demo(now=reference.DEMO_NOW)
     second = capfd.readouterr()
     (line,) = [line.split() for line in second.out.splitlines() if line.startswith("customers ")]
     assert (line[1], line[2], line[-1]) == ("0", "3", "1")
@@ -41,6 +43,7 @@ def test_the_demo_leaves_a_file_with_other_data_alone(capfd: pytest.CaptureFixtu
 
     with Sandbox(seed=99, rps=0, now=NOW) as other, account(other) as stripe:
         stripe.sync(["coupons"], to=f"duckdb:///{FILE}")
+    capfd.readouterr()
     before = Path(FILE).read_bytes()
     assert run(["demo"]) == 2
     assert "another account" in capfd.readouterr().err

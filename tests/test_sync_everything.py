@@ -13,10 +13,11 @@ from connector.definitions.endpoint import Endpoint, Endpoints
 from connector.sandbox import Sandbox
 from connector.sandbox.server.messages import Request, Response
 from connector.sandbox.server.service import Service
-from tests.accounts import NOW, account
+from tests.accounts import NOW, account, keep_the_newest
 
 ENDPOINTS = Endpoints()
 EMPTY = {"customer_balance_transactions", "report_runs", "setup_attempts"}  # of which there are few or none
+FEW = {"balance_transaction": 110, "checkout.session": 20, "event": 110, "payment_intent": 110, "payout": 20}
 SINCE = "2026-10-20"  # of what has lists of its own, each a call
 
 
@@ -59,6 +60,7 @@ def test_everything_is_synced_twice_and_the_second_time_nothing_changes(refused:
     run = tmp_path / "everything.toml"
     run.write_text(config(target), encoding="utf-8")
     with Sandbox(seed=7, rps=0, now=NOW) as sandbox, account(sandbox) as stripe:
+        keep_the_newest(sandbox, FEW)
         first, again = stripe.sync(run), stripe.sync(run)
     for report in (first, again):
         assert {run.endpoint: run.error for run in report.runs if run.status != "succeeded"} == {}

@@ -13,14 +13,13 @@ from connector.sandbox import Sandbox
 from connector.sync import passes
 from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
-from tests.accounts import NOW, account
+from tests.accounts import NOW, account, keep_the_newest
 from tests.postgres_server import postgres_database, postgres_url
 from tests.synced import (
     ENDPOINTS,
     Place,
     assert_equal_to_stripe,
     expected_rows,
-    keep_the_newest,
     query,
     read_by_changes,
     rows_of,

@@ -35,7 +35,7 @@ __all__ = ["read_by_changes", "read_in_full"]
 
 NAMES = ["customers", "subscriptions", "subscription_items"]
 SEED = 11
-KILLS, THOROUGH_KILLS = {"read_in_full": 9, "read_by_changes": 16}, {"read_in_full": 100, "read_by_changes": 200}
+KILLS, THOROUGH_KILLS = {"read_in_full": 6, "read_by_changes": 9}, {"read_in_full": 100, "read_by_changes": 200}
 FRESH_EVERY = 3  # each third kill falls into a first load, the others into later runs
 
 

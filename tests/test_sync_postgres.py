@@ -30,7 +30,7 @@ __all__ = ["postgres_database", "postgres_url", "read_by_changes", "read_in_full
 pytestmark = pytest.mark.usefixtures("read_in_full")
 
 NAMES = ("customers", "invoices", "invoice_lines", "prices", "products")
-KILLS = 3
+KILLS = 12
 
 
 def run(sandbox: Sandbox, url: str, *names: str, key: str | None = None, **said: Any) -> SyncReport:
@@ -142,4 +142,5 @@ def test_killed_anywhere_and_run_again_the_tables_equal_stripe(sandbox: Sandbox,
         return postgres_database
 
     landed = kill_and_run_again(sandbox, KILLS, fresh, in_full=False)
-    assert landed["after its end"] <= 1
+    assert landed["inside a commit"] >= KILLS // 4
+    assert landed["after its end"] <= KILLS // 4

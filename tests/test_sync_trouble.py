@@ -20,8 +20,8 @@ from connector.sync import family, room
 from connector.sync.journal import Journal, Run
 from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
-from tests.accounts import NOW, account
-from tests.synced import assert_equal_to_stripe, expected_rows, keep_the_newest, query, rows_of, sandbox, shared_sandbox
+from tests.accounts import NOW, account, keep_the_newest
+from tests.synced import assert_equal_to_stripe, expected_rows, query, rows_of, sandbox, shared_sandbox
 
 __all__ = ["sandbox", "shared_sandbox"]
 
