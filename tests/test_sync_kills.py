@@ -65,7 +65,7 @@ def test_killed_anywhere_and_run_again_the_tables_equal_stripe(
         sandbox, kills, lambda number: tmp_path / f"{number}.duckdb", in_full=how == "read_in_full"
     )
     assert landed["inside a commit"] >= kills // 4
-    assert landed["after its end"] <= kills // 4, "too many kills missed their run"
+    assert landed["after its end"] <= kills // 2, "too many kills missed their run"
 
 
 def kill_and_run_again(
