@@ -55,10 +55,10 @@ def _query_postgres(url: str, sql: str) -> list[dict[str, Any]]:
         return connection.execute(sql.encode()).fetchall()
 
 
-def rows_of(place: Place, name: str, *, deleted: bool = False) -> dict[Key, dict[str, Any]]:
+def rows_of(place: Place, name: str, *, deleted: bool = False, schema: str = "") -> dict[Key, dict[str, Any]]:
     """Return the rows of a synced table by key: those that are there, or those marked deleted; no key stands twice."""
     keys = ENDPOINTS[name].primary_key
-    rows = query(place, f"select * from {quoted(name)}")
+    rows = query(place, f"select * from {schema and quoted(schema) + '.'}{quoted(name)}")
     by_key = {tuple(row[key] for key in keys): row for row in rows}
     assert len(by_key) == len(rows), f"{name}: a key stands twice"
     return {key: row for key, row in by_key.items() if (row["_deleted_at"] is not None) == deleted}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -391,3 +392,91 @@ def test_what_becomes_otherwise_as_time_passes_is_read_again(sandbox: Sandbox, p
     report = run(sandbox, place, *names, window_seconds=HOUR)
     assert of(report, "balance_transactions").updated >= len(pending)
     assert_equal_to_stripe(place, sandbox, names)
+
+
+# Conditions
+
+OPEN = TableRun(where={"status": "open"}, prune=True)
+
+
+def statuses(sandbox: Sandbox, place: str) -> tuple[set[str], set[str]]:
+    """Return the ids of the invoices that are open in the table, and of those in Stripe."""
+    there = {id_ for (id_,) in rows_of(place, "invoices")}
+    return there, {each["id"] for each in listed(sandbox, "invoice") if each["status"] == "open"}
+
+
+def test_a_row_that_no_longer_meets_a_condition_is_gone_by_the_event_that_says_so(
+    without_clocks: Sandbox, place: str
+) -> None:
+    sandbox = without_clocks
+    run(sandbox, place, "invoices", invoices=OPEN)
+    sandbox.advance(2 * HOUR)
+    paid, *_ = [each for each in listed(sandbox, "invoice") if each["status"] == "open"]
+    change(sandbox, "invoice", {**paid, "status": "paid"})
+    other, *_ = [each for each in listed(sandbox, "invoice") if each["status"] != "open"]
+    change(sandbox, "invoice", {**other, "description": "still none of ours"})
+    sandbox.advance(60)
+    before = len(sandbox.requests)
+    report = run(sandbox, place, "invoices", invoices=OPEN)
+    assert calls(sandbox, "/v1/invoices", before) == 1, "what is new"
+    assert of(report, "invoices").deleted == 1
+    assert rows_of(place, "invoices", deleted=True).keys() == {(paid["id"],)}
+    there, expected = statuses(sandbox, place)
+    assert there == expected
+
+    sandbox.advance(2 * HOUR)
+    change(sandbox, "invoice", {**paid, "status": "open", "description": "again"})
+    change(sandbox, "invoice", {**other, "status": "open"})
+    sandbox.advance(60)
+    run(sandbox, place, "invoices", invoices=OPEN)
+    there, expected = statuses(sandbox, place)
+    assert there == expected
+    assert {paid["id"], other["id"]} <= there
+
+
+def test_whether_a_row_still_meets_a_condition_is_asked_where_an_event_does_not_show_it(
+    without_clocks: Sandbox, place: str
+) -> None:
+    sandbox = without_clocks
+    run(sandbox, place, "invoices", invoices=OPEN)
+    sandbox.advance(2 * HOUR)
+    paid, *_ = [each for each in listed(sandbox, "invoice") if each["status"] == "open"]
+    sandbox.put("invoice", {**paid, "status": "paid"})
+    tell(sandbox, "invoice.paid", {**paid, "status": "paid"}, api_version="2020-08-27")
+    sandbox.advance(60)
+    report = run(sandbox, place, "invoices", invoices=OPEN)
+    assert of(report, "invoices").deleted == 1
+    there, expected = statuses(sandbox, place)
+    assert there == expected
+
+
+def test_rows_behind_a_bound_that_moves_with_the_calendar_are_pruned_without_a_request(
+    without_clocks: Sandbox, place: str
+) -> None:
+    sandbox = without_clocks
+    leaving = sorted(listed(sandbox, "customer"), key=lambda each: int(each["created"]))[100]
+
+    def since(created: int) -> TableRun:
+        return TableRun(where={"created": {"gte": datetime.fromtimestamp(created, UTC)}}, prune=True)
+
+    run(sandbox, place, "customers", customers=since(leaving["created"]))
+    assert (leaving["id"],) in rows_of(place, "customers")
+    sandbox.advance(2 * HOUR)
+    sent = len(sandbox.requests)
+    report = run(sandbox, place, "customers", customers=since(leaving["created"] + 1))
+    assert calls(sandbox, "/v1/customers", sent) == 1, "what is new"
+    assert of(report, "customers").full_requests == 2
+    assert (leaving["id"],) in rows_of(place, "customers", deleted=True)
+    assert all(row["created"].timestamp() > leaving["created"] for row in rows_of(place, "customers").values())
+
+
+@pytest.mark.parametrize(
+    ("name", "where"), [("invoices", {"due_date": {"lt": "today"}}), ("payment_intents", {"customer": "cus_none"})]
+)
+def test_conditions_of_which_events_do_not_tell_are_read_in_full(
+    name: str, where: dict[str, Any], sandbox: Sandbox, place: str
+) -> None:
+    tables: dict[str, Any] = {name: TableRun(where=where, prune=True)}
+    run(sandbox, place, name, **tables)
+    sandbox.advance(2 * HOUR)
+    assert of(run(sandbox, place, name, **tables), name).full_requests is None

@@ -7,7 +7,7 @@ its type is called. Of a change only some numbers stay in memory; what the objec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
@@ -60,6 +60,38 @@ def judge(change: Change, row: Held | None, *, is_ordered: bool) -> Verdict:
         return Verdict.SETTLED
     is_shown = change.snapshot is not None and row.changed_at < change.changed_at
     return Verdict.SHOWN if is_shown and not row.is_deleted else Verdict.UNSURE
+
+
+@dataclass(frozen=True)
+class Told:
+    """What becomes of objects that have changed: merged as `shown`, or `unsure`: read again, by second of creation.
+
+    Of these, `absent` have no row and are shown by an event, too.
+    """
+
+    shown: Mapping[str, Change]
+    unsure: Mapping[str, int]
+    absent: Mapping[str, Change]
+
+
+def sort_out(
+    newest: Mapping[str, Change], rows: Mapping[str, Held], is_about: Callable[[int], bool], *, is_ordered: bool
+) -> Told:
+    """Decide what becomes of changed objects by the rows that are there, but of those created at other times."""
+    shown, absent, unsure = dict[str, Change](), dict[str, Change](), dict[str, int]()
+    for id_, change in newest.items():
+        row = rows.get(id_)
+        created = change.created if change.created is not None or row is None else row.created
+        if created is None or not is_about(created):
+            continue
+        verdict = judge(change, row, is_ordered=is_ordered)
+        if verdict is Verdict.SHOWN:
+            shown[id_] = change
+        elif verdict is Verdict.UNSURE:
+            unsure[id_] = created
+            if change.snapshot is not None and is_ordered and (row is None or row.is_deleted):
+                absent[id_] = change
+    return Told(shown, unsure, absent)
 
 
 class Changes:

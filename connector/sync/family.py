@@ -27,7 +27,7 @@ from connector.api.walk import PAGE_ROWS
 from connector.databases.base import Counts, Session
 from connector.definitions.endpoint import Endpoint
 from connector.errors import AuthenticationFailed, ConnectorError, DataError, PermissionDenied, RateLimited, TargetError
-from connector.sync.changes import Change, Changes, Verdict, judge
+from connector.sync.changes import Change, Changes, sort_out
 from connector.sync.columns import choice_notes
 from connector.sync.deletions import Deletion, Gone, Unseen, mark_deleted
 from connector.sync.journal import Journal, Run, State
@@ -57,6 +57,7 @@ class Family:
         self._pass = planned
         self._parent, *self._children = self.readings
         self._origin = "What was read"
+        self._unmet: list[str] = []  # of what was read again: rows that no longer meet the conditions are gone, too
         self._reader = PageReader(api.client, api.endpoints, reads_ahead=True, is_passed_over=self._is_passed_over)
         self._target = target
         self._room = room
@@ -201,16 +202,15 @@ class Family:
         reading.unread.append((" with ".join(ids), error))
         return len(reading.unread) <= MOST_UNREAD
 
-    def _take_in_whole(self, page: Page, state: State, changed_at: Mapping[str, int] | None = None) -> int | None:
-        """Take in a page with its children, in one commit; return when its oldest parent was created.
+    def _take_in_whole(self, page: Page, state: State, changed_at: Mapping[str, int] | None = None) -> None:
+        """Take in a page with its children, in one commit.
 
         A parent without its children would count as settled in the run after one that is stopped.
         """
-        self._parent.oldest = None
         for _ in self._take_in(page, changed_at):
             pass
+        self._unmet += self._parent.unmet
         self._commit_if_due(state)
-        return self._parent.oldest
 
     def _catch_up(self, state: State) -> None:
         """Read what is missing or new, merge what events show, and read again what may have changed unseen."""
@@ -220,27 +220,28 @@ class Family:
         wanted = Wanted()
         self._sort_out(wanted, Spans.of(missing), state)
         self._read_wanted(wanted, state)
-        gone = wanted.gone + self._read_unread(state)
-        self._finish(state, Gone(missing, gone, state.load_began_at))
+        gone = [*wanted.gone, *self._read_unread(state), *self._unmet]
+        self._finish(state, Gone([*missing, *self._parent.task.left_behind], gone, state.load_began_at))
 
     def _sort_out(self, wanted: Wanted, read: Spans, state: State) -> None:
         """Merge what events show of objects; want those again of which they only say that they have changed."""
         task, changes = self._parent.task, self._pass.changes
-        newest = changes.of(task.endpoint.object) if changes else {}
+        if changes is None:
+            return
+        newest = changes.of(task.endpoint.object)
         for ids in in_parts(list(newest)):
-            rows, shown = self._held(ids), {}
-            for id_ in ids:
-                change, row = newest[id_], rows.get(id_)
-                created = change.created if change.created is not None or row is None else row.created
-                if created is None or not task.is_about(created) or read.holds(created):
-                    continue
-                verdict = judge(change, row, is_ordered=self._pass.ordered)
-                if verdict is Verdict.SHOWN:
-                    shown[id_] = change
-                elif verdict is Verdict.UNSURE:
+            told = sort_out(
+                {id_: newest[id_] for id_ in ids},
+                self._held(ids),
+                lambda created: task.is_about(created) and not read.holds(created),
+                is_ordered=self._pass.ordered,
+            )
+            if told.shown:
+                self._merge_shown(changes, told.shown, state)
+            unmet = self._parent.unmet_of(changes.snapshots(told.absent.values())) if told.absent else set[str]()
+            for id_, created in told.unsure.items():
+                if id_ not in unmet:
                     wanted.add(id_, created)
-            if shown and changes is not None:
-                self._merge_shown(changes, shown, state)
 
     def _held(self, ids: Sequence[str]) -> dict[str, Held]:
         """Return what the target holds of some objects."""
@@ -288,7 +289,8 @@ class Family:
         task = self._parent.task
         while (stretch := wanted.stretch()) is not None:
             for page in self._reader.read(task.endpoint, task.selection(stretch)):
-                oldest = self._take_in_whole(page, state)
+                self._take_in_whole(page, state)
+                oldest = self._parent.oldest
                 if oldest is not None and oldest >= stretch[1]:
                     raise DataError(f"{page.origin} holds only what was created later than was asked for.")
                 if not wanted.read(ids_of(page), oldest):

@@ -202,8 +202,7 @@ def reasons_for_all(tasks: Sequence[Task]) -> list[str]:
         "it is read once for each of several values": bool(endpoint.each),
         "its rows have another key than an id": endpoint.primary_key != ("id",),
         "deletions show only by comparing": endpoint.deletes == "compare",
-        "the config has conditions": any(each.word != endpoint.order for each in parent.conditions),
-        "rows outside its bounds are pruned": parent.said.prune and parent.read != parent.compared,
+        "events do not tell which rows meet its conditions": not parent.is_told_by_events,
         "children are lists of their own": any(not child.endpoint.embedded for child in children),
     }
     return [reason for reason, holds in reasons.items() if holds]

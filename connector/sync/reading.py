@@ -9,7 +9,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.api.records import Page, only
+from connector.api.records import Page, ids_of, only
 from connector.databases.base import Counts
 from connector.errors import ConnectorError, DataError, StripeError
 from connector.rows.characters import without_null_bytes
@@ -28,7 +28,8 @@ class Reading:
     """One endpoint while it is read: its rows that wait for the next commit, and its counts so far.
 
     `clock` is the time, by Stripe's clock, of the latest rows that earlier runs have read: what is read now is newer,
-    even where an estimate of Stripe's time comes out lower.
+    even where an estimate of Stripe's time comes out lower. Of the last page, `oldest` is when the oldest of its
+    records was created, `unmet` are the ids of those that do not meet the conditions.
     """
 
     task: Task
@@ -37,6 +38,7 @@ class Reading:
     waiting: list[pa.RecordBatch] = field(default_factory=list)
     waiting_bytes: int = 0
     oldest: int | None = None
+    unmet: list[str] = field(default_factory=list)
     clock: int = 0
     first_clock: int | None = None
     null_bytes: int = 0
@@ -65,18 +67,34 @@ class Reading:
 
         `changed_at` says since when objects are like that, by the id of the family's parent, where not the page does.
         """
-        batch = self.task.planned.matches(self.flattener.batch(page.records, page.fills))
+        rows = self.flattener.batch(page.records, page.fills)
+        self.oldest, batch = self._oldest(rows), self.task.planned.matches(rows)
         self.run = replace(self.run, rows_read=self.run.rows_read + page.count)
         times: int | list[int] = [changed_at[id_] for id_ in self._parents(batch)] if changed_at else self._time(page)
-        if self.task.order_parameter and batch.num_rows:
-            oldest = pc.min(batch.column(cast("str", self.task.endpoint.order))).as_py()
-            self.oldest = int(oldest.timestamp()) if oldest else self.oldest
         if batch.num_rows:
             self.waiting.append(with_provenance(self.without_excluded(batch), account, times))
             self.waiting_bytes += len(page.records)
+        self.unmet = []
         if batch.num_rows == page.count or "id" not in batch.schema.names:
             return page
-        return only(page, set(batch.column("id").to_pylist()))
+        kept = set(batch.column("id").to_pylist())
+        self.unmet = [id_ for id_ in ids_of(page) if id_ not in kept]
+        return only(page, kept)
+
+    def _oldest(self, rows: pa.RecordBatch) -> int | None:
+        """Return when the oldest of these rows was created, in unix seconds, where Stripe lists by that."""
+        if not self.task.order_parameter or not rows.num_rows:
+            return None
+        oldest = pc.min(rows.column(cast("str", self.task.endpoint.order))).as_py()
+        return int(oldest.timestamp()) if oldest else None
+
+    def unmet_of(self, records: bytes) -> set[str]:
+        """Return the ids of those records that do not meet the conditions."""
+        if not self.task.further_conditions:
+            return set()
+        rows = self.task.flattener().batch(records, {})
+        kept = self.task.planned.matches(rows)
+        return {*rows.column("id").to_pylist()} - {*kept.column("id").to_pylist()}
 
     def _time(self, page: Page) -> int:
         """Return when the rows of a page are like that."""

@@ -14,6 +14,7 @@ from connector.api.spans import BEGINNING, END, Spans, bounds
 from connector.databases.merge import Keys
 from connector.dates import Interval, interval
 from connector.definitions.endpoint import Endpoint
+from connector.definitions.parts import Column
 from connector.definitions.readings import reading_of
 from connector.errors import ConditionError, ConfigError, DateError, did_you_mean
 from connector.extract.conditions import Condition, Plan, from_mapping, plan
@@ -73,11 +74,23 @@ class Task:
         order, ends = self.endpoint.order, ((">=", self.compared.gte), ("<", self.compared.lt))
         return [(order, sign, datetime.fromtimestamp(end, UTC)) for sign, end in ends if order and end is not None]
 
+    @property
+    def further_conditions(self) -> list[Condition]:
+        """The conditions but those that bound the list by time."""
+        return [condition for condition in self.conditions if condition.word != self.endpoint.order]
+
+    @property
+    def is_told_by_events(self) -> bool:
+        """Whether events tell which rows meet the conditions: not of what Stripe alone or the calendar decides."""
+        columns = [_column_of(self.endpoint, condition) for condition in self.further_conditions]
+        are_shown = all(column is not None and column.type not in ("timestamp", "date") for column in columns)
+        return not columns or (are_shown and self.endpoint.updates == "events")
+
     def fingerprint(self, version: str) -> str:
         """Return what stands for the settings that decide which rows are read and what is in them, but time bounds."""
         endpoint, left_out = self.endpoint, self.choice.left_out(self.endpoint)
         written = [(column.name, column.path) for column in endpoint.columns if column.name not in left_out]
-        conditions = [str(condition) for condition in self.conditions if condition.word != endpoint.order]
+        conditions = [str(condition) for condition in self.further_conditions]
         settings = (version, endpoint.path, endpoint.always, endpoint.each, endpoint.parents, written, conditions)
         return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
@@ -86,6 +99,14 @@ class Task:
         """The half-open stretch of creation time that it is about, in unix seconds."""
         start = BEGINNING if self.read.gte is None else self.read.gte
         return start, max(start, END if self.read.lt is None else self.read.lt)
+
+    @property
+    def left_behind(self) -> list[tuple[int, int]]:
+        """The stretches of creation time before and after what is read, whose rows are pruned: bounds may move."""
+        if not self.said.prune or not self.order_parameter:
+            return []
+        start, end = self.span
+        return [stretch for stretch in ((BEGINNING, start), (end, END)) if stretch[0] < stretch[1]]
 
     def is_about(self, created: int) -> bool:
         """Say whether it is about what was created at a time, in unix seconds."""
@@ -109,6 +130,12 @@ class Task:
         """Return what makes its rows: the columns that are not left out, and those that conditions need."""
         written = {column.name for column in self.endpoint.columns} - set(self.choice.left_out(self.endpoint))
         return Flattener(self.endpoint, {*written, *self.planned.columns, EXTRA})
+
+
+def _column_of(endpoint: Endpoint, condition: Condition) -> Column | None:
+    """Return the column that shows whether a row meets a condition; None where only Stripe can say."""
+    given = endpoint.filter_for(condition.word)
+    return endpoint.column(condition.word) or (endpoint.column(given.column) if given and given.column else None)
 
 
 def tasks_of(api: Api, run: RunFile) -> tuple[list[Task], list[str]]:
