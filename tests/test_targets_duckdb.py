@@ -101,7 +101,8 @@ sys.stdin.read()
 """
 
 
-def test_file_held_by_another_process_names_the_process(path: Path) -> None:
+def test_file_held_by_another_process_names_the_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.databases.duckdb.file._WAIT_SECONDS", 0.2)
     command = [sys.executable, "-c", HOLDING_CHILD, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
