@@ -34,7 +34,7 @@ LONGEST = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for tests that repeat what chance decides more often."""
-    parser.addoption("--thorough", action="store_true", help="kill a sync 300 times instead of 25")
+    parser.addoption("--thorough", action="store_true", help="repeat what chance decides ten times as often")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
@@ -55,8 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ["PYTHONDONTWRITEBYTECODE"]
         os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
     # A machine that has other things to do is no reason to fail.
-    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("any machine")
+    any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+    settings.register_profile("any machine", any_machine)
+    settings.register_profile("thorough", any_machine, max_examples=500)
+    settings.load_profile("thorough" if config.getoption("--thorough") else "any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

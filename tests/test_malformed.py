@@ -175,7 +175,7 @@ def test_an_endpoint_that_cannot_be_read_is_the_only_one_that_fails(
     name: str, tampering: Tampering, stripe: Stripe, tmp_path: Path
 ) -> None:
     tampering.path, tampering.content = "/v1/payouts", None
-    to = f"duckdb:///{(tmp_path / 's.duckdb').as_posix()}"
+    to = f"sqlite:///{(tmp_path / 's.sqlite').as_posix()}"
     before = stripe.sync(["payouts", "products"], to=to)
     assert [run.status for run in before.runs] == ["succeeded", "succeeded"]
     tampering.content = WHOLE[name]
