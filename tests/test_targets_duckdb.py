@@ -230,7 +230,7 @@ def test_threads_of_one_program_may_open_and_close_a_file_as_they_please(path: P
 
     def write() -> None:
         try:
-            for _ in range(50):
+            for _ in range(12):
                 with DuckDB(str(path)).transaction() as session:
                     session.rows("SELECT 1")
         except Exception as error:
