@@ -94,9 +94,9 @@ def output_options(command: Command) -> Command:
     @click.option("--csv-excel", is_flag=True, help="CSV that Excel opens well: a byte order mark, formulas defused.")
     @functools.wraps(command)
     def with_output(**options: Any) -> Any:
-        given = {name: options.pop(name) for name in ("table", "mode", "replace", "on_new_column", "csv_excel")}
+        settings = {name: options.pop(name) for name in ("table", "mode", "replace", "on_new_column", "csv_excel")}
         to, form, key = (options.pop(name) for name in ("to", "file_format", "key"))
-        output = Output(to and expanded(to, "--to"), form=form, key=tuple(words(key)), **given)
+        output = Output(to and expanded(to, "--to"), form=form, key=tuple(words(key)), **settings)
         return command(output=output, **options)
 
     return with_output  # type: ignore[return-value]

@@ -40,10 +40,10 @@ def sandbox(**options: Any) -> None:
     """
     from connector.sandbox import Options, SandboxError, serve_forever
 
-    given = {name: value for name, value in options.items() if value is not None}
-    webhook = given.pop("webhook", None)
+    settings = {name: value for name, value in options.items() if value is not None}
+    webhook = settings.pop("webhook", None)
     try:
-        serve_forever(Options(**given), partial(_announce, webhook=webhook))
+        serve_forever(Options(**settings), partial(_announce, webhook=webhook))
     except SandboxError as error:
         raise UsageError(f"The sandbox cannot start: {error}") from error
 

@@ -254,8 +254,8 @@ def _reads(forecast: Forecast) -> str:
     return ", ".join(conditions + ["new and changed"] * (forecast.full_requests is not None)) or "everything"
 
 
-def _comparisons(given: Filter) -> str:
-    return "= < <= > >=" if given.kind == "range" else "="
+def _comparisons(condition: Filter) -> str:
+    return "= < <= > >=" if condition.kind == "range" else "="
 
 
 def _origin(endpoint: Endpoint, column: Column) -> str:

@@ -37,7 +37,7 @@ _AMOUNT_NAME = re.compile(r"(^|[._])(amount|subtotal|total|balance|fee|net)(_|$)
 def main(arguments: list[str]) -> int:
     """Refresh the files of endpoints/ by a document; prints each that changed, or what is wrong with the document."""
     if len(arguments) != 1:
-        return _told("usage: python -m connector.definitions.generate DOCUMENT, as spec3.json", 2)
+        return _printed("usage: python -m connector.definitions.generate DOCUMENT, as spec3.json", 2)
     try:
         specification = Specification.read(Path(arguments[0]))
         folder = Path(__file__).parents[2] / "endpoints"
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
             _refresh(specification, file)
         _draft_missing(specification, folder)
     except ConnectorError as error:
-        return _told(str(error), error.exit_code)
+        return _printed(str(error), error.exit_code)
     return 0
 
 
@@ -54,7 +54,7 @@ def _refresh(specification: Specification, file: Path) -> None:
     after = definition_text(specification, before)
     if after != before:
         file.write_text(after, encoding="utf-8", newline="\n")
-        _told(f"changed {file.name}", 0)
+        _printed(f"changed {file.name}", 0)
 
 
 def _draft_missing(specification: Specification, folder: Path) -> None:
@@ -65,12 +65,12 @@ def _draft_missing(specification: Specification, folder: Path) -> None:
             continue
         file = folder / f"{table_name(path)}.toml"
         file.write_text(definition_text(specification, f'path = "{path}"\n'), encoding="utf-8", newline="\n")
-        asked = (f"where {name} comes from" for name in specification.lists.asked(path))
-        decide = ", ".join(["its description", "group", "docs", "what may be secret", *asked])
-        _told(f"drafted {file.name}: decide {decide}", 0)
+        sources = (f"where {name} comes from" for name in specification.lists.unfilled_parameters(path))
+        decide = ", ".join(["its description", "group", "docs", "what may be secret", *sources])
+        _printed(f"drafted {file.name}: decide {decide}", 0)
 
 
-def _told(line: str, code: int) -> int:
+def _printed(line: str, code: int) -> int:
     print(line, file=sys.stderr if code else sys.stdout)
     return code
 
@@ -92,24 +92,24 @@ class _Draft:
 
 def definition_text(specification: Specification, text: str) -> str:
     """Return the refreshed text of one definition file."""
-    said = tomllib.loads(text)
-    path = said.get("path") or specification.template(said["retrieve"])
-    schema = specification.record(path, said.get("rows", []), said.get("method", "GET"))
-    top = {key: said[key] for key in KEYS if key in said} or {}
+    current = tomllib.loads(text)
+    path = current.get("path") or specification.template(current["retrieve"])
+    schema = specification.record(path, current.get("rows", []), current.get("method", "GET"))
+    top = {key: current[key] for key in KEYS if key in current} or {}
     top.setdefault("description", "")
-    if "columns" not in said and path in specification.lists.paths:
+    if "columns" not in current and path in specification.lists.paths:
         top = specification.lists.words(path, schema) | top
-    if not isinstance(said.get("rows"), list):
-        top["object"] = said.get("object") or _object_name(schema)
+    if not isinstance(current.get("rows"), list):
+        top["object"] = current.get("object") or _object_name(schema)
         top.setdefault("primary_key", ["id"])
-    if specification.retrieve_path(path) and "{" not in path and "parent" not in said:
+    if specification.retrieve_path(path) and "{" not in path and "parent" not in current:
         top["retrieve"] = specification.retrieve_path(path)
     if specification.get(f"{path}/search"):
         top["search"] = f"{path}/search"
-    if "created" in schema["properties"] and "parent" not in said and not isinstance(top.get("object"), list):
+    if "created" in schema["properties"] and "parent" not in current and not isinstance(top.get("object"), list):
         top.setdefault("order", "created")
-    columns = _columns(specification, schema, said.get("columns", {}))
-    filters = _filters(specification.get(path) or {}, said.get("filters", {}), columns, top)
+    columns = _columns(specification, schema, current.get("columns", {}))
+    filters = _filters(specification.get(path) or {}, current.get("filters", {}), columns, top)
     return definition_toml(top, filters, columns, comments_of(text))
 
 
@@ -118,27 +118,27 @@ def _object_name(schema: Schema) -> Any:
     return kinds if len(kinds) > 1 else next(iter(kinds), "")
 
 
-def _columns(specification: Specification, schema: Schema, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay what the file says over what the document suggests: the file decides shape and names, it decides types."""
-    suggested = _draft(specification, schema, frozenset(_decided_paths(said)))
-    kept: dict[str, Any] = {}
-    for key, spec in said.items():
+def _columns(specification: Specification, schema: Schema, current: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay what the file says over what the document suggests: the file decides shape and names, the document types."""
+    suggested = _draft(specification, schema, frozenset(_decided_paths(current)))
+    columns: dict[str, Any] = {}
+    for key, spec in current.items():
         path = spec.get("path", key) if isinstance(spec, dict) else key
-        found = type_at(specification, schema, path.split("."))
-        if found is None:
+        documented = type_at(specification, schema, path.split("."))
+        if documented is None:
             continue
         kind = spec["type"] if isinstance(spec, dict) else spec
-        is_kept = kind in ("json", "omit", "child") or found == OPEN or (kind, found) == ("amount", "integer")
-        kind = kind if is_kept else found
-        kept[key] = {**spec, "type": kind} if isinstance(spec, dict) else kind
-    paths = {spec.get("path", key) if isinstance(spec, dict) else key for key, spec in kept.items()}
+        is_kept = kind in ("json", "omit", "child") or documented == OPEN or (kind, documented) == ("amount", "integer")
+        kind = kind if is_kept else documented
+        columns[key] = {**spec, "type": kind} if isinstance(spec, dict) else kind
+    paths = {spec.get("path", key) if isinstance(spec, dict) else key for key, spec in columns.items()}
     new = {path: suggested.word(path) for path in suggested.types if path not in paths}
-    return kept | new if said else dict(sorted(new.items(), key=_rank))
+    return columns | new if current else dict(sorted(new.items(), key=_rank))
 
 
-def _decided_paths(said: Mapping[str, Any]) -> Iterator[str]:
+def _decided_paths(current: Mapping[str, Any]) -> Iterator[str]:
     """Yield the paths that the file keeps whole: as JSON, as a child table, or left out."""
-    for key, spec in said.items():
+    for key, spec in current.items():
         kind = spec.get("type") if isinstance(spec, dict) else spec
         if kind in ("json", "omit", "child"):
             yield spec.get("path", key) if isinstance(spec, dict) else key
@@ -176,23 +176,25 @@ def _draft(specification: Specification, schema: Schema, decided: frozenset[str]
 
 
 def _filters(
-    operation: Schema, said: Mapping[str, Any], columns: Mapping[str, Any], top: Mapping[str, Any]
+    operation: Schema, current: Mapping[str, Any], columns: Mapping[str, Any], top: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the filters of a list: those of its query, where the file says nothing else about them."""
     parents = [top["parent"]] if isinstance(top.get("parent"), dict) else top.get("parent", [])
     filled = {parent["fills"] for parent in parents}
     filled |= {name for pair in top.get("range", {}).values() for name in pair}
-    found: dict[str, Any] = {}
+    suggested: dict[str, Any] = {}
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "query" and parameter["name"] not in _PAGING_PARAMETERS | filled:
             for name, spec in _filter(parameter["name"], parameter["name"], parameter["schema"], columns):
                 # A parameter that takes several values beside one that takes a single one, as types beside type.
-                found[name] = {"kind": "equals", "many": spec["many"]} if name in found and "many" in spec else spec
-    parameters = {_parameter(name, spec) for name, spec in found.items()}
-    known = parameters | found.keys() | {parent.get("column", parent["fills"]) for parent in parents}
-    kept = {name: spec for name, spec in said.items() if _parameter(name, spec) in known or "parent" in spec}
-    replaced = {_parameter(name, spec) for name, spec in kept.items()} | kept.keys()
-    return kept | {name: spec for name, spec in found.items() if _parameter(name, spec) not in replaced}
+                suggested[name] = (
+                    {"kind": "equals", "many": spec["many"]} if name in suggested and "many" in spec else spec
+                )
+    parameters = {_parameter(name, spec) for name, spec in suggested.items()}
+    known = parameters | suggested.keys() | {parent.get("column", parent["fills"]) for parent in parents}
+    filters = {name: spec for name, spec in current.items() if _parameter(name, spec) in known or "parent" in spec}
+    replaced = {_parameter(name, spec) for name, spec in filters.items()} | filters.keys()
+    return filters | {name: spec for name, spec in suggested.items() if _parameter(name, spec) not in replaced}
 
 
 def _parameter(name: str, spec: Any) -> str:

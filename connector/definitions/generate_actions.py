@@ -97,8 +97,8 @@ def actions_text(
         owner, _ = _split(path, specification.document["paths"])
         before = decided.get(action, {})
         lines = [f"[{action}]", f"call = {toml_value(f'{method.upper()} {_with_ids(path, owner)}')}"]
-        kept = {"needs": list(UNDECIDED)} | {key: before[key] for key in _DECIDED if key in before}
-        lines += [f"{key} = {toml_value(kept[key])}" for key in _DECIDED if key in kept]
+        decisions = {"needs": list(UNDECIDED)} | {key: before[key] for key in _DECIDED if key in before}
+        lines += [f"{key} = {toml_value(decisions[key])}" for key in _DECIDED if key in decisions]
         parameters = dict(_parameters(specification, specification.document["paths"][path][method], name))
         needs = _needs_of(before.get("parameters", {}))
         if parameters:

@@ -22,8 +22,8 @@ def comments_of(text: str) -> dict[str, str]:
     for line in text.splitlines():
         if heading := re.match(r"\[(\w+)\]", line):
             section = heading[1]
-        elif said := re.match(r'("?[\w.]+"?)\s*=.*?[\]}"]\s+#\s*(.*)$', line):
-            comments[f"{section}.{said[1]}"] = said[2]
+        elif comment := re.match(r'("?[\w.]+"?)\s*=.*?[\]}"]\s+#\s*(.*)$', line):
+            comments[f"{section}.{comment[1]}"] = comment[2]
     return comments
 
 

@@ -83,24 +83,24 @@ class Lists:
         """Return what a definition of the list says beside its columns and filters."""
         parents = list(self._parents(path, schema))
         kind = _object_of(schema)
-        said: dict[str, Any] = {
+        definition: dict[str, Any] = {
             "primary_key": [*(parent.get("column", parent["fills"]) for parent in parents if parent["nested"]), "id"],
             "updates": self._updates(kind),
             "deletes": self._deletes(kind, path),
         }
         if parents:
             plain = [{key: value for key, value in parent.items() if key != "nested"} for parent in parents]
-            said["parent"] = plain[0] if len(plain) == 1 else plain
+            definition["parent"] = plain[0] if len(plain) == 1 else plain
             if embedded := self._embedded(path):
-                said["embedded"] = embedded
+                definition["embedded"] = embedded
             elif parents[0]["table"] in _MANY_PARENTS:
-                said["by_name"] = f"one call for each {singular(parents[0]['table']).replace('_', ' ')}"
+                definition["by_name"] = f"one call for each {singular(parents[0]['table']).replace('_', ' ')}"
         if not any(parameter["name"] == "starting_after" for parameter in self._query(path)):
-            said["paging"] = "none"
-        return said
+            definition["paging"] = "none"
+        return definition
 
-    def asked(self, path: str) -> list[str]:
-        """Return the parameters that a list needs and no other table fills."""
+    def unfilled_parameters(self, path: str) -> list[str]:
+        """Return the parameters that a list requires and that no other table fills."""
         return [name for name in self._required(path) if not self._list_of(name, path)]
 
     def _is_list(self, path: str) -> bool:
@@ -113,21 +113,22 @@ class Lists:
 
     def _parents(self, path: str, schema: Schema) -> Iterator[dict[str, Any]]:
         """Yield the tables whose rows each have such a list: those above in the path, those behind a parameter."""
-        for found in _PARAMETER.finditer(path):
-            above = path[: found.start()].rstrip("/")
-            parent: dict[str, Any] = {"table": table_name(above), "fills": found[1], "nested": True}
+        for parameter in _PARAMETER.finditer(path):
+            above = path[: parameter.start()].rstrip("/")
+            parent: dict[str, Any] = {"table": table_name(above), "fills": parameter[1], "nested": True}
             one = singular(above.rsplit("/", 1)[-1])
             column = one if one in schema.get("properties", {}) else singular(table_name(above))
-            yield parent | ({"column": column} if column != found[1] else {})
+            yield parent | ({"column": column} if column != parameter[1] else {})
         for name in self._required(path):
             if listed := self._list_of(name, path):
                 yield {"table": table_name(listed), "fills": name, "nested": False}
 
     def _list_of(self, parameter: str, path: str) -> str | None:
         """Return the list whose objects a parameter names: of the same family of paths first."""
-        candidates = [each for each in self.paths if "{" not in each and singular(each.rsplit("/", 1)[-1]) == parameter]
+        plain = (listed for listed in self.paths if "{" not in listed)
+        candidates = [listed for listed in plain if singular(listed.rsplit("/", 1)[-1]) == parameter]
         family = path.rsplit("/", 1)[0]
-        return min(candidates, key=lambda each: (not each.startswith(f"{family}/"), len(each)), default=None)
+        return min(candidates, key=lambda listed: (not listed.startswith(f"{family}/"), len(listed)), default=None)
 
     def _required(self, path: str) -> list[str]:
         return [parameter["name"] for parameter in self._query(path) if parameter.get("required")]
@@ -151,8 +152,8 @@ class Lists:
         return None
 
     def _record(self, path: str) -> Schema:
-        answer = self.document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-        return self._resolved(self._resolved(answer)["properties"]["data"]["items"])
+        response = self.document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        return self._resolved(self._resolved(response)["properties"]["data"]["items"])
 
     def _resolved(self, schema: Schema) -> Schema:
         if "$ref" not in schema:
@@ -162,17 +163,17 @@ class Lists:
 
     def _updates(self, kind: str) -> str:
         """Return how far events show changes of an object: all of them, some states, or none."""
-        told = {event.rsplit(".", 1)[-1] for event in self._told(kind)} - {"created", "deleted"}
-        if "updated" in told:
+        changes = {event.rsplit(".", 1)[-1] for event in self._events_of(kind)} - {"created", "deleted"}
+        if "updated" in changes:
             return "events"
-        return "partial" if told else "none"
+        return "partial" if changes else "none"
 
     def _deletes(self, kind: str, path: str) -> str:
-        if any(event.endswith(".deleted") for event in self._told(kind)):
+        if any(event.endswith(".deleted") for event in self._events_of(kind)):
             return "event"
         return "compare" if self._is_deletable(path) or "{" in path else "never"
 
-    def _told(self, kind: str) -> list[str]:
+    def _events_of(self, kind: str) -> list[str]:
         prefix = _EVENT_NAMES.get(kind, kind)
         return [event for event in self.events if event.rpartition(".")[0] == prefix]
 

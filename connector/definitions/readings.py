@@ -22,7 +22,7 @@ def reading_of(endpoint: Endpoint) -> str:
     """Return how a table is read: one of READINGS."""
     if not endpoint.path:
         return "by id"
-    if any(given.required for given in endpoint.filters.values()):
+    if any(condition.required for condition in endpoint.filters.values()):
         return "asked"
     if endpoint.method == "POST":
         return "computed"

@@ -90,8 +90,8 @@ class BulkResult(RequestResult):
 
     def __init__(self, collector: Collector, ledger: Ledger | None) -> None:
         spec = collector.request
-        with ledger or Ledger(ledger_path()) as kept:
-            planned = plan_requests(collector.api, spec, kept)
+        with ledger or Ledger(ledger_path()) as opened:
+            planned = plan_requests(collector.api, spec, opened)
         super().__init__(collector, "" if spec.apply else repr(planned))
         self._outcomes = planned.apply(allow=spec.allow, allow_live=spec.allow_live) if spec.apply else None
 
