@@ -30,7 +30,7 @@ def check(stripe: Stripe, only: tuple[str, ...], run: RunFile | None) -> int:
     """
     names = run.endpoints if run else only
     width, bad = max(map(len, names or stripe.endpoints), default=0), 0
-    for each in stripe.check_by(run.only(only)) if run else stripe.check(only):
-        bad += not each.good
-        click.echo(f"{'ok  ' if each.good else 'FAIL'} {each.what:<{width}} {each.found}")
+    for finding in stripe.check_by(run.only(only)) if run else stripe.check(only):
+        bad += not finding.good
+        click.echo(f"{'ok  ' if finding.good else 'FAIL'} {finding.what:<{width}} {finding.found}")
     return 1 if bad else 0

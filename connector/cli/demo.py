@@ -106,7 +106,7 @@ def _synced_before(sandbox: Sandbox) -> bool:
 
 
 def _change_a_little(sandbox: Sandbox, stripe: Stripe) -> None:
-    customers = [each for each in sandbox.truth("customer") if not each.get("test_clock")]
+    customers = [customer for customer in sandbox.truth("customer") if not customer.get("test_clock")]
     for customer in customers[:_CHANGED_CUSTOMERS]:
         form = {"email": f"new.{customer['email'] or 'address@example.com'}"}
         stripe.request("POST", f"/v1/customers/{customer['id']}", form=form, apply=True)

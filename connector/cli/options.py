@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 MODES = ("upsert", "insert", "update", "delete", "append", "replace", "mirror", "create")
 SHOWN = "table"  # the one form of rows that is for the terminal alone
-_SUFFIXES = ", ".join(each.suffixes[0] for each in FORMATS.values())
+_SUFFIXES = ", ".join(form.suffixes[0] for form in FORMATS.values())
 PREVIEW_ROWS = 20
 _QUIET = "connector.quiet"
 

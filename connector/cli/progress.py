@@ -164,8 +164,8 @@ class SyncProgress:
 
     def note(self, notes: Iterable[str]) -> None:
         """Say what is worth telling, where a machine reads."""
-        for each in notes if self._is_json else ():
-            self._say(json.dumps({"time": _iso(time.time()), "note": each}))
+        for note in notes if self._is_json else ():
+            self._say(json.dumps({"time": _iso(time.time()), "note": note}))
 
     def _open_log(self) -> None:
         """Make lines of JSON of what is logged meanwhile, too, as that a request was sent again; none where quiet."""

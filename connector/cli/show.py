@@ -122,7 +122,10 @@ def show_endpoints(endpoints: Iterable[Endpoint]) -> None:
         groups.setdefault(endpoint.group or "your own", []).append(endpoint)
     for group, members in sorted(groups.items()):
         console().print(f"\n{group.replace('_', ' ')}", style="bold")
-        table(["endpoint", "read", ""], [(each.name, reading_of(each), each.description) for each in members])
+        table(
+            ["endpoint", "read", ""],
+            [(endpoint.name, reading_of(endpoint), endpoint.description) for endpoint in members],
+        )
 
 
 def show_written_only(actions: Actions, endpoints: Endpoints) -> None:
@@ -133,7 +136,7 @@ def show_written_only(actions: Actions, endpoints: Endpoints) -> None:
 
 def show_actions(actions: Iterable[Action]) -> None:
     """Print what can be done to an object, and what each action needs before it is sent."""
-    table(["action", "--allow", ""], [(each.name, ", ".join(each.needs), each.why) for each in actions])
+    table(["action", "--allow", ""], [(action.name, ", ".join(action.needs), action.why) for action in actions])
 
 
 def show_action(action: Action) -> None:
@@ -145,7 +148,7 @@ def show_action(action: Action) -> None:
         say(f"needs --allow {','.join(action.needs)}: {why}", style="dim")
     if action.ids:
         say(f"takes {', '.join(action.ids)} beside these", style="dim")
-    table(["parameter", "type", "", "values"], [_described(each) for each in action.parameters.values()])
+    table(["parameter", "type", "", "values"], [_described(parameter) for parameter in action.parameters.values()])
 
 
 def _described(parameter: Parameter) -> tuple[str, str, str, str]:
@@ -168,13 +171,13 @@ def show_endpoint(endpoint: Endpoint) -> None:
         say(f"read{by_post} for each of: {', '.join(parent.table for parent in endpoint.parents)}", style="dim")
     if endpoint.by_name:
         say(f"without a condition {endpoint.by_name}", style="dim")
-    filters = [(each.name, _comparisons(each), ", ".join(each.values)) for each in endpoint.filters.values()]
+    filters = [(field.name, _comparisons(field), ", ".join(field.values)) for field in endpoint.filters.values()]
     if filters:
         say("\nStripe narrows by these; conditions on any other column are decided here, after reading.\n")
         table(["filter", "takes", "values"], filters)
     say()
-    table(["column", "type"], [(each.name, each.type_word) for each in endpoint.columns])
-    hidden = [f"{each.name} is {_origin(endpoint, each)}" for each in endpoint.columns if not _is_plain(each)]
+    table(["column", "type"], [(column.name, column.type_word) for column in endpoint.columns])
+    hidden = [f"{column.name} is {_origin(endpoint, column)}" for column in endpoint.columns if not _is_plain(column)]
     say("\n" + "\n".join([*_nested(endpoint), *hidden]), soft_wrap=True)
 
 
@@ -184,7 +187,7 @@ def _is_plain(column: Column) -> bool:
 
 
 def _nested(endpoint: Endpoint) -> list[str]:
-    plain = next((each for each in endpoint.columns if len(each.path) > 1 and _is_plain(each)), None)
+    plain = next((column for column in endpoint.columns if len(column.path) > 1 and _is_plain(column)), None)
     return [f"Fields inside others are joined by _: {plain.name} is {'.'.join(plain.path)} in Stripe."] if plain else []
 
 
@@ -192,9 +195,12 @@ def show_dates(meanings: Sequence[Meaning], time_zone: str) -> None:
     """Print what each comparison with a token covers, in the zone and in UTC."""
     if time_zone.upper() != "UTC":
         table(
-            [time_zone, "from", "before"], [(each.comparison, each.local_from, each.local_before) for each in meanings]
+            [time_zone, "from", "before"],
+            [(meaning.comparison, meaning.local_from, meaning.local_before) for meaning in meanings],
         )
-    table(["UTC", "from", "before"], [(each.comparison, each.utc_from, each.utc_before) for each in meanings])
+    table(
+        ["UTC", "from", "before"], [(meaning.comparison, meaning.utc_from, meaning.utc_before) for meaning in meanings]
+    )
 
 
 def show_sync(runs: Sequence[Run], *, when: bool = False) -> None:
@@ -237,13 +243,13 @@ def show_forecasts(forecasts: Iterable[Forecast]) -> None:
     """Print what a sync would read: what it asks of Stripe, how many rows that is, and how this is known."""
     rows = [
         (
-            each.task.name,
-            _reads(each),
-            "" if each.rows is None else f"{each.rows:,}",
-            each.basis,
-            "" if each.full_requests is None else f"{each.full_requests:,}",
+            forecast.task.name,
+            _reads(forecast),
+            "" if forecast.rows is None else f"{forecast.rows:,}",
+            forecast.basis,
+            "" if forecast.full_requests is None else f"{forecast.full_requests:,}",
         )
-        for each in forecasts
+        for forecast in forecasts
     ]
     heads, narrow = ["endpoint", "reads", "rows", "", "requests in full"], any(row[-1] for row in rows)
     table(heads if narrow else heads[:-1], [row if narrow else row[:-1] for row in rows], numbers=[2, 4])
@@ -254,8 +260,8 @@ def _reads(forecast: Forecast) -> str:
     return ", ".join(conditions + ["new and changed"] * (forecast.full_requests is not None)) or "everything"
 
 
-def _comparisons(condition: Filter) -> str:
-    return "= < <= > >=" if condition.kind == "range" else "="
+def _comparisons(field: Filter) -> str:
+    return "= < <= > >=" if field.kind == "range" else "="
 
 
 def _origin(endpoint: Endpoint, column: Column) -> str:

@@ -105,7 +105,7 @@ def state(config: str, older_than: str | None, reset: tuple[str, ...], release: 
     runs = history.last_runs(run)
     problems = history.problems(runs, run, older_than)
     for name in reset:
-        if name not in [each.endpoint for each in runs]:
+        if name not in [run.endpoint for run in runs]:
             raise UsageError(f"{name} has never been synced by {config}.")
     if reset:
         from connector.stripe import Stripe

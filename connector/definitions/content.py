@@ -61,7 +61,7 @@ class Content:
         """Return a list of texts; one text is a list of one."""
         value = self.content.get(key, [])
         values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise self.fail(f'"{key}" must be a list of texts.')
         return tuple(values)
 
@@ -83,7 +83,7 @@ class Content:
         """Return a list of values as they stand in a query."""
         if not isinstance(value, list) or not value:
             raise self.fail(f"{where}.{key} must be a list of values.")
-        return tuple(query_text(each) for each in value)
+        return tuple(query_text(item) for item in value)
 
 
 def query_text(value: object) -> str:

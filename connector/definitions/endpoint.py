@@ -318,14 +318,14 @@ class _Reader(Content):
 
     def _filtered_parent(self, where: str, spec: Mapping[str, Any]) -> str:
         """Return the parent whose list takes a filter, empty where this table's own does."""
-        parent, known = str(spec.get("parent", "")), [each.table for each in self._parents()]
+        parent, known = str(spec.get("parent", "")), [above.table for above in self._parents()]
         if parent and parent not in known:
             raise self.fail(f'{where}: "{parent}" is no parent of this table.{did_you_mean(parent, known)}')
         return parent
 
     def _parents(self) -> tuple[Parent, ...]:
         parents = self.content.get("parent", [])
-        return tuple(self._parent(each) for each in (parents if isinstance(parents, list) else [parents]))
+        return tuple(self._parent(parent) for parent in (parents if isinstance(parents, list) else [parents]))
 
     def _parent(self, spec: object) -> Parent:
         if not isinstance(spec, dict):

@@ -157,18 +157,18 @@ def _draft(specification: Specification, schema: Schema, decided: frozenset[str]
     def walk(properties: Schema, prefix: str) -> None:
         kinds = per_method(properties)
         if len(properties.get("object", {}).get("enum", ())) >= len(_TWO_KINDS):  # every kind has trees of its own
-            kinds = kinds | {key for key, each in properties.items() if type_of(each) == "object"}
-        for key, each in properties.items():
+            kinds = kinds | {key for key, value in properties.items() if type_of(value) == "object"}
+        for key, value in properties.items():
             path = f"{prefix}{key}"
-            if path == "deleted" or (path == "object" and len(each.get("enum", ())) < len(_TWO_KINDS)):
+            if path == "deleted" or (path == "object" and len(value.get("enum", ())) < len(_TWO_KINDS)):
                 continue
-            kind = "json" if key in kinds else type_of(each)
+            kind = "json" if key in kinds else type_of(value)
             if kind == "object" and path not in decided:
-                walk(each["properties"], f"{path}.")
+                walk(value["properties"], f"{path}.")
                 continue
             draft.types[path] = "json" if kind == "object" else kind
             named = _AMOUNT_NAME.search(path) and kind == "integer"
-            if named or (kind in ("integer", "decimal") and _MINOR_UNITS.search(each.get("description", ""))):
+            if named or (kind in ("integer", "decimal") and _MINOR_UNITS.search(value.get("description", ""))):
                 draft.amounts.add(path)
 
     walk(specification.resolved(schema)["properties"], "")
@@ -203,7 +203,7 @@ def _parameter(name: str, spec: Any) -> str:
 
 def _filter(name: str, parameter: str, schema: Schema, columns: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     choices = schema.get("anyOf", [schema])
-    inside: Schema = next((each for each in choices if "properties" in each), {})
+    inside: Schema = next((choice for choice in choices if "properties" in choice), {})
     nested = inside.get("properties")
     column = column_name(name)
     if nested and {"gte", "lt"} <= nested.keys():

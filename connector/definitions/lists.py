@@ -179,7 +179,7 @@ class Lists:
 
     def _is_deletable(self, path: str) -> bool:
         pattern = re.compile(re.escape(path) + r"/{\w+}$")
-        return any(pattern.match(each) and "delete" in self.document["paths"][each] for each in self.document["paths"])
+        return any(pattern.match(name) and "delete" in calls for name, calls in self.document["paths"].items())
 
 
 _EVENT_NAMES = {  # events that are not called as their object

@@ -35,7 +35,7 @@ class Specification:
     def template(self, path: str) -> str:
         """Return a path as the document writes it, whatever it calls the parameters."""
         pattern = re.compile(re.sub(r"{\w+}", r"{\\w+}", path) + "$")
-        found = next((each for each in self.document["paths"] if pattern.match(each)), None)
+        found = next((template for template in self.document["paths"] if pattern.match(template)), None)
         if found is None:
             raise DefinitionError(f"Stripe's document has no GET {path}.")
         return str(found)
@@ -61,7 +61,7 @@ class Specification:
         """Return the schema of the response to a call of `path`."""
         operation = self.document["paths"].get(path, {}).get(method.lower())
         if operation is None:
-            near = did_you_mean(path, (each for each in self.document["paths"] if self.get(each)))
+            near = did_you_mean(path, (known for known in self.document["paths"] if self.get(known)))
             raise DefinitionError(f"Stripe's document has no {method} {path}.{near}")
         content = operation["responses"]["200"]["content"]
         if "application/json" not in content:
@@ -76,7 +76,7 @@ class Specification:
             return answer  # the one record itself
         if isinstance(rows, str) or not rows:
             return self._one_schema(self.resolved(self._at(answer, str(rows or "data"))["items"]))
-        outside = {key: each for key, each in answer["properties"].items() if type_of(each) in SCALARS.values()}
+        outside = {key: value for key, value in answer["properties"].items() if type_of(value) in SCALARS.values()}
         inside: dict[str, Any] = {}
         for row in rows:
             inside |= self.resolved(self._at(answer, row)["items"])["properties"]
@@ -118,7 +118,7 @@ class Specification:
 def per_method(properties: Schema) -> set[str]:
     """Return the properties that are there for one payment method each (card, us_bank_account …)."""
     choices = choices_of(properties.get("type", {}))
-    objects = {key for key, each in properties.items() if type_of(each) in ("object", "json")}
+    objects = {key for key, value in properties.items() if type_of(value) in ("object", "json")}
     shapes = Counter(_shape(properties[key]) for key in objects)
     alike = {key for key in objects if shapes[_shape(properties[key])] >= _MANY_BRANCHES and _shape(properties[key])}
     branches = (choices & objects) | alike
@@ -133,8 +133,8 @@ def _shape(schema: Schema) -> tuple[str, ...]:
 def choices_of(schema: Schema) -> set[str]:
     """Return the values of an enum, empty where any value goes."""
     found = set(schema.get("enum", ()))
-    for each in schema.get("anyOf", ()):
-        found |= set(each.get("enum", ()))
+    for branch in schema.get("anyOf", ()):
+        found |= set(branch.get("enum", ()))
     return found
 
 
@@ -145,7 +145,7 @@ def type_of(schema: Schema) -> str:
     if "properties" in schema:
         return _object_type(schema["properties"])
     if "anyOf" in schema:
-        kinds = {type_of(each) for each in schema["anyOf"]}
+        kinds = {type_of(branch) for branch in schema["anyOf"]}
         if kinds & {"json", "object"} and "text" in kinds:
             return "text"  # an id, which can be expanded
         return kinds.pop() if len(kinds) == 1 else "json"
@@ -157,7 +157,7 @@ def type_of(schema: Schema) -> str:
 def _object_type(properties: Schema) -> str:
     if "data" in properties and "has_more" in properties:
         return "child"
-    branches = [each for each in properties.values() if "properties" in each]
+    branches = [branch for branch in properties.values() if "properties" in branch]
     return "json" if len(branches) >= _MANY_BRANCHES or not properties else "object"
 
 

@@ -124,7 +124,7 @@ class Format:
 
     def open(self, path: Path, label: str, options: ReadOptions) -> Source:
         """Return the rows of a file of this format."""
-        others = [each.name for each in fields(options) if each.name not in ("format", *self.read_options)]
+        others = [option.name for option in fields(options) if option.name not in ("format", *self.read_options)]
         options.refuse(f"{self.name} files", *others)
         opener = cast("_Open", importlib.import_module(f"connector.files.{self.reader}").open_reader)
         try:
@@ -162,7 +162,7 @@ def choose_format(name: str, options: WriteOptions) -> Format:
     by_suffix = next((known for known in FORMATS.values() if suffix in known.suffixes), None)
     chosen = _by_name(options.format) if options.format else by_suffix
     if chosen is None:
-        known = ", ".join(suffix for each in FORMATS.values() for suffix in each.suffixes)
+        known = ", ".join(suffix for form in FORMATS.values() for suffix in form.suffixes)
         raise UsageError(f'"{short}" does not say which format to write: end it in {known}, or name one by --format.')
     if by_suffix not in (None, chosen):
         raise _disagreement(short, chosen)
@@ -190,7 +190,7 @@ def _format_of(path: Path, options: ReadOptions) -> Format:
     by_suffix = next((known for known in FORMATS.values() if suffix in known.suffixes + known.also_read), None)
     if options.format is None:
         if by_suffix is None:
-            known = ", ".join(each for form in FORMATS.values() for each in form.suffixes + form.also_read)
+            known = ", ".join(suffix for form in FORMATS.values() for suffix in form.suffixes + form.also_read)
             raise UsageError(f'"{path.name}" does not say which format it has ({known}): name one by --format.')
         return by_suffix
     chosen = _by_name(options.format)

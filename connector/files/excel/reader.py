@@ -80,7 +80,7 @@ class SheetReader:
             with path.open("rb") as stream:
                 book = calamine.CalamineWorkbook.from_filelike(stream)
                 name = self._chosen(book.sheet_names, wanted)
-                self.other_sheets = tuple(each for each in book.sheet_names if each != name)
+                self.other_sheets = tuple(sheet for sheet in book.sheet_names if sheet != name)
                 _refuse_errors(path, name, self.label)
                 sheet = book.get_sheet_by_name(name)
                 rows = sheet.to_python(skip_empty_area=False)
@@ -133,7 +133,7 @@ def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
     book = Xml.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
     links = Xml.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
     # The id's namespace differs between the two dialects of the format.
-    wanted = (each.attrib for each in book.iter() if each.get("name") == sheet)
+    wanted = (element.attrib for element in book.iter() if element.get("name") == sheet)
     ids = [value for attributes in wanted for key, value in attributes.items() if key.endswith("}id")]
-    target = next((each.get("Target", "") for each in links if each.get("Id") in ids), "")
+    target = next((link.get("Target", "") for link in links if link.get("Id") in ids), "")
     return posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
