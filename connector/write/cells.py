@@ -94,10 +94,10 @@ def plain_text(cell: object) -> str:
 def _boolean(cell: object) -> bool:
     if isinstance(cell, bool):
         return cell
-    found = _WORDS.get(plain_text(cell).strip().lower())
-    if found is None:
+    value = _WORDS.get(plain_text(cell).strip().lower())
+    if value is None:
         raise BadValueError("this is neither true nor false.")
-    return found
+    return value
 
 
 def _decimal(cell: object) -> Decimal:
@@ -116,8 +116,8 @@ def _integer(cell: object) -> int:
 
 
 def _map(cell: object) -> dict[str, Any]:
-    found = _json(cell, dict, 'a JSON object, as {"team": "blue"}')
-    return {str(key): "" if item is None else _text(item) for key, item in found.items()}
+    content = _json(cell, dict, 'a JSON object, as {"team": "blue"}')
+    return {str(key): "" if item is None else _text(item) for key, item in content.items()}
 
 
 def _text(cell: object) -> str:
@@ -125,8 +125,8 @@ def _text(cell: object) -> str:
 
 
 def _object(cell: object) -> dict[str, Any]:
-    found = _json(cell, dict, 'a JSON object, as {"line1": "…"}')
-    return {key: item for key, item in found.items() if item is not None}
+    content = _json(cell, dict, 'a JSON object, as {"line1": "…"}')
+    return {key: item for key, item in content.items() if item is not None}
 
 
 def _text_or_object(cell: object) -> Any:
@@ -139,15 +139,15 @@ def _file(_cell: object) -> Any:
 
 
 def _json(cell: object, kind: type, what: str) -> Any:
-    found: object = cell
+    content: object = cell
     if isinstance(cell, str):
         try:
-            found = msgspec.json.decode(cell)
+            content = msgspec.json.decode(cell)
         except msgspec.DecodeError:
             raise BadValueError(f"this is not {what}.") from None
-    if not isinstance(found, kind):
+    if not isinstance(content, kind):
         raise BadValueError(f"this is not {what}.")
-    return found
+    return content
 
 
 _CONVERTERS: Mapping[str, Callable[[object], Any]] = {

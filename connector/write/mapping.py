@@ -95,10 +95,10 @@ class Mapper:
             value: Any = ("", "")
         else:
             try:
-                found = value_of(entry.parameter, cell, self._calendar)
+                read = value_of(entry.parameter, cell, self._calendar)
             except BadValueError as error:
                 raise RowProblem(entry.column or entry.path, f"{entry.path}: {error}") from None
-            value = (found.sent, found.known_by)
+            value = (read.sent, read.known_by)
         for form, part in zip((sent.form, sent.known_by), value, strict=True):
             _set(form, entry.path, part)
         sent.paths.append(entry.path)

@@ -21,7 +21,7 @@ from connector.definitions.endpoint import Endpoint
 from connector.errors import ObjectMissing, UsageError, did_you_mean
 
 Record = Mapping[str, Any]
-Found = dict[str, list[Record]]
+Matches = dict[str, list[Record]]
 _READERS = 20
 
 
@@ -37,19 +37,19 @@ class Matching:
     path: str
     above: Mapping[str, str] = field(default_factory=dict)
 
-    def find(self, values: Collection[str]) -> Found:
-        """Return the objects that show each value; none, or several, are as they are found."""
+    def find(self, values: Collection[str]) -> Matches:
+        """Return the objects that show each value; for a value it may be none, or several."""
         endpoint = self._endpoint()
         asking = self._asking(endpoint)
         if endpoint is None:
-            return self._asked(asking, values) if asking else {}
+            return self._matches_by_value(asking, values) if asking else {}
         if asking is not None and len(values) == 1:
-            return self._asked(asking, values)
-        found, is_whole = self._walked(endpoint, set(values), len(values) if asking else None)
+            return self._matches_by_value(asking, values)
+        matches, is_whole = self._walked(endpoint, set(values), len(values) if asking else None)
         if is_whole and self.path != "id":
-            return found
-        left = [value for value in values if self.path != "id" or value not in found]
-        return found | self._asked(asking, left) if asking else found
+            return matches
+        left = [value for value in values if self.path != "id" or value not in matches]
+        return matches | self._matches_by_value(asking, left) if asking else matches
 
     def _endpoint(self) -> Endpoint | None:
         endpoints = self.api.endpoints
@@ -86,41 +86,41 @@ class Matching:
         if not record.get("deleted"):
             yield record
 
-    def _walked(self, endpoint: Endpoint, values: set[str], most_pages: int | None) -> tuple[Found, bool]:
+    def _walked(self, endpoint: Endpoint, values: set[str], most_pages: int | None) -> tuple[Matches, bool]:
         """Return what a walk of the list finds, and whether it came to its end."""
-        found: Found = {}
+        matches: Matches = {}
         reader = PageReader(self.api.client, self.api.endpoints)
         parents = {parent.column: (above,) for parent, above in zip(endpoint.parents, self.above.values(), strict=True)}
         for number, page in enumerate(reader.read(endpoint, Selection(parents=parents)), 1):
             for record in msgspec.json.decode(page.records):
-                self._add(found, record, values)
-            if self.path == "id" and len(found) == len(values):
-                return found, True
+                self._add(matches, record, values)
+            if self.path == "id" and len(matches) == len(values):
+                return matches, True
             if most_pages is not None and number >= most_pages:
-                return found, False
-        return found, True
+                return matches, False
+        return matches, True
 
-    def _asked(self, asking: Callable[[str], Iterator[Record]], values: Collection[str]) -> Found:
-        def ask(value: str) -> Found:
-            found: Found = {}
+    def _matches_by_value(self, asking: Callable[[str], Iterator[Record]], values: Collection[str]) -> Matches:
+        def ask(value: str) -> Matches:
+            matches: Matches = {}
             for record in asking(value):
-                self._add(found, record, {value})
-            return found
+                self._add(matches, record, {value})
+            return matches
 
-        every: Found = {}
+        together: Matches = {}
         with ThreadPoolExecutor(_READERS) as pool:
-            for found in pool.map(ask, values):
-                every |= found
-        return every
+            for matches in pool.map(ask, values):
+                together |= matches
+        return together
 
     def _records(self, endpoint: Endpoint, parameters: Mapping[str, str]) -> Iterator[Record]:
         for page in PageReader(self.api.client, self.api.endpoints).read(endpoint, Selection(parameters)):
             yield from msgspec.json.decode(page.records)
 
-    def _add(self, found: Found, record: Record, values: Collection[str]) -> None:
+    def _add(self, matches: Matches, record: Record, values: Collection[str]) -> None:
         shown = shown_at(record, self.path)
-        if shown is not None and shown in values and record not in found.get(shown, ()):
-            found.setdefault(shown, []).append(record)
+        if shown is not None and shown in values and record not in matches.get(shown, ()):
+            matches.setdefault(shown, []).append(record)
 
 
 def check_match(api: Api, action: Action, path: str) -> None:

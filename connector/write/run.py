@@ -23,7 +23,7 @@ from connector.errors import UsageError, did_you_mean
 from connector.rows.streams import Source
 from connector.write.cells import is_empty, plain_text
 from connector.write.mapping import ID, Mapper, RowProblem, Sent
-from connector.write.matching import Found, Matching, Record, check_match
+from connector.write.matching import Matches, Matching, Record, check_match
 from connector.write.writing import UPSERT, Writing
 
 
@@ -189,11 +189,11 @@ class Planning:
         rows = [*readable]
         path = next(iter(self._writing.match), ID)
         before = self._api.client.statistics.requests
-        found = self._found_by(action, path, rows)
+        matches = self._matches_by(action, path, rows)
         self._plan.reads += self._api.client.statistics.requests - before
         repeated = Counter(row.meant for row in rows)
         for row in rows:
-            live = found[row.above].get(row.value, [])
+            live = matches[row.above].get(row.value, [])
             problem = self._problem(path, len(live), repeated[row.meant], is_upsert=len(mappers) > 1)
             if problem:
                 self._error(row, self._writing.match.get(path), problem)
@@ -219,7 +219,7 @@ class Planning:
         row.live = self._api.client.get(_path(row.action, row.sent.ids), endpoint=row.action.path).json()
         return row
 
-    def _found_by(self, action: Action, path: str, rows: list[_Row]) -> dict[tuple[tuple[str, str], ...], Found]:
+    def _matches_by(self, action: Action, path: str, rows: list[_Row]) -> dict[tuple[tuple[str, str], ...], Matches]:
         """Return the objects of each value, by what they stand below."""
         values: dict[tuple[tuple[str, str], ...], dict[str, None]] = {}
         for row in rows:
