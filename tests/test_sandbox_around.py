@@ -208,9 +208,9 @@ def test_links_methods_payouts_sessions_coupons_and_credit_notes_of_a_busy_busin
         sandbox.work(800)
         told = {event["type"] for event in sandbox.truth("event") if event["id"] not in before}
     assert told >= {
-        "checkout.session.expired", "coupon.updated", "credit_note.updated", "payment_link.created",
-        "payment_link.updated", "payment_method.attached", "payment_method.updated", "payout.updated",
-        "setup_intent.succeeded",
+        "checkout.session.expired", "coupon.updated", "credit_note.created", "credit_note.updated", "invoice.sent",
+        "invoice.voided", "payment_link.created", "payment_link.updated", "payment_method.attached",
+        "payment_method.updated", "payout.updated", "setup_intent.succeeded",
     }  # fmt: skip
 
 

@@ -121,6 +121,14 @@ def _item(now: Situation) -> dict[str, Raw]:
     return {"customer": now.id("customer"), "amount": amount, "currency": "usd", "description": now.word()}
 
 
+def _bill(now: Situation) -> dict[str, Raw]:
+    """Bill a customer for what is waiting; to some it is sent, so that it stays open."""
+    item = now.pick("invoiceitem", lambda each: each["invoice"] is None and each["amount"] > 0)
+    sent = {"collection_method": "send_invoice", "days_until_due": "30"} if now.chance.randrange(3) else {}
+    waiting = {"pending_invoice_items_behavior": "include", "currency": item["currency"]}
+    return {"customer": item["customer"], **waiting, **sent}
+
+
 def _note(now: Situation) -> dict[str, Raw]:
     return {"metadata": {"note": now.word()}}
 
@@ -179,7 +187,7 @@ CHANGES: tuple[Change, ...] = (
     Change("POST /v1/invoiceitems", 5, None, _item),
     Change("POST /v1/invoiceitems/{invoiceitem}", 3, _on("invoiceitem", invoice=None), _note),
     Change("DELETE /v1/invoiceitems/{invoiceitem}", 1, _on("invoiceitem", invoice=None), lambda _: {}),
-    Change("POST /v1/invoices", 5, None, lambda now: {"customer": now.id("customer")}),
+    Change("POST /v1/invoices", 5, None, _bill),
     Change("POST /v1/invoices/{invoice}", 3, _on("invoice", status="draft"), _note),
     Change("DELETE /v1/invoices/{invoice}", 1, _on("invoice", status="draft"), lambda _: {}),
     Change("POST /v1/invoices/{invoice}/finalize", 4, _on("invoice", status="draft"), lambda _: {}),
