@@ -88,7 +88,11 @@ OBJECTS: dict[str, Callable[[Sandbox], Record]] = {
     "/v1/invoices/{invoice}": made_for_customer("/v1/invoices"),
     "/v1/payment_intents/{intent}": made("/v1/payment_intents", amount="500", currency="usd"),
     "/v1/payment_links/{payment_link}": found("payment_link"),
-    "/v1/payment_methods/{payment_method}": found("payment_method", type="card"),
+    "/v1/payment_methods/{payment_method}": lambda sandbox: post(
+        sandbox,
+        "/v1/payment_methods/pm_card_visa/attach",
+        customer=made("/v1/customers", name="Ada")(sandbox)["id"],
+    ).json(),
     "/v1/payouts/{payout}": found("payout"),
     "/v1/prices/{price}": found("price"),
     "/v1/promotion_codes/{promotion_code}": lambda sandbox: made(

@@ -234,7 +234,7 @@ def test_customers_are_as_people_are() -> None:
 
 def test_the_small_business_is_small() -> None:
     counts = {kind: len(everything(SMALL, kind)) for kind in KINDS}
-    assert 230 <= counts["customer"] <= 270
+    assert 200 <= counts["customer"] <= 250
     assert 140 <= counts["subscription"] <= 180
     assert 1300 <= counts["invoice"] <= 1700
     assert sum(len(record["lines"]["data"]) > 10 for record in everything(SMALL, "invoice")) >= 12

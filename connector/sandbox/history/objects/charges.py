@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record, template
+from connector.sandbox.history.objects.cards import checks_of, wallet_of
 from connector.sandbox.history.objects.declines import decline, refuse
 from connector.sandbox.history.objects.kind import Happening, Kind
 from connector.sandbox.history.objects.orders import order_of
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _CHARGE = template("charge")
 _OUTCOME = template("charge.outcome")
-_BILLING = template("billing_details")
 _DETAILS = {kind: template(f"charge.{kind}") for kind in ("card", "sepa_debit", "us_bank_account", "link")}
 _ELEVATED = 55  # risk scores above
 _DESCRIPTOR = "SANDBOX SOEHNE"
@@ -56,7 +56,7 @@ class Charges(Kind):
         charge.update(
             id=self.id_of(payment),
             amount=payment.amount,
-            billing_details=self._billing(payment),
+            billing_details=(billing := self.company.payment_methods.billing(payment.method)),
             created=payment.created,
             currency=payment.currency,
             customer=None if payment.customer is None else identities.customer(payment.customer),
@@ -64,7 +64,7 @@ class Charges(Kind):
             outcome=_OUTCOME(),
             payment_intent=identities.payment_intent(self.intent(payment)),
             payment_method=method,
-            payment_method_details={payment.kind: self._details(payment, method), "type": payment.kind},
+            payment_method_details={payment.kind: self._details(payment, method, billing), "type": payment.kind},
         )
         if payment.sale is not None:
             charge["metadata"].update(self._people.metadata[payment.sale.draw % len(self._people.metadata)])
@@ -151,7 +151,7 @@ class Charges(Kind):
     def happenings(self, slot: int) -> Iterator[Happening]:
         """Charges succeed, fail, are pending for a day, and are captured."""
         charges = self.story.layout.charges
-        for number in range(charges.number(slot, 0), charges.number(slot + 1, 0)):
+        for number in charges.numbers(slot):
             payment = self._payments(number)
             if payment is not None:
                 yield from self._told(payment)
@@ -188,20 +188,7 @@ class Charges(Kind):
             if dispute.draw & 1:
                 charge["fraud_details"]["user_report"] = "fraudulent"
 
-    def _billing(self, payment: Payment) -> Record:
-        billing = _BILLING()
-        if payment.customer is not None:
-            market = self._people.market(payment.customer)
-            address = billing["address"]
-            address["country"] = market.country
-            address["postal_code"] = market.cities[payment.customer % len(market.cities)][1]
-            billing["name"] = self._people.name(payment.customer)
-        elif payment.sale is not None:
-            billing["name"] = self._people.some_name(payment.sale.draw >> 12)
-            billing["email"] = f"guest.{payment.sale.draw % 100_000:05}@example.net"
-        return billing
-
-    def _details(self, payment: Payment, method: str) -> Record:
+    def _details(self, payment: Payment, method: str, billing: Record) -> Record:
         details = _DETAILS[payment.kind]()
         if payment.kind == "card":
             card = self.story.methods.card(payment.method)
@@ -210,6 +197,12 @@ class Charges(Kind):
             details["country"], details["funding"] = card.country, card.funding
             details["exp_month"], details["exp_year"] = card.exp_month, card.exp_year
             details["fingerprint"] = self.identities.fingerprint(method)
-        elif payment.kind != "link":
+            details["checks"], details["wallet"] = checks_of(billing), wallet_of(payment.method)
+            if payment.failure is None:
+                details["authorization_code"] = f"{payment.number * 7919 % 1_000_000:06}"
+                details["network_transaction_id"] = f"{payment.number * 104_729 % 10**15:015}"
+        elif payment.kind == "link":
+            details["country"] = billing["address"]["country"]
+        else:
             details["fingerprint"] = self.identities.fingerprint(method)
         return details

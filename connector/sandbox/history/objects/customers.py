@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.document.templates import Record, template
+from connector.sandbox.history.objects.cards import checks_of, wallet_of
 from connector.sandbox.history.objects.kind import Happening, Kind
 from connector.sandbox.history.story.people import is_one_in
 from connector.sandbox.history.story.sales import Outcome
@@ -37,7 +39,7 @@ class Customers(Kind):
         people = self.story.people
         if not people.comes(number):
             return None
-        created = self.story.calendar.instant(number)
+        created = self.story.calendar.comes(number)
         if created > instant:
             return None
         odd, name, draw = people.awkward(number), people.name(number), people.draw(number)
@@ -112,12 +114,12 @@ class Customers(Kind):
     def happenings(self, slot: int) -> Iterator[Happening]:
         """The coming of a customer, the moving of another, and payments that make some delinquent."""
         if self.story.people.comes(slot):
-            yield Happening(self.story.calendar.instant(slot), "customer.created", self.name, slot)
+            yield Happening(self.story.calendar.comes(slot), "customer.created", self.name, slot)
         mover = slot - self._moves_after
         if mover >= 0:
             yield Happening(self._moved(slot), "customer.updated", self.name, mover)
         charges = self.story.layout.charges
-        for number in range(charges.number(slot, 0), charges.number(slot + 1, 0)):
+        for number in charges.numbers(slot):
             payment = self.story.payments(number)
             if payment is not None and payment.sale is None and payment.customer is not None:
                 yield Happening(payment.created, "customer.updated", self.name, payment.customer)
@@ -138,7 +140,7 @@ class Customers(Kind):
         if self.balance(number):
             return True
         for slot in self.story.people.slots(number):
-            if self.story.calendar.slot_at(instant) >= slot:
+            if self.story.calendar.comes(slot) <= instant:
                 return self.story.contracts(slot) is not None or self.story.bills.is_by_hand(slot)
         return False
 
@@ -162,6 +164,7 @@ class PaymentMethods(Kind):
         super().__init__(company)
         self.ids = self.identities.payment_method
         self.numbering = self.story.layout.payment_methods
+        self._known = lru_cache(maxsize=4096)(self._find_billing)
 
     def at(self, number: int, instant: int) -> Record | None:
         """The payment method as it was at an instant."""
@@ -178,14 +181,28 @@ class PaymentMethods(Kind):
         kind = "card" if lane else methods.kind_of_customer(slot, people.market(slot))
         method = self._method(number, kind, created)
         method["customer"] = self.identities.customer(slot) if detached is None or instant < detached else None
-        method["billing_details"] = {
+        method["billing_details"] = self.billing(number)
+        return method
+
+    def billing(self, number: int) -> Record:
+        """Whose it is: the customer, or the guest who paid with it."""
+        known = self._known(number)
+        return {**known, "address": known["address"].copy()}
+
+    def _find_billing(self, number: int) -> Record:
+        people = self.story.people
+        slot, lane = self.story.layout.payment_methods.place(number)
+        if lane >= METHODS:
+            draw = self.story.sales(slot, lane - METHODS).draw
+            email, name = f"guest.{draw % 100_000:05}@example.net", people.some_name(draw >> 12)
+            return {"address": _ADDRESS(), "email": email, "name": name, "phone": None, "tax_id": None}
+        return {
             "address": people.address(slot) or _ADDRESS(),
             "email": people.email(slot),
             "name": people.name(slot),
             "phone": people.phone(slot),
             "tax_id": None,
         }
-        return method
 
     def numbers(self, field: str, value: str) -> Iterable[int] | None:
         """By customer: the two lanes of their slot."""
@@ -215,13 +232,7 @@ class PaymentMethods(Kind):
         if sale.method != number or sale.outcome in (Outcome.ABANDONED, Outcome.CANCELED):
             return None
         method = self._method(number, sale.kind, created)
-        method["billing_details"] = {
-            "address": _ADDRESS(),
-            "email": f"guest.{sale.draw % 100_000:05}@example.net",
-            "name": self.story.people.some_name(sale.draw >> 12),
-            "phone": None,
-            "tax_id": None,
-        }
+        method["billing_details"] = self.billing(number)
         return method
 
     def _method(self, number: int, kind: str, created: int) -> Record:
@@ -232,7 +243,9 @@ class PaymentMethods(Kind):
 
     def _details(self, number: int, kind: str) -> dict[str, Any]:
         details = _DETAILS[kind]()
-        if kind != "link":
+        if kind == "link":
+            details["email"] = self.billing(number)["email"]
+        else:
             details["fingerprint"] = self.identities.fingerprint(self.ids(number))
         if kind == "card":
             card = self.story.methods.card(number)
@@ -246,4 +259,6 @@ class PaymentMethods(Kind):
                 last4=card.last4,
             )
             details["networks"]["available"] = [card.network]
+            details["checks"] = checks_of(self.billing(number))
+            details["wallet"] = wallet_of(number)
         return details

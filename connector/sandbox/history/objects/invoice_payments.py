@@ -46,8 +46,8 @@ class InvoicePayments(Kind):
     def happenings(self, slot: int) -> Iterator[Happening]:
         """Stripe only tells that they were paid."""
         charges, layout = self.story.layout.charges, self.story.layout
-        for number in range(charges.number(slot, 0), charges.number(slot, 0) + layout.charge_of_sale(slot)):
-            payment = self.story.payments(number)
+        for lane in range(layout.charge_of_sale(slot)):
+            payment = self.story.payments(charges.number(slot, lane))
             if payment is not None and payment.failure is None:
                 about = self._number(payment.intent_slot, payment.lane)
                 yield Happening(payment.created, "invoice_payment.paid", self.name, about)

@@ -187,8 +187,8 @@ class Invoices(Kind):
 
     def _tried(self, slot: int) -> Iterator[Happening]:
         charges, layout = self.story.layout.charges, self.story.layout
-        for number in range(charges.number(slot, 0), charges.number(slot, 0) + layout.charge_of_sale(slot)):
-            payment = self.story.payments(number)
+        for lane in range(layout.charge_of_sale(slot)):
+            payment = self.story.payments(charges.number(slot, lane))
             if payment is None:
                 continue
             about = layout.invoices.number(payment.intent_slot, payment.lane)

@@ -72,7 +72,7 @@ class PaymentIntents(Kind):
         for earlier in self.story.invoices.ending(slot):
             yield from self._canceled(earlier)
         charges = layout.charges
-        for charge in range(charges.number(slot, 0), charges.number(slot + 1, 0)):
+        for charge in charges.numbers(slot):
             payment = self.story.payments(charge)
             if payment is not None:
                 yield from self._tried(payment)

@@ -151,8 +151,8 @@ class Subscriptions(Kind):
             if slot == self.story.contracts.drafts_since and contract.fate is Fate.DRAFTS:
                 yield self._happening(self._standing.on_hold(contract) or 0, "updated", contract)
         charges = self.story.layout.charges
-        for number in range(charges.number(slot, 1), charges.number(slot, 0) + self.story.layout.charge_of_sale(slot)):
-            payment = self.story.payments(number)
+        for lane in range(1, self.story.layout.charge_of_sale(slot)):
+            payment = self.story.payments(charges.number(slot, lane))
             if payment is not None and payment.contract is not None:
                 yield self._happening(payment.created, "updated", payment.contract)
 

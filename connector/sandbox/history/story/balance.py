@@ -168,7 +168,7 @@ class Balance:
         if slot < 0:
             return
         charges = self._layout.charges
-        for number in range(charges.number(slot, 0), charges.number(slot + 1, 0)):
+        for number in charges.numbers(slot):
             payment = self._story.payments(number)
             posting = self.of_payment(payment) if payment is not None else None
             if posting is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from connector.sandbox.history.story.catalogue import BAND_SIZE, Entry, amount_of, unit_decimal, unit_in_band
 from connector.sandbox.history.story.chance import Chance
-from connector.sandbox.history.story.contracts import STARTS_AFTER, Contract, discount_of, with_tax
+from connector.sandbox.history.story.contracts import Contract, discount_of, with_tax
 from connector.sandbox.history.story.money import rounded, spread
 from connector.sandbox.history.story.series import ITEMS
 
@@ -118,8 +118,8 @@ class Bills:
     def of_contract(self, contract: Contract, period: int) -> Bill:
         """The bill with which a period opens."""
         slot = contract.number + period * self._month
-        start = self._calendar.instant(slot) + STARTS_AFTER
-        end = self._calendar.instant(slot + self._month * contract.every) + STARTS_AFTER
+        start = self._story.subscriptions.starts(contract, period)
+        end = self._story.subscriptions.starts(contract, period + contract.every)
         if contract.trial and period == 0:
             price, quantity = contract.items[0]
             text = f"Trial period for {self._product(price)}"

@@ -64,6 +64,7 @@ _LONGEST_BY_FATE = {Fate.CANCELED: 14, Fate.FAILED: 6, Fate.INCOMPLETE: 1, Fate.
 _LONGEST = [_LONGEST_BY_FATE.get(_ROLES[role], NEVER) if role in _ROLES else 0 for role in range(CYCLE)]
 _LOYAL = (Fate.ACTIVE, Fate.TRIAL, Fate.CANCELED)  # those with coupons, upgrades and usage
 _FAILING = (Fate.UNPAID, Fate.FAILED)
+_FAILS_WITHIN = 4  # periods
 RETRY_DAYS = (3, 8, 15)
 """How many days after a renewal has failed its money is sought again."""
 
@@ -152,7 +153,7 @@ class Contracts:
         return self._redemptions(self._begun(instant))[code.line["code"]]
 
     def _begun(self, instant: int) -> int:
-        return min(self._calendar.slots, self._calendar.slot_at(instant) + 1)
+        return min(self._calendar.slots, self._calendar.begun(instant))
 
     def _count_redemptions(self, slots: int) -> Counter[int | str]:
         """Count coupons by number and promotion codes by their letters."""
@@ -173,7 +174,7 @@ class Contracts:
         if fate is Fate.YEARLY and market.currency not in _YEARLY:
             fate = Fate.ACTIVE
         items, bands = self._items(slot, fate, market.currency, draw)
-        fail = self._newest_failing(slot) if fate is Fate.PAST_DUE else _fail(fate, draw)
+        fail = self._failing(slot, fate, draw)
         stop = _stop(fate, fail, draw)
         upgraded, upgrade, coupon, discounted = items, NEVER, None, 0
         if fate in _LOYAL:
@@ -201,6 +202,28 @@ class Contracts:
             _dues(items, upgraded, coupon, tax),
             _usage(items) if len(items) > 1 else None,
         )
+
+    def _failing(self, slot: int, fate: Fate, draw: int) -> int:
+        """The period whose payment fails for good; in a slot that of one subscription, which is tried again."""
+        if fate is Fate.INCOMPLETE:
+            return 0
+        if fate is Fate.PAST_DUE:
+            newest = self._newest_failing(slot)
+            return newest if newest != NEVER and self._is_free(slot, newest) else NEVER
+        if fate not in _FAILING:
+            return NEVER
+        first = (draw >> 36) % _FAILS_WITHIN
+        periods = [1 + (first + later) % _FAILS_WITHIN for later in range(_FAILS_WITHIN)]
+        return next((period for period in periods if self._is_free(slot, period)), periods[0])
+
+    def _is_free(self, slot: int, period: int) -> bool:
+        """Whether no older subscription fails in the slot in which this one's period begins."""
+        month = self._calendar.slots_per_month
+        for between in range(1, slot // month + 1):
+            older = self(slot - between * month)
+            if older is not None and older.fail == period + between:
+                return False
+        return True
 
     def _newest_failing(self, slot: int) -> int:
         """The newest period of a subscription, if its money would still be sought; one that was paid long ago was."""
@@ -281,12 +304,6 @@ def _usage(items: Items) -> Entry | None:
 def with_tax(net: int, tax_permyriad: int, currency: str) -> int:
     """An amount and the tax on it."""
     return net + rounded(net * tax_permyriad, 10_000, currency)
-
-
-def _fail(fate: Fate, draw: int) -> int:
-    if fate is Fate.INCOMPLETE:
-        return 0
-    return 1 + (draw >> 36) % 4 if fate in _FAILING else NEVER
 
 
 def _stop(fate: Fate, fail: int, draw: int) -> int:

@@ -37,7 +37,7 @@ _ENDS_BY_HAND = (
     _End.PAID_BY_CARD, _End.PAID_ELSEWHERE, _End.PAID_BY_CARD, _End.VOIDED,
     _End.PAID_BY_CARD, _End.GIVEN_UP, _End.PAID_BY_CARD, _End.OPEN,
 )  # fmt: skip
-_ENDS_OF_RENEWALS = (*(_End.PAID_ELSEWHERE,) * 5, _End.VOIDED, _End.GIVEN_UP, _End.OPEN)
+_ENDS_OF_RENEWALS = (*(_End.PAID_ELSEWHERE,) * 7, _End.VOIDED, _End.GIVEN_UP, _End.GIVEN_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Invoices:
 
     def issued(self, slot: int, instant: int) -> int:
         """How many invoices of what began in a slot had been finalized by an instant; drafts have no number."""
-        if self._calendar.instant(slot) > instant:
+        if self._calendar.comes(slot) > instant:
             return 0
         if self._story.bills.is_by_hand(slot):
             return int(self._by_hand(slot).status(instant) != "draft")
@@ -148,7 +148,8 @@ class Invoices:
 
     def _finalized(self, slot: int, period: int) -> int:
         """When the bill of a later period is finalized."""
-        return self._calendar.instant(slot) + self._calendar.finalized_after + period // 3
+        late = self._calendar.lateness(slot - period * self._month)
+        return self._calendar.instant(slot) + late + self._calendar.finalized_after + period // 3
 
     def ending(self, slot: int) -> set[int]:
         """The slots whose invoices may end in this one without a charge."""
@@ -183,7 +184,7 @@ class Invoices:
         if self._is_draft(slot):
             return Course()
         draw = self._chance(-slot)
-        finalized = self._calendar.instant(slot) + self._calendar.finalized_after + 11
+        finalized = self._calendar.comes(slot) + self._calendar.finalized_after + 11
         due = finalized + (SHORT_GRACE_DAYS if draw >> 9 & 1 else GRACE_DAYS) * DAY
         attempts = tuple(self._story.payments.attempts(slot, self._layout.by_hand(slot)))
         end = self._end(slot)

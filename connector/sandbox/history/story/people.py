@@ -20,7 +20,7 @@ ENTERPRISE_ROLE = 19
 _CLOCK_ROLES = (4, 16)
 _RETURNING = 8  # every eighth slot brings no new customer, but the one before once more
 _REVERSE_CHARGE = ("de", "fr", "nl")
-_AWKWARD = 5  # every fifth customer has a name that breaks something
+_AWKWARD, _AWKWARD_PLACE = 3, 2  # one customer in six slots has a name that breaks something
 _NO_MAIL = (23, 5)  # one in 23 customers has no address, the sixth to begin with
 _SIGNS_UP_AGAIN = (37, 9)
 _MAIL_NUMBER = re.compile(r"\.(\d{1,9})@")
@@ -49,6 +49,7 @@ class People:
         self.draw = lru_cache(maxsize=1024)(Chance(seed, "person").__call__)
         """The customer's own 64 bits."""
         self._shift = Chance(seed, "roles")(0) % CYCLE
+        self._slack = Chance(seed, "slack")
         self._first_names: list[str] = self._lists["first_names"]
         self._last_names: list[str] = self._lists["last_names"]
         self._awkward: list[dict[str, Any]] = self._lists["awkward_customers"]
@@ -75,9 +76,19 @@ class People:
 
     def owner(self, slot: int) -> int | None:
         """The customer that a slot belongs to: the one who comes in it, or the last one, who comes back."""
-        if (slot + self._shift) % _RETURNING != _RETURNING - 1:
+        if not self._is_quiet(slot):
             return slot
         return slot - 1 if slot else None
+
+    def _is_quiet(self, slot: int) -> bool:
+        """Whether nobody new comes: in every eighth slot, and in some months in others too, never two in a row."""
+        place = (slot + self._shift) % _RETURNING
+        if place == _RETURNING - 1:
+            return True
+        if place % 2 == 0 or self.role(slot) == ENTERPRISE_ROLE:  # which is billed in a currency of its own
+            return False
+        slack = self._slack(-1 - self._calendar.month(slot)) % 4  # how slack the month is, in quarters
+        return self._slack(slot) % 4 < slack
 
     def comes(self, slot: int) -> bool:
         """Whether a slot brings a new customer, and has begun."""
@@ -114,9 +125,8 @@ class People:
 
     def awkward(self, customer: int) -> dict[str, Any]:
         """What is odd about a customer: name, description, metadata; mostly nothing."""
-        came = customer - (customer + self._shift) // _RETURNING  # the how-manieth customer, so that none is skipped
-        place, rest = divmod(came, _AWKWARD)
-        return self._awkward[place % len(self._awkward)] if rest == _AWKWARD // 2 else {}
+        place, rest = divmod(customer + self._shift, 2 * _AWKWARD)  # in even slots somebody always comes
+        return self._awkward[place % len(self._awkward)] if rest == _AWKWARD_PLACE else {}
 
     def some_name(self, draw: int) -> str:
         """A name out of 64 bits."""

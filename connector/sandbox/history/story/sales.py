@@ -92,7 +92,7 @@ class Sales:
         begun = self._story.calendar.instant(slot) + self._story.layout.sale_offset(slot, lane)
         link, items = self._basket(lane, begun, draw)
         currency: str = items[0][0].line["currency"]
-        customer = self._buyer(slot, draw)
+        customer = self._buyer(slot, begun, draw)
         method, kind = self._method(slot, lane, customer, currency)
         amount = sum(amount_of(price, quantity) for price, quantity in items) or 500 * (1 + (draw >> 20) % 40)
         outcome = self._outcome(slot, lane, begun, draw)
@@ -119,11 +119,13 @@ class Sales:
         items = catalogue.counter_items[(draw >> 40) % len(catalogue.counter_items)]
         return None, items if all(price.is_live(begun) for price, _ in items) else catalogue.counter_items[0]
 
-    def _buyer(self, slot: int, draw: int) -> int | None:
+    def _buyer(self, slot: int, begun: int, draw: int) -> int | None:
         people = self._story.people
         came = slot - (draw >> 8) % _LOOKS_BACK
         customer = people.owner(came) if came >= 0 and draw & 1 else None
-        return None if customer is None or people.on_clock(customer) else customer
+        if customer is None or people.on_clock(customer) or self._story.calendar.comes(customer) >= begun:
+            return None
+        return customer
 
     def _method(self, slot: int, lane: int, customer: int | None, currency: str) -> tuple[int, str]:
         if customer is not None and lane <= _PLAIN:

@@ -1,7 +1,7 @@
 """Where everything stands: the lanes of each kind of object, and the second of a slot at which it happens.
 
 This is the only place that knows the layout. A lane is one thing that may happen in a slot; within a kind a
-higher lane is never earlier, so that lists by time and lists by number are the same.
+higher number is never earlier, so that lists by time and lists by number are the same.
 """
 
 from __future__ import annotations
@@ -90,12 +90,12 @@ class Layout:
         self._moment = Chance(seed, "moment")
         late = self._late = calendar.finalized_after
         self.payout_every = payout_every
-        self.customers = Series(calendar, 1, _constant(0))
+        self.customers = Series(calendar, 1, self._coming(0))
         self.payment_methods = Series(calendar, METHODS + SALES, self._method_offset)
-        self.subscriptions = Series(calendar, 1, _constant(STARTS_AFTER))
-        self.setup_intents = Series(calendar, 1, _constant(2))  # with the second card of its customer
+        self.subscriptions = Series(calendar, 1, self._coming(STARTS_AFTER))
+        self.setup_intents = Series(calendar, 1, self._coming(2))  # with the second card of its customer
         self.invoices = Series(calendar, 2, self._invoice_offset, monthly=True)
-        self.invoice_items = Series(calendar, ITEMS, lambda _, lane: 15 + lane)
+        self.invoice_items = Series(calendar, ITEMS, lambda slot, lane: calendar.lateness(slot) + 15 + lane)
         self.payment_intents = Series(calendar, 2 + SALES, self._intent_offset, monthly=True)
         self.charges = Series(calendar, 2 + RETRIES + SALES, self._charge_offset, monthly=True)
         self.refunds = Series(calendar, REFUNDS, lambda _, lane: late + 30 + lane)
@@ -155,30 +155,40 @@ class Layout:
         """Whether the sale is one whose money is first authorized and captured a minute later."""
         return sale == _AUTHORIZED and slot % 2 == 1
 
+    def _coming(self, seconds: int) -> Callable[[int, int], int]:
+        """The offset of what comes so many seconds after a slot brings what it brings."""
+        return lambda slot, _lane: self._calendar.lateness(slot) + seconds
+
+    def _lateness(self, slot: int, lane: int) -> int:
+        """By how much all bills of the subscription come late whose period stands in a lane of a slot."""
+        began = slot - lane * self._calendar.slots_per_month if lane < self.by_hand(slot) else slot
+        return self._calendar.lateness(began)
+
     def _method_offset(self, slot: int, lane: int) -> int:
         if lane < METHODS:
-            return 1 + lane
+            return self._calendar.lateness(slot) + 1 + lane
         return self.sale_offset(slot, lane - METHODS) + PAID_AFTER - 2
 
     def _invoice_offset(self, slot: int, lane: int) -> int:
-        return STARTS_AFTER + lane // 3 if lane < self.by_hand(slot) else 20
+        return self._lateness(slot, lane) + (STARTS_AFTER + lane // 3 if lane < self.by_hand(slot) else 20)
 
     def _intent_offset(self, slot: int, lane: int) -> int:
         sale = lane - self.intent_of_sale(slot)
         if sale >= 0:
             return self.sale_offset(slot, sale) + PAID_AFTER - 2
-        return self._late + lane // 3 if lane else STARTS_AFTER + 1
+        return self._lateness(slot, lane) + (self._late + lane // 3 if lane else STARTS_AFTER + 1)
 
     def _charge_offset(self, slot: int, lane: int) -> int:
         if lane == 0:
-            return STARTS_AFTER + 2
+            return self._lateness(slot, lane) + STARTS_AFTER + 2
         retry = lane - self.retry(slot)
         if retry < 0:
-            return self._late + 1 + lane // 3
+            late = self._lateness(slot, lane) if lane < self.by_hand(slot) else 0
+            return late + self._late + 1 + lane // 3
         return self._late + 15 + retry if retry < RETRIES else self.sale_offset(slot, retry - RETRIES) + CHARGED_AFTER
 
     def _session_offset(self, slot: int, lane: int) -> int:
-        return self.sale_offset(slot, lane - 1) if lane else STARTS_AFTER - 2
+        return self.sale_offset(slot, lane - 1) if lane else self._calendar.lateness(slot) + STARTS_AFTER - 2
 
     def _transaction_offset(self, slot: int, lane: int) -> int:
         if lane < len(_EARLY):

@@ -27,7 +27,8 @@ class Subscriptions:
 
     def starts(self, contract: Contract, period: int) -> int:
         """The second at which a period begins."""
-        return self._calendar.instant(contract.number + period * self._month) + STARTS_AFTER
+        begins = self._calendar.instant(contract.number + period * self._month)
+        return begins + self._calendar.lateness(contract.number) + STARTS_AFTER
 
     def period(self, contract: Contract, instant: int) -> int:
         """The last period that had been billed by then; 0 at the beginning."""
