@@ -98,3 +98,19 @@ def test_charges_on_cards_say_what_people_ask_of_them(field: str) -> None:
             value = value and value[name]
         found = found or value is not None
     assert found
+
+
+@both
+def test_most_refunds_get_there(business: Business) -> None:
+    refunds = Counter(refund["status"] for refund in everything(business, "refund"))
+    assert refunds["succeeded"] > 0.85 * refunds.total()
+    assert refunds.keys() >= {"failed", "canceled"}
+
+
+@both
+def test_the_evidence_of_a_dispute_is_about_what_was_disputed(business: Business) -> None:
+    answered = [each for each in everything(business, "dispute") if each["evidence_details"]["has_evidence"]]
+    fraud = [dispute for dispute in answered if dispute["reason"] == "fraudulent"]
+    assert fraud
+    assert all(dispute["evidence"]["access_activity_log"] for dispute in fraud)
+    assert all(dispute["evidence"]["customer_purchase_ip"] for dispute in answered)

@@ -27,6 +27,23 @@ _DISPUTED = (  # reason and the card network's code for it, as often as they com
     ("product_unacceptable", "13.3"),
     ("general", "4853"),
 )
+_ANSWERS = {  # what is said, beside what is always said, to each reason
+    "fraudulent": {"access_activity_log": "Signed in from this address 41 times since the order."},
+    "product_not_received": {
+        "shipping_carrier": "UPS",
+        "shipping_date": "the day after the order",
+        "shipping_tracking_number": "1Z 999 AA1 01 2345 6784",
+    },
+    "subscription_canceled": {
+        "cancellation_policy_disclosure": "Shown above the button, and in each receipt.",
+        "cancellation_rebuttal": "It was used until the end of the period that was paid for.",
+    },
+    "duplicate": {"duplicate_charge_explanation": "Two orders of the same day, both delivered."},
+    "product_unacceptable": {
+        "refund_policy_disclosure": "14 days, on the order page.",
+        "refund_refusal_explanation": "It was asked for after three months.",
+    },
+}
 _DUE_DAYS = 10
 
 
@@ -177,14 +194,22 @@ class Disputes(Kind):
                 "type": "card",
             }
         if record["evidence_details"]["has_evidence"]:
-            record["evidence"].update(
-                customer_email_address=None if payment.customer is None else self.story.people.email(payment.customer),
-                customer_name=self._payer(payment),
-                product_description=self.company.charges.description(payment),
-                service_date=f"{datetime.fromtimestamp(payment.created, UTC):%Y-%m-%d}",
-                uncategorized_text='We have\na signed order, "see attachment"; and more…',
-            )
+            record["evidence"].update(self._answer(payment), **_ANSWERS.get(reason, {}))
         return record
+
+    def _answer(self, payment: Payment) -> Record:
+        """What the business says to any dispute."""
+        billing = self.company.payment_methods.billing(payment.method)
+        address = [part for part in billing["address"].values() if part]
+        return {
+            "billing_address": ", ".join(address) or None,
+            "customer_email_address": billing["email"],
+            "customer_name": billing["name"],
+            "customer_purchase_ip": f"203.0.113.{payment.number % 254 + 1}",
+            "product_description": self.company.charges.description(payment),
+            "service_date": f"{datetime.fromtimestamp(payment.created, UTC):%Y-%m-%d}",
+            "uncategorized_text": 'We have\na signed order, "see attachment"; and more…',
+        }
 
     def numbers(self, field: str, value: str) -> Iterable[int] | None:
         """By charge or payment intent."""
@@ -216,12 +241,6 @@ class Disputes(Kind):
             yield self._happening(closed.closed, "closed", closed)
             if closed.verdict is Verdict.WON:
                 yield self._happening(closed.closed, "funds_reinstated", closed)
-
-    def _payer(self, payment: Payment) -> str | None:
-        people = self.story.people
-        if payment.customer is not None:
-            return people.name(payment.customer)
-        return people.some_name(payment.sale.draw >> 12) if payment.sale is not None else None
 
     def _happening(self, instant: int, word: str, dispute: Dispute) -> Happening:
         return Happening(instant, f"charge.dispute.{word}", self.name, dispute.slot)
