@@ -139,7 +139,7 @@ def pages(http: httpx.Client, path: str) -> Iterator[list[dict[str, Any]]]:
     """Yield the pages of a list."""
     after = dict[str, str]()
     while True:
-        wanted = {"limit": "100", **ALWAYS.get(path, {}), **after}
+        wanted = {**({} if path in UNPAGED else {"limit": "100"}), **ALWAYS.get(path, {}), **after}
         response = http.get(httpx.URL(path).copy_merge_params(wanted)).raise_for_status()
         page = response.json()
         yield page["data"]
@@ -177,6 +177,7 @@ BELOW_PARENTS = {
     ("airbyte", "payment_methods"): ("/v1/customers", "/v1/customers/{id}/payment_methods"),
 }
 """Streams that a client reads by their parents alone, where Stripe has a list of all: it misses those without."""
+UNPAGED = {"/v1/reporting/report_types"}
 ALWAYS = {"/v1/subscriptions": {"status": "all"}}
 BEYOND_LISTS = {
     ("tap-stripe", "subscriptions"): "subscription",
