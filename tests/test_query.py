@@ -13,6 +13,7 @@ import pytest
 from connector import ConnectorError, Stripe
 from connector.cli.app import run
 from connector.sandbox import Sandbox
+from tests.accounts import NOW
 
 Row = dict[str, Any]
 
@@ -285,6 +286,27 @@ def test_a_query_stops_at_the_calls_that_it_may_make(stripe: Stripe, calls: Any)
     with pytest.raises(ConnectorError, match=r"stopped after 3 calls and 300 rows, 3 of the calls for charges"):
         stripe.query("select count(*) from charges", max_calls=3).to_arrow()
     assert len(calls()) == 3
+
+
+def test_a_query_that_needs_as_many_calls_as_it_may_make_is_answered(stripe: Stripe, calls: Any) -> None:
+    query = stripe.query("select count(*) from customers")
+    query.to_arrow()
+    needed = len(calls())
+    assert stripe.query("select count(*) from customers", max_calls=needed).to_arrow().num_rows == 1
+    with pytest.raises(ConnectorError, match=f"stopped after {needed - 1} calls"):
+        stripe.query("select count(*) from customers", max_calls=needed - 1).to_arrow()
+
+
+def test_the_values_of_a_join_are_asked_for_side_by_side_and_no_more_often_than_allowed() -> None:
+    sql = """select count(*) from balance_transactions b join payouts p on b.payout = p.id
+             where p.automatic and p.created >= '2026-09-01'"""
+    with Sandbox(now=NOW, rps=0, latency_ms=50) as sandbox, Stripe(key=sandbox.key, api_base=sandbox.url) as stripe:
+        stripe.query(sql).to_arrow()
+        assert sandbox.stats()["most_at_once"] > 1
+        before = sandbox.stats()["requests"]
+        with pytest.raises(ConnectorError, match="stopped after 5 calls"):
+            stripe.query(sql, max_calls=5).to_arrow()
+        assert sandbox.stats()["requests"] <= before + 5
 
 
 # Beside Stripe's tables

@@ -57,16 +57,24 @@ class Statistics:
     bytes: int = 0
 
 
+class RequestsSpentError(Exception):
+    """As many requests as a client may send have been sent."""
+
+
 class _Count:
     """Statistics that grow, and with them those of the count that this is a part of."""
 
-    def __init__(self, whole: _Count | None = None) -> None:
+    def __init__(self, whole: _Count | None = None, most_requests: float = math.inf) -> None:
         self.statistics = Statistics()
         self._whole = whole
+        self._most_requests = most_requests
         self._counting = threading.Lock()
 
     def add(self, **more: float) -> None:
+        """Add to the statistics; a RequestsSpentError where that would be more requests than there may be."""
         with self._counting:
+            if self.statistics.requests + more.get("requests", 0) > self._most_requests:
+                raise RequestsSpentError
             counted = {name: getattr(self.statistics, name) + number for name, number in more.items()}
             self.statistics = replace(self.statistics, **counted)
         if self._whole is not None:
@@ -114,10 +122,13 @@ class Client:
         """What was done so far."""
         return self._count.statistics
 
-    def counting_apart(self) -> Client:
-        """Return a client of the same connections and limits with a count of its own, all of which counts here, too."""
+    def counting_apart(self, most_requests: float = math.inf) -> Client:
+        """Return a client of the same connections and limits with a count of its own, all of which counts here, too.
+
+        Once it has sent `most_requests`, it raises a RequestsSpentError where it should send another.
+        """
         part = copy.copy(self)
-        part._count = _Count(self._count)  # noqa: SLF001 - its own class
+        part._count = _Count(self._count, most_requests)  # noqa: SLF001 - its own class
         return part
 
     @property
@@ -162,8 +173,9 @@ class Client:
 
     def _attempt(self, request: Prepared, progress: _Progress) -> Response | Failure:
         progress.attempts += 1
+        self._count.add(requests=1)
         with self._limits.turn(request.label) as turn:
-            self._count.add(requests=1, waited_seconds=turn.waited_seconds, limited_seconds=turn.waited_seconds)
+            self._count.add(waited_seconds=turn.waited_seconds, limited_seconds=turn.waited_seconds)
             outcome = self._send(request, progress)
             self._learn(request, turn, outcome)
         progress.failures += not _is_limited(outcome)

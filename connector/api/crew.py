@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from threading import Condition, Event, Thread
 from time import monotonic
 
 from connector.api.client import Client
-from connector.api.division import Division, Part, Portion
+from connector.api.division import Division, Lists, Part, Portion
 from connector.api.limits import list_rps
 from connector.api.records import Page
 from connector.api.spans import Spans
@@ -34,6 +34,19 @@ def readers_for(client: Client, path: str) -> int:
     """Return how many readers it takes to read a list as fast as its limit allows."""
     rps = list_rps(client.connection, path)
     return min(MOST_READERS, max(2, math.ceil(rps * _SLOWEST_ANSWER_SECONDS)))
+
+
+def read_lists(lists: Sequence[Callable[[], Iterator[Page]]], readers: int) -> Generator[tuple[int, Page]]:
+    """Yield the pages of several lists in their order, each with the number of its list; they are read side by side."""
+    count = len(lists)
+    division = Lists((0, count), page_rows=0)
+    reading = read_in_parallel(
+        lambda part: lists[count - part.position](), division, min(readers, count), NewestFirst(count)
+    )
+    with closing(reading) as portions:
+        for portion in portions:
+            if portion.page is not None:
+                yield count - portion.span[1], portion.page
 
 
 def read_in_parallel(

@@ -10,12 +10,12 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from connector.api.calls import Call
 from connector.api.client import Client
-from connector.api.crew import NewestFirst, read_in_parallel, readers_for
-from connector.api.division import Lists
+from connector.api.crew import read_lists, readers_for
 from connector.api.records import (
     Page,
     Retrieved,
@@ -185,15 +185,9 @@ class PageReader:
             for ids, cursor in lists:
                 yield from self._children_of(endpoint, selection, ids, cursor)
             return
-        readers = min(len(lists), readers_for(self.client, endpoint.path))
-        reading = read_in_parallel(
-            lambda part: self._children_of(endpoint, selection, *lists[-part.position]),
-            Lists((0, len(lists)), self._page_rows),
-            readers,
-            NewestFirst(len(lists)),
-        )
-        with closing(reading) as portions:
-            yield from (portion.page for portion in portions if portion.page is not None)
+        walks = [partial(self._children_of, endpoint, selection, ids, cursor) for ids, cursor in lists]
+        with closing(read_lists(walks, readers_for(self.client, endpoint.path))) as pages:
+            yield from (page for _, page in pages)
 
     def _children_of(
         self, endpoint: Endpoint, selection: Selection, ids: Sequence[str], cursor: str | None = None
