@@ -26,6 +26,7 @@ Walk = Callable[[Part], Iterator[Page]]
 MOST_READERS = 40
 MOST_BYTES = 32 * 1024 * 1024
 _SLOWEST_ANSWER_SECONDS = 0.4  # as many readers as keep the pace with answers that take so long
+_SHORT_WAIT_SECONDS = 0.005  # pages that come as fast as that come faster than any limit lets them
 _LOOK_UP_SECONDS = 0.5  # Windows hands Ctrl-C only to a thread that does not wait for ever
 _STOPPING_SECONDS = 2.0
 
@@ -130,6 +131,8 @@ class _Crew:
         self._division = division
         self._queue = queue
         self._error: BaseException | None = None
+        self._has_arrived = False
+        self._waiting_since: float | None = None  # for a page, the consumer
         self._changed = Condition()
         self._stop = Event()
         names = [f"reader-{number}" for number in range(readers)]
@@ -159,8 +162,11 @@ class _Crew:
     def _next(self) -> Portion | None:
         with self._changed:
             while (portion := self._queue.get()) is None and not (self._division.is_done or self._stop.is_set()):
-                self._changed.wait(_LOOK_UP_SECONDS)
+                self._waiting_since = self._waiting_since or monotonic()
+                if not self._changed.wait(_LOOK_UP_SECONDS) and self._has_arrived:
+                    self._send_another()  # whoever reads may be held up
                 can_be_stopped()
+            self._waiting_since = None
             self._changed.notify_all()
             return portion
 
@@ -197,7 +203,8 @@ class _Crew:
         for page in self._walk(part):
             with self._room(part):
                 self._put(self._division.arrived(part, page))
-                self._send_others()
+                self._has_arrived = True
+                self._send_another()
                 if part not in self._division.parts:
                     return
         with self._room(part):
@@ -207,11 +214,12 @@ class _Crew:
         self._queue.put(portion)
         self._changed.notify_all()
 
-    def _send_others(self) -> None:
-        if not self._division.is_done:
-            for thread in self._threads:
-                if thread.ident is None:
-                    thread.start()
+    def _send_another(self) -> None:
+        """Send another reader while pages are waited for: more than keep the consumer busy only cost."""
+        another = next((thread for thread in self._threads if thread.ident is None), None)
+        waited_seconds = monotonic() - (self._waiting_since or monotonic())
+        if another and waited_seconds > _SHORT_WAIT_SECONDS and not self._division.is_done:
+            another.start()
 
     @contextmanager
     def _room(self, part: Part) -> Iterator[None]:
