@@ -13,6 +13,8 @@ from connector.databases.merge import quoted
 
 # What every DuckDB from 1.0 on reads: a newer one would else write files that no released shell opens.
 STORAGE_VERSION = "v1.0.0"
+# A commit goes to the file itself, which is closed then: not first to the log, and from there to the file.
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {"checkpoint_threshold": "1KB"}
 _HOLDER = re.compile(r"(?:held in|already open in)\s+(?P<program>.+?) \(PID (?P<number>\d+)\)")
 _OPENING = re.compile(r"already attached by")  # while another thread of this program opens or closes it
 _FULL = re.compile(r"No space left|File too large|quota exceeded", re.IGNORECASE)
@@ -65,7 +67,7 @@ class File:
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         if self._duckdb is None:
-            self._duckdb = duckdb.connect(":memory:", config={"temp_directory": f"{self._path}.tmp"})
+            self._duckdb = duckdb.connect(":memory:", config=_SETTINGS | {"temp_directory": f"{self._path}.tmp"})
         place = "'" + str(self._path).replace("'", "''") + "'"
         if not self._path.exists():
             self._duckdb.execute(f"ATTACH {place} AS made (STORAGE_VERSION '{STORAGE_VERSION}')")
