@@ -225,6 +225,19 @@ def test_a_damaged_file_is_called_that_and_what_to_do_stands_beside_it(path: Pat
     assert "is damaged: put a copy of it in its place" in refused(path)
 
 
+def test_rows_that_are_in_the_stage_are_not_kept_beside_it(path: Path) -> None:
+    table, batch = Table("main", "t"), pa.table({"id": pa.array(range(50_000), pa.int64())})
+    with DuckDB(str(path)) as database, database.transaction() as session:
+        session.prepare(table, batch.schema)
+        before = pa.total_allocated_bytes()
+        staged = session.stage(table, (batch.set_column(0, "id", pa.array(range(50_000))) for _ in range(10)), ["id"])
+        assert pa.total_allocated_bytes() - before < 2 * batch.nbytes
+        wider = pa.table({"id": pa.array([1], pa.int64()), "other": pa.array(["x"])})
+        session.prepare(table, wider.schema)
+        assert session.stage(table, [wider], ["id", "other"]).rows == 1
+    assert staged.rows == 500_000
+
+
 def test_threads_of_one_program_may_open_and_close_a_file_as_they_please(path: Path) -> None:
     errors: list[Exception] = []
 

@@ -96,6 +96,16 @@ class _Dialect(Dialect):
 _CHANGES_TABLES = ("ALTER ", "CREATE TABLE ", "DROP TABLE ")
 
 
+class _Passing:
+    """Rows that are read under one name, whichever they are; under a name each they would be kept until the commit."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self.rows = rows
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.rows.__arrow_c_stream__(requested_schema)
+
+
 class _Session(Session):
     is_alone = True
 
@@ -105,6 +115,7 @@ class _Session(Session):
         ((database,),) = connection.execute("SELECT current_database()").fetchall()
         self.dialect = _Dialect(database)
         self._types: dict[Table, dict[str, str]] = {}
+        self._passing: _Passing | None = None
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         if sql.startswith(_CHANGES_TABLES):
@@ -122,10 +133,13 @@ class _Session(Session):
         return datetime.now(UTC)
 
     def append(self, into: str, rows: pa.Table) -> None:
+        if self._passing is None or self._passing.rows.schema != rows.schema:
+            self._passing = _Passing(rows)
+            self._connection.register("_passing", self._passing)
+        self._passing.rows = rows
         names = ", ".join(map(quoted, rows.schema.names))
-        self._connection.register("_rows", rows)
-        self.execute(f"INSERT INTO {into} ({names}) SELECT {names} FROM temp._rows")
-        self._connection.unregister("_rows")
+        self.execute(f"INSERT INTO {into} ({names}) SELECT {names} FROM temp._passing")
+        self._passing.rows = rows.schema.empty_table()
 
     def stage_whole(self, table: Table, rows: pa.Table, keys: Keys) -> Staged:
         """Take the rows for the stage as they are, in the target's types; copy them where some have to go."""
