@@ -22,10 +22,15 @@ from tests.postgres_server import postgres_database, postgres_url
 __all__ = ["connector", "postgres_database", "postgres_url"]
 
 LONGEST = {
-    "test_sync_kills",
-    "test_sync_everything",
+    "test_apply_kills",
     "test_docs",
+    "test_extract",
+    "test_parallel",
+    "test_query_property",
     "test_sync",
+    "test_sync_everything",
+    "test_sync_histories",
+    "test_sync_kills",
     "test_sync_postgres",
     "test_sync_trouble",
     "test_targets_files",

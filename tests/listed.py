@@ -32,6 +32,7 @@ class List(httpx.BaseTransport):
     before: Callable[[], httpx.Response | None] = lambda: None
     meanwhile: Callable[[], None] = lambda: None
     asked: list[dict[str, str]] = field(default_factory=list)
+    _ordered: tuple[dict[str, int], list[tuple[int, str]]] = ({}, [])
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.requests += 1
@@ -49,13 +50,19 @@ class List(httpx.BaseTransport):
             return httpx.Response(400, json={"error": error})
         least, end = int(query.get("created[gte]", -END)), int(query.get("created[lt]", END))
         end = min(end, int(query.get("created[lte]", END)) + 1)
-        keys = sorted((created, name) for name, created in self.objects.items())
+        keys = self._keys()
         high = bisect_left(keys, (end, "") if cursor is None else min((end, ""), (self.objects[cursor], cursor)))
         low = bisect_left(keys, (least, ""), 0, high)
         first = max(low, high - int(query["limit"]))
         data = [{"id": name, "object": "charge", "created": created} for created, name in keys[first:high][::-1]]
         body = {"object": "list", "data": data, "has_more": first > low}
         return httpx.Response(200, headers={"Request-Id": "req_1"}, json=body)
+
+    def _keys(self) -> list[tuple[int, str]]:
+        """Return the objects in order, sorted anew only when they have changed."""
+        if self._ordered[0] != self.objects:
+            self._ordered = (dict(self.objects), sorted((created, name) for name, created in self.objects.items()))
+        return self._ordered[1]
 
     def walk(self, page_rows: int, client: Client | None = None) -> Walk:
         """Return what yields the pages of a part of this list."""

@@ -95,9 +95,9 @@ def failing(chance: random.Random) -> Callable[[], httpx.Response | None]:
     return refused
 
 
-def of_chance(examples: int) -> settings:
+def of_chance(times: int = 1) -> settings:
     """Return settings that report a failure as it was: it repeats by its seed, and smaller ones take long to find."""
-    return settings(max_examples=examples, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+    return settings(max_examples=times * settings().max_examples, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 
 def assert_whole(portions: list[Portion], span: tuple[int, int] = WHOLE) -> None:
@@ -107,7 +107,7 @@ def assert_whole(portions: list[Portion], span: tuple[int, int] = WHOLE) -> None
     assert Spans.of(spans) == Spans.of([span])
 
 
-@of_chance(80)
+@of_chance()
 @given(TIMES, st.integers(1, 9), st.integers(1, 7), st.integers(0, 2**32))
 def test_in_whatever_order_answers_come_the_rows_are_those_of_a_serial_read(
     times: list[int], page_rows: int, count: int, seed: int
@@ -122,7 +122,7 @@ def test_in_whatever_order_answers_come_the_rows_are_those_of_a_serial_read(
     assert_whole(portions)
 
 
-@of_chance(150)
+@of_chance(2)
 @given(TIMES, st.integers(1, 9), st.integers(1, 7), st.integers(0, 2**32))
 def test_objects_that_come_or_go_meanwhile_hide_no_other(
     times: list[int], page_rows: int, count: int, seed: int
@@ -156,7 +156,7 @@ def told_before(portions: list[Portion], second: int) -> set[str]:
     raise AssertionError
 
 
-@of_chance(100)
+@of_chance()
 @given(TIMES, st.integers(1, 9), st.integers(1, 7), st.integers(0, 2**32))
 def test_no_time_is_said_to_be_whole_before_its_rows_have_come(
     times: list[int], page_rows: int, count: int, seed: int
@@ -169,7 +169,7 @@ def test_no_time_is_said_to_be_whole_before_its_rows_have_come(
         assert {name for name, created in stripe.objects.items() if created == second} <= told_before(portions, second)
 
 
-@of_chance(80)
+@of_chance()
 @given(TIMES, st.integers(1, 9), st.integers(1, 7), st.integers(0, 2**32))
 def test_read_ahead_rows_keep_their_order(times: list[int], page_rows: int, count: int, seed: int) -> None:
     stripe, chance = listed(times), random.Random(seed)
@@ -186,7 +186,7 @@ def test_read_ahead_rows_keep_their_order(times: list[int], page_rows: int, coun
     assert_whole(in_order)
 
 
-@of_chance(40)
+@of_chance()
 @given(TIMES, st.integers(1, 9), st.integers(2, 8))
 def test_threads_read_ahead_in_order(times: list[int], page_rows: int, readers: int) -> None:
     stripe = listed(times)
@@ -195,7 +195,7 @@ def test_threads_read_ahead_in_order(times: list[int], page_rows: int, readers: 
     assert ids(portion.page for portion in portions) == ids(walk(Part(*WHOLE)))
 
 
-@of_chance(60)
+@of_chance()
 @given(TIMES, st.integers(1, 9), st.integers(2, 8))
 def test_threads_read_what_one_would(times: list[int], page_rows: int, readers: int) -> None:
     stripe = listed(times)
@@ -219,7 +219,7 @@ class Disordered(List):
         return httpx.Response(200, headers={"Request-Id": "req_1"}, json=body)
 
 
-@of_chance(60)
+@of_chance()
 @given(TIMES, st.integers(1, 9), st.integers(1, 7), st.integers(0, 2**32))
 def test_a_list_in_disorder_is_read_whole_all_the_same(times: list[int], page_rows: int, count: int, seed: int) -> None:
     stripe = Disordered(listed(times).objects)

@@ -21,7 +21,7 @@ from connector.sandbox import Sandbox
 from tests.accounts import NOW, account, keep_the_newest
 from tests.query_writer import COLUMNS, Writer
 
-QUERIES, THOROUGH_QUERIES = 120, 5_000
+QUERIES, THOROUGH_QUERIES = 90, 5_000
 KEPT = {"invoice": 110, "charge": 110, "customer": 105, "subscription": 40}
 ZONES = ("UTC", "America/New_York", "Asia/Kathmandu")
 
