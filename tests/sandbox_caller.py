@@ -20,7 +20,7 @@ class Caller:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
-        self._http = httpx.Client(base_url=sandbox.url, auth=(sandbox.key, ""))
+        self._http = httpx.Client(base_url=sandbox.url, auth=(sandbox.key, ""), timeout=60)
 
     def post(self, path: str, form: dict[str, str] | None = None) -> dict[str, Any]:
         status, body = self.try_post(path, form)

@@ -113,7 +113,7 @@ def asked(name: str, sandbox: Sandbox) -> dict[str, Any]:
 def few_parents() -> Iterator[Sandbox]:
     """A sandbox with few of what is asked for one by one, where a table has a list of its own for each."""
     with Sandbox(seed=7, rps=0, now=NOW) as sandbox:
-        yield keep_the_newest(sandbox, {"credit_note": 40, "customer": 60, "payment_intent": 60})
+        yield keep_the_newest(sandbox, {"credit_note": 40, "customer": 120, "payment_intent": 60})
 
 
 @pytest.mark.parametrize("name", [name for name in ENDPOINTS if name not in HELD])

@@ -14,14 +14,14 @@ MADE = 24
 
 
 def listed(sandbox: Sandbox, path: str = "/v1/events", **query: Any) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{sandbox.url}{path}", params={"limit": 100, **query}, auth=(sandbox.key, ""))
+    answer = httpx.get(f"{sandbox.url}{path}", params={"limit": 100, **query}, auth=(sandbox.key, ""), timeout=60)
     assert answer.status_code == 200, answer.text
     return list(answer.json()["data"])
 
 
 def new_customers(sandbox: Sandbox) -> list[str]:
     """Create some customers within a second or two; return their ids, oldest first."""
-    with httpx.Client(base_url=sandbox.url, auth=(sandbox.key, "")) as client:
+    with httpx.Client(base_url=sandbox.url, auth=(sandbox.key, ""), timeout=60) as client:
         return [client.post("/v1/customers", data={"name": str(number)}).json()["id"] for number in range(MADE)]
 
 
