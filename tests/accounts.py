@@ -13,7 +13,7 @@ NEWEST = {"charge": 130, "event": 250, "invoice": 130, "payment_link": 20}
 """How many objects are enough for what a sync can do wrong: two pages, each with lists below it."""
 
 
-def account(sandbox: Sandbox, key: str | None = None, total_seconds: float = 5) -> Stripe:
+def account(sandbox: Sandbox, key: str | None = None, total_seconds: float = 20) -> Stripe:
     """Return an account on a sandbox that has no limits."""
     return Stripe(
         key=key or sandbox.key,
