@@ -194,7 +194,7 @@ def test_the_sample_connections_work(shared_sandbox: Sandbox, capfd: pytest.Capt
     code = run(["extract", "customers", *arguments, "--api-base", shared_sandbox.url, "--columns", "id,team"])
     written = capfd.readouterr()
     assert code == 0, written.err
-    assert written.out.startswith("id,team\r\n")
+    assert written.out.startswith("id,team\n")
 
 
 @pytest.mark.timeout(400)  # one of them reads every table that there is

@@ -229,7 +229,7 @@ def through_pipe(form: str, batches: Iterator[pa.RecordBatch]) -> bytes:
 
 def test_csv_is_what_stdout_gets_unless_told_otherwise(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert write("-") == 1
-    assert capfdbinary.readouterr().out == b"id,email\r\nin_1,a@example.com\r\n"
+    assert capfdbinary.readouterr().out == b"id,email\nin_1,a@example.com\n"
 
 
 def test_parquet_and_excel_go_through_a_pipe() -> None:
@@ -243,9 +243,9 @@ def test_stdout_gets_rows_as_they_come() -> None:
 
     def batches() -> Iterator[pa.RecordBatch]:
         yield ONE
-        assert os.read(reading, 1_000) == b"id,email\r\nin_1,a@example.com\r\n"
+        assert os.read(reading, 1_000) == b"id,email\nin_1,a@example.com\n"
         yield ONE
-        assert os.read(reading, 1_000) == b"in_1,a@example.com\r\n"
+        assert os.read(reading, 1_000) == b"in_1,a@example.com\n"
 
     with open(reading, "rb"), stdout_to(writing):  # noqa: PTH123
         assert write_out("csv", batches()) == 2
@@ -315,7 +315,7 @@ def test_a_closed_pipe_is_no_trouble_at_the_end_of_the_interpreter_either() -> N
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
         assert writer.stdout
         assert writer.stderr
-        assert writer.stdout.readline() == b"id\r\n"
+        assert writer.stdout.readline() == b"id\n"
         writer.stdout.close()
         assert writer.stderr.read() == b""
         assert writer.wait(60) == 0

@@ -208,13 +208,13 @@ def _longest_record(path: Path, start: int, delimiter: str) -> int | None:
 
 
 def write(sink: Sink, schema: pa.Schema, batches: Iterator[pa.RecordBatch], options: WriteOptions) -> None:
-    """Write rows as CSV: UTF-8, CRLF, quotes where they are needed."""
+    """Write rows as CSV: UTF-8, quotes where they are needed."""
 
     def write_columns(columns: list[pa.Array]) -> None:
         fields = [_csv_field(column, defused=options.excel_csv) for column in columns]
         if len(fields) == 1:
             fields = [pc.fill_null(fields[0], '""')]  # most readers skip an empty line: the row would be lost
-        write_lines(sink, fields, separator=",", null="", end="\r\n")
+        write_lines(sink, fields, separator=",", null="", end=options.csv_line_end)
 
     if options.excel_csv:
         sink.write(b"\xef\xbb\xbf")

@@ -54,6 +54,7 @@ class WriteOptions:
 
     format: str | None = None  # told by the suffix when left out
     excel_csv: bool = False  # CSV with a byte order mark and a guard against formulas
+    csv_line_end: str = "\r\n"  # as the standard has it; on standard output a line feed, as shells read lines
     time_zone: str = "UTC"  # of times in Excel, which knows no zones; every other output keeps UTC
     table: str | None = None  # the table in a database, the sheet in Excel
 

@@ -75,7 +75,7 @@ class StdoutTarget:
     label = "standard output"
 
     def __init__(self, options: WriteOptions) -> None:
-        self._options = options
+        self._options = dataclasses.replace(options, csv_line_end="\n")
         self._format = choose_format("-", dataclasses.replace(options, format=options.format or "csv"))
         if not hasattr(sys.stdout, "buffer"):
             raise UsageError("Standard output takes no bytes here, as in a notebook: write to a file.")
