@@ -191,6 +191,12 @@ CHANGES: tuple[Change, ...] = (
     Change("POST /v1/invoices/{invoice}", 3, _on("invoice", status="draft"), _note),
     Change("DELETE /v1/invoices/{invoice}", 1, _on("invoice", status="draft"), lambda _: {}),
     Change("POST /v1/invoices/{invoice}/finalize", 4, _on("invoice", status="draft"), lambda _: {}),
+    Change(
+        "POST /v1/invoices/{invoice}/send",
+        1,
+        _on("invoice", status="open", collection_method="send_invoice"),
+        lambda _: {},
+    ),
     Change("POST /v1/invoices/{invoice}/pay", 3, _on("invoice", status="open"), lambda _: {}),
     Change("POST /v1/invoices/{invoice}/void", 1, _on("invoice", status="open"), lambda _: {}),
     Change("POST /v1/checkout/sessions", 3, None, _session),
