@@ -10,7 +10,9 @@ from tests.command_line import Run
 
 def test_a_pace_says_its_share_of_the_limit_and_what_was_waited_for_it() -> None:
     pace = Pace(requests=48, rows=4_800, seconds=2.0, limit_rps=25, waited_seconds=1.25)
-    assert str(pace) == "24.0 requests and 2,400 rows a second, 96% of the limit of 25, 1.2 s waited for it"
+    assert (
+        str(pace) == "24.0 requests and 2,400 rows a second, 96% of the limit of 25, 1.2 s waited for it by all threads"
+    )
     assert pace.is_telling
 
 

@@ -15,7 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from connector.api.client import Client
-from connector.api.crew import NewestFirst, Walk, read_in_parallel, readers_for
+from connector.api.crew import AsTheyArrive, NewestFirst, Walk, read_in_parallel, readers_for
 from connector.api.division import Division, Part, Portion, ReadAhead
 from connector.api.pages import PageReader, Selection
 from connector.api.parallel import read_ahead, time_parameter
@@ -323,6 +323,22 @@ def test_a_slow_consumer_slows_the_readers(monkeypatch: pytest.MonkeyPatch, *, i
         most_ahead = max(most_ahead, stripe.requests - len(read) // 10)
     assert sorted(read) == sorted(stripe.objects)
     assert most_ahead < 100  # of 300
+
+
+def test_lists_that_are_read_at_the_same_time_share_the_room_for_pages_that_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = Page(b"x" * 60, 1, NOW)
+    monkeypatch.setattr("connector.api.crew.MOST_BYTES", 100)
+    stripe, queue, part = listed([NOW]), AsTheyArrive(), Part(*WHOLE)
+    queue.put(Portion(page, WHOLE))
+    with closing(read_in_parallel(stripe.walk(10), Division(WHOLE, 10), 2)) as alone:
+        next(alone)
+        assert queue.has_room(part)
+        with closing(read_in_parallel(stripe.walk(10), Division(WHOLE, 10), 2)) as beside:
+            next(beside)
+            assert not queue.has_room(part)
+        assert queue.has_room(part)
 
 
 def test_what_is_read_by_id_or_search_is_read_as_it_was() -> None:

@@ -24,11 +24,13 @@ from connector.errors import DataError
 Walk = Callable[[Part], Iterator[Page]]
 
 MOST_READERS = 40
-MOST_BYTES = 32 * 1024 * 1024
+MOST_BYTES = 32 * 1024 * 1024  # of all that wait, whoever reads them
 _SLOWEST_ANSWER_SECONDS = 0.4  # as many readers as keep the pace with answers that take so long
 _SHORT_WAIT_SECONDS = 0.005  # pages that come as fast as that come faster than any limit lets them
 _LOOK_UP_SECONDS = 0.5  # Windows hands Ctrl-C only to a thread that does not wait for ever
 _STOPPING_SECONDS = 2.0
+
+_at_work: set[object] = set()  # crews, which share the room for pages that wait
 
 
 def readers_for(client: Client, path: str) -> int:
@@ -59,12 +61,14 @@ def read_in_parallel(
     """
     crew = _Crew(walk, division, readers, queue or AsTheyArrive())
     whole = Spans()
+    _at_work.add(crew)
     try:
         crew.start()
         for portion in crew.portions():
             whole = whole.with_span(*portion.span)
             yield portion
     finally:
+        _at_work.discard(crew)
         crew.stop()
     if whole.missing(*division.span).parts:
         raise DataError("Some of the list was not read, though no request failed. Please report it, and run it again.")
@@ -79,7 +83,7 @@ class AsTheyArrive:
 
     def has_room(self, _part: Part) -> bool:
         """Whether another page of a part may wait."""
-        return self._waiting_bytes < MOST_BYTES
+        return self._waiting_bytes < MOST_BYTES / max(1, len(_at_work))
 
     def put(self, portion: Portion) -> None:
         """Let a portion wait."""

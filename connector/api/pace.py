@@ -38,5 +38,5 @@ class Pace:
         return (
             f"{requests_per_second:,.1f} requests and {self.rows / self.seconds:,.0f} rows a second, "
             f"{requests_per_second / self.limit_rps:.0%} of the limit of {self.limit_rps:,.10g}, "
-            f"{self.waited_seconds:.1f} s waited for it"
+            f"{self.waited_seconds:.1f} s waited for it by all threads"
         )
