@@ -65,7 +65,7 @@ class Family:
         self._began_at = datetime.now(UTC)
         self._version = api.client.connection.version
         self._as_of = planned.changes.as_of if planned.changes else None
-        self._last_commit = time.monotonic()
+        self._started_at = self._last_commit = time.monotonic()
 
     def sync(self) -> None:
         """Bring the tables up to Stripe; what cannot be read or written is an error of the reading that it ends."""
@@ -78,6 +78,7 @@ class Family:
             error = self._explained(failure)
             for reading in self.readings:
                 reading.error = reading.error or error
+            self._committed(self._target.write(lambda _, journal: self._end(journal, [Counts()] * len(self.readings))))
         finally:
             self._room.leave(self)
 
@@ -100,19 +101,12 @@ class Family:
         place = f"{type(error).__name__} at {', called from '.join(dict.fromkeys(places))}"
         return DataError(f"{self._origin} was the last before an error that nobody foresaw: {place}. Please report it.")
 
-    def save(self) -> None:
-        """Keep in history what became of each."""
-        self._target.write(self._save_runs)
-
-    def _save_runs(self, _session: Session, journal: Journal) -> None:
-        journal.save_runs(self._target.account, [reading.run for reading in self.readings])
-
     # Before
 
     def _prepare(self, session: Session, journal: Journal) -> State:
         """Make the tables fit, set the clocks behind all that stands in them; return how far an earlier run came."""
         self._began_at, self.changes = datetime.now(UTC), []
-        self._save_runs(session, journal)
+        journal.save_runs(self._target.account, [reading.run for reading in self.readings])
         for reading in self.readings:
             try:
                 self._choose_columns(journal, reading)
@@ -328,17 +322,16 @@ class Family:
         """Merge the waiting rows and keep the progress that they make, in one transaction."""
         state = replace(state, as_of=state.as_of if state.as_of is not None else self._as_of)
 
-        def work(session: Session, journal: Journal) -> list[Counts]:
+        def work(session: Session, journal: Journal) -> list[Run]:
             counts = [self._merge(session, reading) for reading in self.readings]
             self._save_state(journal, state)
-            return counts
+            return [reading.counted(count) for reading, count in zip(self.readings, counts, strict=True)]
 
         self._committed(self._target.write(work))
 
-    def _committed(self, counts: Sequence[Counts]) -> None:
-        for reading, count in zip(self.readings, counts, strict=True):
-            reading.counted(count)
-            reading.waiting, reading.waiting_bytes = [], 0
+    def _committed(self, runs: Sequence[Run]) -> None:
+        for reading, run in zip(self.readings, runs, strict=True):
+            reading.run, reading.waiting, reading.waiting_bytes = run, [], 0
             self._watch(reading.task.name, reading.run)
         self._last_commit = time.monotonic()
 
@@ -371,13 +364,22 @@ class Family:
         covered = Spans.of([self._parent.task.span])
         whole = replace(state, covered=covered, as_of=self._as_of, load_began_at=None)
 
-        def work(session: Session, journal: Journal) -> list[Counts]:
+        def work(session: Session, journal: Journal) -> list[Run]:
             merged = [self._merge(session, reading) for reading in self.readings]
             deleted = [Counts(deleted=self._delete(session, reading, gone)) for reading in self.readings]
             self._save_state(journal, whole)
-            return [more + less for more, less in zip(merged, deleted, strict=True)]
+            return self._end(journal, [more + less for more, less in zip(merged, deleted, strict=True)])
 
         self._committed(self._target.write(work))
+
+    def _end(self, journal: Journal, counts: Sequence[Counts]) -> list[Run]:
+        """Keep in history what became of each endpoint, and return it."""
+        did, seconds = self._reader.client.statistics, time.monotonic() - self._started_at
+        runs = [reading.ended(count, seconds) for reading, count in zip(self.readings, counts, strict=True)]
+        full_requests = self._pass.full_requests
+        runs[0] = replace(runs[0], requests=did.requests, retries=did.retries, full_requests=full_requests)
+        journal.save_runs(self._target.account, runs)
+        return runs
 
     def _delete(self, session: Session, reading: Reading, gone: Gone) -> int:
         """Mark the rows that this pass should have seen and did not; parents come first: their fate decides."""

@@ -124,9 +124,9 @@ class Reading:
         empty = pa.RecordBatch.from_pylist([], schema=self.flattener.schema)
         return with_provenance(self.without_excluded(empty), "", 0).schema
 
-    def counted(self, counts: Counts) -> None:
-        """Add what became of rows to the run."""
-        self.run = replace(
+    def counted(self, counts: Counts) -> Run:
+        """Return the run with what became of more rows."""
+        return replace(
             self.run,
             inserted=self.run.inserted + counts.inserted,
             updated=self.run.updated + counts.updated,
@@ -134,13 +134,13 @@ class Reading:
             deleted=self.run.deleted + counts.deleted,
         )
 
-    def ended(self, seconds: float) -> None:
-        """Say in the run how it ended; what the key may not read at all is skipped, unless it was asked for by name."""
+    def ended(self, counts: Counts, seconds: float) -> Run:
+        """Return the run as it ends; what the key may not read at all is skipped, unless it was asked for by name."""
         error = self.error
         refused = isinstance(error, StripeError) and error.status in _REFUSED and not self.run.rows_read
         status = "succeeded" if error is None else "skipped" if refused and not self.task.listed else "failed"
         reason = None if error is None else " ".join(str(error).split()) or type(error).__name__
-        self.run = replace(self.run, status=status, error=reason, seconds=seconds)
+        return replace(self.counted(counts), status=status, error=reason, seconds=seconds)
 
 
 def _null_byte_notes(reading: Reading) -> list[str]:

@@ -124,15 +124,7 @@ class _Sync:
 
     def _synced(self, planned: Pass, target: LeasedTarget, room: Room) -> Family:
         """Sync one endpoint and the children that are read with it, and say what became of each."""
-        client, began = self._api.client.counting_apart(), time.monotonic()
-        family = Family(planned, replace(self._api, client=client), target, room, self._watch)
+        api = replace(self._api, client=self._api.client.counting_apart())
+        family = Family(planned, api, target, room, self._watch)
         family.sync()
-        did, parent = client.statistics, family.readings[0]
-        parent.run = replace(
-            parent.run, requests=did.requests, retries=did.retries, full_requests=planned.full_requests
-        )
-        for reading in family.readings:
-            reading.ended(time.monotonic() - began)
-            self._watch(reading.task.name, reading.run)
-        family.save()
         return family
