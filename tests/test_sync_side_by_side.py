@@ -66,6 +66,20 @@ def test_ctrl_c_ends_all_of_them_within_two_seconds(file: Path) -> None:
     assert not query(file, "select * from _sync_runs where status = 'running'")
 
 
+def test_ctrl_c_while_lists_below_parents_are_read_is_no_failure_of_theirs(file: Path) -> None:
+    def interrupt(name: str, _run: Run) -> None:
+        if name == "coupons" and any("tax_ids" in each.path for each in sandbox.requests):
+            raise KeyboardInterrupt
+
+    with Sandbox(now=NOW, rps=0) as sandbox, account(sandbox) as stripe:
+        sandbox.fail("slow:20000", on="GET /v1/customers/{customer}/tax_ids", nth=2, times=1_000)
+        sandbox.fail("slow:500", on="GET /v1/coupons")
+        with pytest.raises(KeyboardInterrupt):
+            stripe.sync(["customers", "customer_tax_ids", "coupons"], to=str(file), watch=interrupt)
+    errors = query(file, "select distinct error from _sync_runs where endpoint like 'customer%'")
+    assert errors == [{"error": "It was stopped in the middle."}]
+
+
 def test_the_first_error_stops_what_is_under_way_and_what_waits() -> None:
     begun: list[int] = []
 

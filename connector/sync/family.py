@@ -306,6 +306,8 @@ class Family:
                 self._origin = page.origin
                 child.add(page, self._target.account, changed_at)
                 yield
+        except StoppedError:
+            raise
         except Exception as error:  # whatever it is, the parents go on
             child.error = self._explained(error)
 
