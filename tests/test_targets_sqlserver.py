@@ -173,6 +173,10 @@ def test_every_statement_is_as_it_was_and_does_what_duckdbs_own_does(tmp_path: P
         assert sorted(stored(translated), key=str) == sorted(stored(own), key=str), number
     with translated.transaction() as session:
         session.create(Table("main", "plain"), {"id": KEY, "n": "INT"})  # DuckDB changes none that has an index
+        schema = pa.schema({"id": pa.string(), "n": pa.int64()})
+        for row in ({"id": "a", "n": 1}, {"id": ODD, "n": 2}, {"id": "a", "n": None}):
+            session.put(Table("main", "plain"), schema, row, ["id"])
+        assert {*session.rows("SELECT id, n FROM main.plain")} == {(ODD, 2), ("a", None)}
     reshape(translated)
     with translated.transaction() as session:
         assert session.column_types(TABLE) == {"id": KEY, "n": "BIGINT", ODD: "BIGINT"}

@@ -44,6 +44,12 @@ DELETE FROM "main"."things";
 
 CREATE TABLE "main"."plain" ("id" NVARCHAR(255) COLLATE Latin1_General_100_BIN2 NULL, "n" INT NULL);
 
+UPDATE "main"."plain" SET "n" = ? WHERE "id" = ?;
+
+INSERT INTO "main"."plain" ("id", "n") VALUES (?, ?);
+
+SELECT id, n FROM main.plain;
+
 IF SCHEMA_ID(N'other') IS NULL EXEC(N'CREATE SCHEMA "other"');
 
 CREATE TABLE "other"."a 'b"" [c]]? %s 😀" ("id" NVARCHAR(255) COLLATE Latin1_General_100_BIN2 NULL, "n" INT NULL);
