@@ -84,6 +84,14 @@ def test_every_list_gives_the_whole_truth_newest_first(truth: Truth, client: htt
     assert created == sorted(created, reverse=True)
 
 
+@pytest.mark.parametrize("kind", ["events", "charges", "customers", "invoices", "payouts", "subscriptions"])
+def test_nothing_was_created_in_times_to_come(client: httpx.Client, kind: str) -> None:
+    for days in (1, 40, 100, 400, 4_000):
+        assert _ids(client, f"/v1/{kind}", **{"created[gte]": NOW + days * DAY}) == []
+        answer = client.get(f"/v1/{kind}", params={"limit": 1, "created[lt]": NOW + days * DAY})
+        assert len(answer.json()["data"]) == 1
+
+
 def test_a_page_is_ten_unless_asked_otherwise(client: httpx.Client) -> None:
     first = client.get("/v1/charges").json()
     assert (len(first["data"]), first["has_more"], first["url"], first["object"]) == (10, True, "/v1/charges", "list")

@@ -53,7 +53,7 @@ class Events(Kind):
 
     def first_at(self, instant: int) -> int:
         """The lowest number of what happened at `instant` or later."""
-        return min(self.end, self._at_or_after(instant))
+        return self.end if instant > self.story.calendar.now else self._at_or_after(instant)
 
     def at(self, number: int, instant: int) -> Record | None:
         """The event; it stays as it is."""
