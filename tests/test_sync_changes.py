@@ -405,13 +405,18 @@ def statuses(sandbox: Sandbox, place: str) -> tuple[set[str], set[str]]:
     return there, {each["id"] for each in listed(sandbox, "invoice") if each["status"] == "open"}
 
 
+def a_synced_open_invoice(sandbox: Sandbox, place: str) -> dict[str, Any]:
+    """Sync the open invoices, let two hours pass, and return one of them."""
+    run(sandbox, place, "invoices", invoices=OPEN)
+    sandbox.advance(2 * HOUR)
+    return next(each for each in listed(sandbox, "invoice") if each["status"] == "open")
+
+
 def test_a_row_that_no_longer_meets_a_condition_is_gone_by_the_event_that_says_so(
     without_clocks: Sandbox, place: str
 ) -> None:
     sandbox = without_clocks
-    run(sandbox, place, "invoices", invoices=OPEN)
-    sandbox.advance(2 * HOUR)
-    paid, *_ = [each for each in listed(sandbox, "invoice") if each["status"] == "open"]
+    paid = a_synced_open_invoice(sandbox, place)
     change(sandbox, "invoice", {**paid, "status": "paid"})
     other, *_ = [each for each in listed(sandbox, "invoice") if each["status"] != "open"]
     change(sandbox, "invoice", {**other, "description": "still none of ours"})
@@ -438,9 +443,7 @@ def test_whether_a_row_still_meets_a_condition_is_asked_where_an_event_does_not_
     without_clocks: Sandbox, place: str
 ) -> None:
     sandbox = without_clocks
-    run(sandbox, place, "invoices", invoices=OPEN)
-    sandbox.advance(2 * HOUR)
-    paid, *_ = [each for each in listed(sandbox, "invoice") if each["status"] == "open"]
+    paid = a_synced_open_invoice(sandbox, place)
     sandbox.put("invoice", {**paid, "status": "paid"})
     tell(sandbox, "invoice.paid", {**paid, "status": "paid"}, api_version="2020-08-27")
     sandbox.advance(60)

@@ -121,6 +121,12 @@ def _is_met_by_all(endpoint: Endpoint, condition: Condition) -> bool:
     return given is not None and given.name == "status" and (condition.operator, condition.values) == ("=", ("all",))
 
 
+def column_of(endpoint: Endpoint, condition: Condition) -> Column | None:
+    """Return the column that shows whether a row meets a condition; None where only Stripe can say."""
+    given = endpoint.filter_for(condition.word)
+    return endpoint.column(condition.word) or (endpoint.column(given.column) if given and given.column else None)
+
+
 class _Planner:
     def __init__(self, endpoint: Endpoint, conditions: Sequence[Condition], calendar: Calendar) -> None:
         self.endpoint = endpoint
@@ -280,10 +286,7 @@ class _Planner:
         """Return the conditions that the rows show, with their columns."""
         decided = []
         for condition in self.conditions:
-            given = self.endpoint.filter_for(condition.word)
-            column = self.endpoint.column(condition.word)
-            if column is None and given is not None and given.column is not None:
-                column = self.endpoint.column(given.column)
+            column = column_of(self.endpoint, condition)
             if column is not None:
                 decided.append((column, condition))
         return decided

@@ -14,10 +14,9 @@ from connector.api.spans import BEGINNING, END, Spans, bounds
 from connector.databases.merge import Keys
 from connector.dates import Interval, interval
 from connector.definitions.endpoint import Endpoint
-from connector.definitions.parts import Column
 from connector.definitions.readings import reading_of
 from connector.errors import ConditionError, ConfigError, DateError, did_you_mean
-from connector.extract.conditions import Condition, Plan, from_mapping, plan
+from connector.extract.conditions import Condition, Plan, column_of, from_mapping, plan
 from connector.rows.flatten import EXTRA, Flattener
 from connector.sync.columns import ColumnChoice, ColumnWish, needed
 from connector.sync.runfile import RunFile, TableRun
@@ -82,7 +81,7 @@ class Task:
     @property
     def is_told_by_events(self) -> bool:
         """Whether events tell which rows meet the conditions: not of what Stripe alone or the calendar decides."""
-        columns = [_column_of(self.endpoint, condition) for condition in self.further_conditions]
+        columns = [column_of(self.endpoint, condition) for condition in self.further_conditions]
         are_shown = all(column is not None and column.type not in ("timestamp", "date") for column in columns)
         return not columns or (are_shown and self.endpoint.updates == "events")
 
@@ -130,12 +129,6 @@ class Task:
         """Return what makes its rows: the columns that are not left out, and those that conditions need."""
         written = {column.name for column in self.endpoint.columns} - set(self.choice.left_out(self.endpoint))
         return Flattener(self.endpoint, {*written, *self.planned.columns, EXTRA})
-
-
-def _column_of(endpoint: Endpoint, condition: Condition) -> Column | None:
-    """Return the column that shows whether a row meets a condition; None where only Stripe can say."""
-    given = endpoint.filter_for(condition.word)
-    return endpoint.column(condition.word) or (endpoint.column(given.column) if given and given.column else None)
 
 
 def tasks_of(api: Api, run: RunFile) -> tuple[list[Task], list[str]]:
