@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from connector.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # which takes long to import, and names alone need none of it
 
 # "a ""quoted"" part", [a bracketed one], or plain text up to the next dot; each ends at a dot or at the end.
 _PART = re.compile(r"""(?:^|(?<=\.))("(?:[^"]|"")*"(?=\.|$)|\[(?:[^\]]|\]\])*\](?=\.|$)|[^.]*)(?:\.|$)""", re.DOTALL)
