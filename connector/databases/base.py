@@ -230,14 +230,12 @@ class Session(ABC):
         quote, target = self.dialect.quote, self.full(table)
         sent = {name: self.dialect.sent(schema.field(name)) for name in row}
         changed = [name for name in row if name not in keys]
-        values, key = ", ".join(f"{quote(name)} = {sent[name]}" for name in changed), self._equals(keys)
+        values = ", ".join(f"{quote(name)} = {sent[name]}" for name in changed)
+        key = " AND ".join(f"{quote(name)} = ?" for name in keys)
         in_order = [row[name] for name in (*changed, *keys)]
         if not self.execute(f"UPDATE {target} SET {values} WHERE {key}", in_order):
             names = ", ".join(map(quote, row))
             self.execute(f"INSERT INTO {target} ({names}) VALUES ({', '.join(sent.values())})", [*row.values()])
-
-    def _equals(self, keys: Sequence[str]) -> str:
-        return " AND ".join(f"{self.dialect.quote(name)} = ?" for name in keys)
 
     def _check_arrived(self, table: Table, merge: Merge, rows: int) -> None:
         """Raise a TargetError where the table does not hold what was merged, whatever its counts say."""
