@@ -366,6 +366,32 @@ def test_nothing_is_left_in_the_working_folder(stripe: Stripe, tmp_path: Path, m
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_has_planned_a_query_reads_it_and_goes_even_if_nobody_reads(
+    stripe: Stripe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    connect, opened = duckdb.connect, iter(range(10))
+    monkeypatch.setattr(duckdb, "connect", lambda *place, **options: (next(opened), connect(*place, **options))[1])
+    result = stripe.query("select count(*) as n from coupons")
+    assert "GET /v1/coupons" in result.explain()
+    first = [batch.to_pylist() for batch in result]
+    assert (next(opened), list(tmp_path.iterdir())) == (1, [])
+    assert [batch.to_pylist() for batch in result] == first
+    result = stripe.query("select count(*) as n from coupons")
+    assert len(list(tmp_path.iterdir())) == 1
+    del result
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_attached_is_held_only_while_it_is_read(stripe: Stripe, tmp_path: Path) -> None:
+    file = tmp_path / "crm.duckdb"
+    duckdb.connect(str(file)).close()
+    result = stripe.query("select 1 as one", attach=file)
+    with duckdb.connect(str(file)) as crm:
+        crm.execute("create table people as select 1 as id")
+    assert result.to_arrow().to_pylist() == [{"one": 1}]
+
+
 def test_now_is_one_instant(stripe: Stripe) -> None:
     assert value(stripe, "select count(distinct now()) from coupons") == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,35 +43,34 @@ class Query:
 class QueryResult(Result):
     """The rows of a query, and what it would ask of Stripe."""
 
-    def __init__(self, api: Api, asked: Query, schema: pa.Schema, read: ReadRows) -> None:
+    def __init__(self, tables: Sequence[TableReads], schema: pa.Schema, read: ReadRows) -> None:
         super().__init__("query", schema, read)
-        self._api = api
-        self._asked = asked
+        self._tables = tables
 
     def explain(self) -> str:
         """Return the calls that it would make, table by table; nothing is sent."""
-        with _Run(self._api, self._asked) as run:
-            lines = [line for table in run.tables() for line in lines_of(table)]
+        lines = [line for table in self._tables for line in lines_of(table)]
         return "\n".join(lines) or "No call: the SQL names no table of Stripe's."
 
 
 def query(api: Api, asked: Query, progress: Watch | None = None) -> QueryResult:
     """Plan a query; its calls are made and its rows are read when the result is asked for them."""
-    with _Run(api, asked) as run:
-        schema = casting.plain_schema(run.schema)
-        run.tables()
+    run = _Run(api, asked)
+    schema = casting.plain_schema(run.schema)
+    unread = [run]  # what has planned the query reads it the first time
+    if asked.attach:  # their files are held no longer than needed
+        unread.pop().close()
 
     def rows(report: Report) -> Iterator[pa.RecordBatch]:
-        with _Run(api, asked) as run:
-            tables = run.tables()
-            run.reading(report, progress or _no_progress).read(tables)
+        with closing(unread.pop() if unread else _Run(api, asked)) as run:
+            run.reading(report, progress or _no_progress).read(run.tables)
             place = 0
             for batch in run.session.rows(run.statement):
                 report.rows += batch.num_rows
                 yield casting.cast(batch.rename_columns(schema.names), schema, place, _row_label)
                 place += batch.num_rows
 
-    return QueryResult(api, asked, schema, rows)
+    return QueryResult(run.tables, schema, rows)
 
 
 def _no_progress(report: Report) -> None:
@@ -91,14 +91,12 @@ class _Run:
         try:
             self._prepare(asked)
         except BaseException:
-            self.session.__exit__()
+            self.close()
             raise
 
-    def __enter__(self) -> _Run:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.session.__exit__()
+    def close(self) -> None:
+        """Let go of the DuckDB."""
+        self.session.close()
 
     def _prepare(self, asked: Query) -> None:
         files = asked.attach
@@ -121,6 +119,7 @@ class _Run:
         literals.check(self.statement, self.session.type_in, self.session.fits, self._api.calendar)
         self.session.begin()
         self.schema = self.session.plan(self.statement)
+        self.tables = self.narrowing.tables(self._places, lambda endpoint: _needed_columns(self.statement, endpoint))
 
     def _find_places(self) -> list[Place]:
         if self.statement.tree is not None:
@@ -150,10 +149,6 @@ class _Run:
         reading = Reading(self._api, self.session, report, self._asked.most_calls, progress)
         reading.narrowing, reading.enough = self.narrowing, Enough.of(self.statement, self._places)
         return reading
-
-    def tables(self) -> list[TableReads]:
-        """Return what is to be read of each table."""
-        return self.narrowing.tables(self._places, lambda endpoint: _needed_columns(self.statement, endpoint))
 
 
 def _needed_columns(statement: Statement, endpoint: Endpoint) -> frozenset[str] | None:

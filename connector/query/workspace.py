@@ -6,6 +6,7 @@ import contextlib
 import re
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from pathlib import Path
@@ -41,8 +42,9 @@ class Session:
     """One connection to a DuckDB in memory, as a context manager; what does not fit memory spills to its own folder."""
 
     def __init__(self, zone: tzinfo) -> None:
-        self._folder = tempfile.mkdtemp(prefix="connector-query-")
-        self.connection = duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": self._folder})
+        folder = tempfile.mkdtemp(prefix="connector-query-")
+        self._remove_folder = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.connection = duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": folder})
         self.connection.execute(f"SET TimeZone = '{getattr(zone, 'key', 'UTC')}'")
         for macro in _macros():
             self.connection.execute(macro)
@@ -51,8 +53,12 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the DuckDB and its folder; of a session that nobody keeps both go by themselves."""
         self.connection.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._remove_folder()
 
     def attach(self, files: Iterable[str | Path]) -> None:
         """Make the tables of DuckDB files known as FILE.TABLE, to be read only."""
