@@ -71,25 +71,27 @@ def has(command: list[str], place: str) -> bool:
     return place in OPTIONS
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_of_the_page_is_about_a_table_an_action_or_a_call(command: list[str]) -> None:
-    connector, verb, of, *rest = command
-    assert (connector, verb in commands.commands) == ("connector", True)
-    assert verb != "extract" or of in ENDPOINTS
-    assert verb != "write" or ACTIONS.find(of, rest[0])
-    for condition in (rest[place + 1] for place, word in enumerate(rest) if word == "--where"):
-        assert re.split("[=<>]", condition)[0] in ENDPOINTS[of].conditionable()
-    assert {word for word in rest if word.startswith("--")} <= OPTIONS
+def test_every_command_of_the_page_is_about_a_table_an_action_or_a_call(subtests: pytest.Subtests) -> None:
+    for command in COMMANDS:
+        connector, verb, of, *rest = command
+        with subtests.test(" ".join(command)):
+            assert (connector, verb in commands.commands) == ("connector", True)
+            assert verb != "extract" or of in ENDPOINTS
+            assert verb != "write" or ACTIONS.find(of, rest[0])
+            for condition in (rest[place + 1] for place, word in enumerate(rest) if word == "--where"):
+                assert re.split("[=<>]", condition)[0] in ENDPOINTS[of].conditionable()
+            assert {word for word in rest if word.startswith("--")} <= OPTIONS
 
 
-@pytest.mark.parametrize(("title", "label"), LABELS)
-def test_every_label_of_the_page_leads_somewhere_or_says_why_not(title: str, label: str) -> None:
-    places, remark = SECTIONS[title].labels[label]
-    assert places or remark
-    for place in places:
-        assert place in OPTIONS or any(has(command, place) for command in SECTIONS[title].operations.values())
-    if label.startswith("$"):
-        assert RowFilter(label)
+def test_every_label_of_the_page_leads_somewhere_or_says_why_not(subtests: pytest.Subtests) -> None:
+    for title, label in LABELS:
+        places, remark = SECTIONS[title].labels[label]
+        with subtests.test(title, label=label):
+            assert places or remark
+            for place in places:
+                assert place in OPTIONS or any(has(command, place) for command in SECTIONS[title].operations.values())
+            if label.startswith("$"):
+                assert RowFilter(label)
 
 
 def known_operations() -> list[tuple[str, list[str]]]:

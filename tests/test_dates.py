@@ -116,31 +116,23 @@ FOURTEEN = {
     ),
 }
 
-OPTIONS = [
-    pytest.param(at, *(cell.strip() for cell in line.split("|")), id=f"{name}: {line.split('|')[0].strip()}")
-    for name, (at, table) in FOURTEEN.items()
-    for line in table.strip().splitlines()
-]
 
-
-@pytest.mark.parametrize("operator", ["> gt", ">= gte", "< lt", "<= lte"])
-@pytest.mark.parametrize(("at", "token", "first", "after"), OPTIONS)
-def test_fourteen_options_times_four_comparisons(
-    at: Calendar, token: str, first: str, after: str, operator: str
-) -> None:
-    symbol, word = operator.split()
-    expected = {
-        ">": Interval(unix(after), None),
-        ">=": Interval(unix(first), None),
-        "<": Interval(None, unix(first)),
-        "<=": Interval(None, unix(after)),
-    }
-    assert interval(symbol, token, at) == expected[symbol]
-    assert interval(word, token, at) == expected[symbol]
-
-
-def test_the_table_has_all_fourteen_options_at_each_time() -> None:
-    assert len(OPTIONS) == 14 * len(FOURTEEN)
+@pytest.mark.parametrize("when", FOURTEEN)
+def test_fourteen_options_times_four_comparisons(when: str, subtests: pytest.Subtests) -> None:
+    at, table = FOURTEEN[when]
+    options = [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
+    assert len(options) == 14
+    for token, first, after in options:
+        expected = {
+            "> gt": Interval(unix(after), None),
+            ">= gte": Interval(unix(first), None),
+            "< lt": Interval(None, unix(first)),
+            "<= lte": Interval(None, unix(after)),
+        }
+        for operators, meant in expected.items():
+            for operator in operators.split():
+                with subtests.test(f"{operator} {token}"):
+                    assert interval(operator, token, at) == meant
 
 
 @pytest.mark.parametrize(

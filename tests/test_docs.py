@@ -178,9 +178,10 @@ def test_every_word_of_a_definition_is_explained() -> None:
         assert re.search(rf"`?\b{word}\b", page), word
 
 
-@pytest.mark.parametrize("name", list(Endpoints()))
-def test_every_endpoint_can_be_found(name: str) -> None:
-    assert f"\n## {name}\n" in (ROOT / "docs/endpoints.md").read_text(encoding="utf-8")
+def test_every_endpoint_can_be_found() -> None:
+    page = (ROOT / "docs/endpoints.md").read_text(encoding="utf-8")
+    missing = [name for name in Endpoints() if f"\n## {name}\n" not in page]
+    assert not missing, "\n".join(missing)
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:

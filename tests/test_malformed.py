@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -132,42 +133,42 @@ def outcome(read: Callable[[Stripe], object], stripe: Stripe) -> ConnectorError 
     return None
 
 
-@pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_response_that_is_something_else_is_an_error_for_people(
-    kind: str, name: str, tampering: Tampering, stripe: Stripe
+    kind: str, tampering: Tampering, stripe: Stripe, subtests: pytest.Subtests
 ) -> None:
     tampering.path, read = KINDS[kind]
-    tampering.content = WHOLE[name]
-    error = outcome(read, stripe)
-    if isinstance(error, DataError):
-        assert re.search(r"GET /v\d/\S+ \(200, request req_1\)", str(error))
-        assert len(str(error).splitlines()) == 1
+    for name, tampering.content in WHOLE.items():
+        with subtests.test(name):
+            error = outcome(read, stripe)
+            if isinstance(error, DataError):
+                assert re.search(r"GET /v\d/\S+ \(200, request req_1\)", str(error))
+                assert len(str(error).splitlines()) == 1
 
 
 @pytest.mark.parametrize("status", [204, 302, 400, 401, 403, 404, 429, 500])
-@pytest.mark.parametrize("name", WHOLE)
 def test_a_refusal_of_any_shape_is_an_error_for_people(
-    name: str, status: int, tampering: Tampering, stripe: Stripe
+    status: int, tampering: Tampering, stripe: Stripe, subtests: pytest.Subtests
 ) -> None:
     tampering.path, read = KINDS["page"]
-    tampering.content, tampering.status = WHOLE[name] * (status != 204), status
-    try:
-        assert "GET /v1/payouts" in str(outcome(read, stripe))
-    finally:
-        tampering.status = 200
+    tampering.status = status
+    for name, content in WHOLE.items():
+        tampering.content = content * (status != 204)
+        with subtests.test(name):
+            assert "GET /v1/payouts" in str(outcome(read, stripe))
+    tampering.status = 200
 
 
-@pytest.mark.parametrize("levels", range(880, 1000, 8))
 @pytest.mark.parametrize("kind", ["page", "embedded list", "any list"])
 def test_what_is_a_little_too_deep_is_an_error_for_people(
-    kind: str, levels: int, tampering: Tampering, stripe: Stripe
+    kind: str, tampering: Tampering, stripe: Stripe, subtests: pytest.Subtests
 ) -> None:
     tampering.path, read = KINDS[kind]
-    for opened, closed in ((b"[", b"]"), (b'{"a": ', b"}")):
+    for levels, (opened, closed) in product(range(880, 1000, 8), ((b"[", b"]"), (b'{"a": ', b"}"))):
         deep = opened * levels + b"1" + closed * levels
         tampering.content = b'{"object": "list", "data": [{"id": "x", "new": ' + deep + b'}], "has_more": false}'
-        outcome(read, stripe)
+        with subtests.test(levels=levels, of=opened):
+            outcome(read, stripe)
 
 
 @pytest.mark.parametrize("name", ["no UTF-8", "records without id"])  # cannot be decoded, cannot be a row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -9,7 +10,6 @@ import pytest
 
 from connector.api.encoding import form_encode
 from connector.definitions.actions import Action, Actions, Parameter
-from connector.sandbox import Sandbox
 from tests.serving import a_sandbox, its_client
 
 sandbox = pytest.fixture(scope="module")(a_sandbox)
@@ -41,14 +41,11 @@ def form_of(action: Action) -> dict[str, Any]:
     return {each.path: sample(action, each) for each in action.parameters.values() if "." not in each.path}
 
 
-@pytest.mark.parametrize("action", EVERY, ids=[each.full_name for each in EVERY])
-def test_no_parameter_of_an_action_is_unknown(action: Action, client: httpx.Client, sandbox: Sandbox) -> None:
-    assert sandbox
-    path = action.path
-    for name in action.ids:
-        path = path.replace(f"{{{name}}}", "id_1")
+def test_no_parameter_of_an_action_is_unknown(client: httpx.Client, subtests: pytest.Subtests) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    response = client.request(action.method, path, content=form_encode(form_of(action)), headers=headers)
-    message = response.json().get("error", {}).get("message", "")
-    for refused in ("unknown parameter", "Unrecognized request URL", "Missing required param"):
-        assert refused.lower() not in message.lower(), message
+    refused = re.compile("unknown parameter|unrecognized request url|missing required param", re.IGNORECASE)
+    for action in EVERY:
+        path = re.sub(r"\{.+?\}", "id_1", action.path)
+        with subtests.test(action.full_name):
+            response = client.request(action.method, path, content=form_encode(form_of(action)), headers=headers)
+            assert not refused.search(response.json().get("error", {}).get("message", ""))

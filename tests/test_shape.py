@@ -81,21 +81,22 @@ def named(file: Path) -> str:
     return file.relative_to(PACKAGE).as_posix()
 
 
-every_file = pytest.mark.parametrize("file", FILES, ids=map(named, FILES))
-
-
-@every_file
-def test_imports_point_one_way(file: Path) -> None:
+def upward(file: Path) -> Iterator[str]:
+    """Yield what a file imports from its neighbours in the line, or from above."""
     room = room_of(module_of(file))
-    for imported in imports(file):
-        if room_of(imported) == room or not room:
+    for imported in sorted(imports(file)):
+        below = room_of(imported)
+        if not room or below == room or (below == STANDS_APART and named(file) in JOIN_SANDBOX_AND_ENGINE):
             continue
-        where = f"{named(file)} imports connector.{imported}"
-        assert room != STANDS_APART, f"{where}: the {room} stands apart"
-        if room_of(imported) == STANDS_APART:
-            assert named(file) in JOIN_SANDBOX_AND_ENGINE, where
-        else:
-            assert rank(room_of(imported)) < rank(room), f"{where}, which stands above it"
+        if STANDS_APART in {room, below}:
+            yield f"{named(file)} imports connector.{imported}: the {STANDS_APART} stands apart"
+        elif rank(below) >= rank(room):
+            yield f"{named(file)} imports connector.{imported}, which stands above it"
+
+
+def test_imports_point_one_way() -> None:
+    wrong = [line for file in FILES for line in upward(file)]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_every_room_has_its_place() -> None:
@@ -125,9 +126,9 @@ def test_no_files_of_a_room_import_each_other_in_a_circle(room: str) -> None:
         pytest.fail(f"These import each other: {' → '.join(error.args[1])}")
 
 
-@every_file
-def test_no_file_is_longer_than_one_reads_in_a_sitting(file: Path) -> None:
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+def test_no_file_is_longer_than_one_reads_in_a_sitting() -> None:
+    long = [named(file) for file in FILES if len(file.read_text(encoding="utf-8").splitlines()) > MOST_LINES]
+    assert not long, "\n".join(long)
 
 
 def code_in(file: Path) -> Iterator[ast.stmt]:
@@ -139,11 +140,10 @@ def code_in(file: Path) -> Iterator[ast.stmt]:
             yield node
 
 
-@pytest.mark.parametrize("file", INITS, ids=named)
-def test_an_init_holds_names_and_no_code(file: Path) -> None:
-    if file.parent == PACKAGE:
-        return  # it imports Stripe when that is first asked for, so that the command line starts at once
-    assert not [ast.unparse(node) for node in code_in(file)]
+def test_an_init_holds_names_and_no_code() -> None:
+    rooms = [file for file in INITS if file.parent != PACKAGE]  # that one imports Stripe when it is first asked for
+    code = [f"{named(file)}: {ast.unparse(node)}" for file in rooms for node in code_in(file)]
+    assert not code, "\n".join(code)
 
 
 def test_the_public_names_are_exactly_these() -> None:
