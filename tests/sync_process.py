@@ -22,6 +22,7 @@ import connector.databases.postgres.database  # noqa: F401
 from connector import Stripe
 from connector.sync import passes, room
 from connector.sync.family import Family
+from connector.sync.intake import Intake
 
 COMMIT_ROWS = 40
 ALL = 10**9
@@ -45,7 +46,7 @@ def run(steps: Connection, url: str, place: str, endpoints: Sequence[str], in_fu
     """Sync, in full or by what has changed, and send where the run is."""
     passes.FEW_REQUESTS, passes.LEAST_EVENT_PAGES = (ALL, 0) if in_full else (0, ALL)
     room.COMMIT_ROWS = COMMIT_ROWS
-    setattr(Family, "_commit", _sent(steps, Family._commit))  # noqa: B010 - mypy knows no other way to replace a method
+    setattr(Intake, "commit", _sent(steps, Intake.commit))  # noqa: B010 - mypy knows no other way to replace a method
     setattr(Family, "_finish", _sent(steps, Family._finish))  # noqa: B010
     stripe = Stripe(key="sk_test_sandbox", api_base=url, max_rps=100_000, max_rps_per_endpoint=100_000)
     steps.send_bytes(b"r")

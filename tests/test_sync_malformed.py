@@ -73,7 +73,7 @@ def test_an_error_that_nobody_foresaw_ends_its_endpoint_and_shows_no_value(
     (failed,) = report.failed
     assert failed.endpoint == "coupons"
     assert failed.error is not None
-    assert re.search(rf"{kind.__name__} at test_sync_malformed.py:\d+, called from family.py:\d+", failed.error)
+    assert re.search(rf"{kind.__name__} at test_sync_malformed.py:\d+, called from intake.py:\d+", failed.error)
     assert "request req_" in failed.error
     assert "secret" not in failed.error
 

@@ -16,7 +16,7 @@ from connector.cli.app import run as cli
 from connector.databases.duckdb.database import DuckDB
 from connector.errors import StripeUnavailable
 from connector.sandbox import Sandbox
-from connector.sync import family, room
+from connector.sync import intake, room
 from connector.sync.journal import Journal, Run
 from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
@@ -135,7 +135,7 @@ def test_a_parent_whose_list_fails_is_named_and_the_lists_of_the_others_are_read
 
 def test_where_many_lists_below_parents_fail_the_rest_is_not_tried(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "ATTEMPTS", 1)
-    monkeypatch.setattr(family, "MOST_UNREAD", 2)
+    monkeypatch.setattr(intake, "MOST_UNREAD", 2)
     with Sandbox(now=NOW, rps=0) as sandbox, account(sandbox) as stripe:
         sandbox.fail("500", on="GET /v1/customers/{customer}/tax_ids", times=1000)
         report = stripe.sync(["customers", "customer_tax_ids"], to=str(file))
