@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
+import httpx
 import pytest
 
 from connector.config import API_VERSION
@@ -14,7 +17,7 @@ from connector.databases.merge import quoted
 from connector.definitions.endpoint import Endpoints
 from connector.sandbox import Sandbox
 from connector.sync import passes
-from tests.accounts import NOW, keep_the_newest
+from tests.accounts import NOW, account, keep_the_newest
 from tests.test_extract import comparable, truth
 
 ENDPOINTS = Endpoints()
@@ -114,3 +117,35 @@ def assert_equal_to_stripe(place: Place, sandbox: Sandbox, names: Sequence[str])
         for key, row in expected.items():
             shown = {column: value for column, value in found[key].items() if column in row}
             assert comparable(shown, ENDPOINTS[name]) == row, (name, key)
+
+
+def post(sandbox: Sandbox, path: str, method: str = "POST", **form: Any) -> dict[str, Any]:
+    """Write by a call, which is told by events as Stripe tells it, until it gets through; return the response."""
+    headers = {"Idempotency-Key": str(uuid4())}
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            response = httpx.request(method, f"{sandbox.url}{path}", data=form, headers=headers, auth=(sandbox.key, ""))
+            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+    assert response.is_success, response.text
+    written: dict[str, Any] = response.json()
+    return written
+
+
+def assert_equal_to_a_fresh_read(
+    place: Place,
+    sandbox: Sandbox,
+    names: Sequence[str],
+    only: Mapping[str, Mapping[str, Any]] | None = None,
+    schema: str = "",
+) -> None:
+    """Compare every row and value of these tables with an extract, of some by conditions."""
+    with account(sandbox) as stripe:
+        for name in names:
+            keys, found = ENDPOINTS[name].primary_key, rows_of(place, name, schema=schema)
+            rows = stripe.extract(name, where=(only or {}).get(name, {})).to_arrow().to_pylist()
+            fresh = {tuple(row[key] for key in keys): row for row in rows}
+            assert found.keys() == fresh.keys(), name
+            for key, row in fresh.items():
+                there = {column: found[key][column] for column in row if column in found[key]}
+                assert comparable(there, ENDPOINTS[name]) == comparable(row, ENDPOINTS[name]), (name, key)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +20,10 @@ from tests.postgres_server import postgres_database, postgres_url
 from tests.synced import (
     ENDPOINTS,
     Place,
+    assert_equal_to_a_fresh_read,
     assert_equal_to_stripe,
     expected_rows,
+    post,
     query,
     read_by_changes,
     rows_of,
@@ -34,6 +38,8 @@ NAMES = ["customers", "charges", "refunds", "invoices", "invoice_lines", "subscr
          "products", "prices", "coupons", "promotion_codes", "payouts", "disputes", "credit_notes", "payment_intents",
          "checkout_sessions", "balance_transactions", "invoice_items", "setup_intents"]  # fmt: skip
 FEW = {"balance_transaction": 150, "payment_intent": 150, "setup_intent": 110, "checkout.session": 110}
+SINCE = date(2026, 9, 1)  # of customers that have lists below them, each a call
+BELOW = ["customer_tax_ids", "customer_payment_methods", "customer_balance_transactions"]
 ALONE = [name for name in NAMES if not ENDPOINTS[name].parents]
 
 
@@ -86,6 +92,8 @@ def test_after_any_history_every_table_equals_stripe(
         assert not sync(troubled, place, *NAMES).failed
         assert_equal_to_stripe(place, troubled, NAMES)
         assert_open_invoices_are_those_of_stripe(place, troubled)
+        if request.config.getoption("--thorough"):  # in short: test_sync_lists_below.py
+            assert_lists_below_parents_are_those_of_stripe(place, troubled, chance)
         for name, before in there.items():
             gone = before - expected_rows(troubled, name).keys() if ENDPOINTS[name].deletes != "never" else set()
             assert gone <= set(rows_of(place, name, deleted=True)), name
@@ -111,6 +119,31 @@ def assert_open_invoices_are_those_of_stripe(place: Place, sandbox: Sandbox) -> 
         assert comparable({column: there[key][column] for column in row}, ENDPOINTS["invoices"]) == row, key
     lines = {row["invoice"] for row in rows_of(place, "invoice_lines", schema="open").values()}
     assert lines <= {id_ for (id_,) in expected}
+
+
+def assert_lists_below_parents_are_those_of_stripe(place: Place, sandbox: Sandbox, chance: random.Random) -> None:
+    """Change lists below customers, sync them into another schema, and compare them."""
+    since = datetime.combine(SINCE, time(), UTC).timestamp()
+    listed = [each for each in sandbox.truth("customer") if not each.get("test_clock")]
+    customers = {each["id"]: each["currency"] or "usd" for each in listed if each["created"] >= since}
+    for customer in chance.sample(list(customers), 3):
+        tax_id = post(sandbox, f"/v1/customers/{customer}/tax_ids", type="eu_vat", value="DE123456789")["id"]
+        if chance.random() < 0.5:
+            post(sandbox, f"/v1/customers/{customer}/tax_ids/{tax_id}", method="DELETE")
+        method = post(sandbox, "/v1/payment_methods", type="card", **{"card[token]": "tok_visa"})["id"]
+        post(sandbox, f"/v1/payment_methods/{method}/attach", customer=customer)
+        if chance.random() < 0.5:
+            post(sandbox, f"/v1/payment_methods/{method}/detach")
+        change: dict[str, Any] = {"amount": -chance.randrange(1, 900), "currency": customers[customer]}
+        post(sandbox, f"/v1/customers/{customer}/balance_transactions", **change)
+    sandbox.advance(20 * 60)
+    names = ("customers", *BELOW, "payouts", "payout_transactions", "setup_intents", "setup_attempts")
+    with account(sandbox) as stripe:
+        said = {"customers": TableRun(since=str(SINCE))}
+        report = stripe.sync_by(RunFile(to=str(place), schema="below", endpoints=names, tables=said))
+    assert not report.failed
+    only = {"customers": {"created": {"gte": SINCE}}} | {name: {"customer": list(customers)} for name in BELOW}
+    assert_equal_to_a_fresh_read(place, sandbox, names, only, schema="below")
 
 
 def keys(sandbox: Sandbox) -> dict[str, set[tuple[object, ...]]]:

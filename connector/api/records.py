@@ -139,6 +139,13 @@ def _chosen(page: Page, is_chosen: Sequence[bool]) -> Page:
     return replace(page, records=b"[" + b",".join(raws) + b"]", count=len(raws), created=created)
 
 
+def oldest_of(page: Page, path: Sequence[str]) -> int | None:
+    """Return when the oldest record of a page was created, in unix seconds, as stands at a path; None: it has none."""
+    fields = decoded_part(page.records, list[dict[str, Raw]], page.origin)
+    moments = (_part_at(record, path, int | None, page.origin) for record in fields)
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
 def matching(page: Page, where: Mapping[tuple[str, ...], Collection[Any]]) -> Page:
     """Return the page with those records only that have one of these values at each of these paths."""
     if not where:

@@ -7,12 +7,13 @@ its type is called. Of a change only some numbers stay in memory; what the objec
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from tempfile import SpooledTemporaryFile
 from threading import Lock
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -25,6 +26,7 @@ from connector.sync.provenance import Held
 
 _EVENTS = "/v1/events"
 _SPOOLED_BYTES = 32 * 2**20
+ParentFields = Mapping[str, Collection[str]]
 _IS_CUT_SHORT = re.compile(rb'"has_more"\s*:\s*true')
 
 
@@ -34,11 +36,13 @@ class Change:
 
     `snapshot` is where its form after the change stands, as an offset and a number of bytes; None where the event's
     form cannot stand for the object: it is of another API version, cut short, or one of several in that second.
+    `parents` are those that its events name, where they are asked for.
     """
 
     created: int | None
     changed_at: int
     snapshot: tuple[int, int] | None = None
+    parents: frozenset[str] = frozenset()
 
 
 class Verdict(Enum):
@@ -94,14 +98,30 @@ def sort_out(
     return Told(shown, unsure, absent)
 
 
+def parents_of(newest: Mapping[str, Change], rows: Mapping[str, Mapping[str, Held]], *, is_ordered: bool) -> set[str]:
+    """Return the parents whose lists may be otherwise since these objects of theirs have changed.
+
+    They are those that events name and those by which `rows` hold the objects, unless the row there is newer.
+    """
+    parents = set[str]()
+    for id_, change in newest.items():
+        held = rows.get(id_, {})
+        for parent in change.parents | held.keys():
+            if judge(change, held.get(parent), is_ordered=is_ordered) is not Verdict.SETTLED:
+                parents.add(parent)
+    return parents
+
+
 class Changes:
     """The newest change of each object in a stretch of events, by kind and id.
 
-    `as_of` is when the first page of events was asked for, in seconds of Stripe's clock.
+    `parent_fields` says, by kind, which fields of objects name their parents. `as_of` is when the first page of events
+    was asked for, in seconds of Stripe's clock.
     """
 
-    def __init__(self, version: str, identity: Identity) -> None:
+    def __init__(self, version: str, identity: Identity, parent_fields: ParentFields | None = None) -> None:
         self.as_of: int | None = None
+        self._parent_fields = parent_fields or {}
         self._version = version
         self._identity = identity
         self._newest: dict[str, dict[str, Change]] = {}
@@ -126,7 +146,7 @@ class Changes:
         for event in events:
             content: _Object = decoded_part(event.data.object, _Object, page.origin)
             if content.id is not None and content.object is not None and self._is_ours(event):
-                self._add(event, content.object, content.id, content.created)
+                self._add(event, content.object, content.id, content.created, self._parents(event, content.object))
 
     def close(self) -> None:
         """Give back the space that what objects were like takes."""
@@ -135,13 +155,27 @@ class Changes:
     def _is_ours(self, event: _Event) -> bool:
         return event.account in (None, self._identity.account) and event.livemode == self._identity.livemode
 
-    def _add(self, event: _Event, kind: str, id_: str, created: int | None) -> None:
+    def _add(self, event: _Event, kind: str, id_: str, created: int | None, parents: frozenset[str]) -> None:
         newest = self._newest.setdefault(kind, {})
         known = newest.get(id_)
+        parents |= known.parents if known else frozenset()
         if known is None or event.created > known.changed_at:
-            newest[id_] = Change(created, event.created, self._spooled(event))
+            newest[id_] = Change(created, event.created, self._spooled(event), parents)
         elif event.created == known.changed_at:  # nothing tells which of them came last
-            newest[id_] = Change(created if known.created is None else known.created, event.created)
+            created = created if known.created is None else known.created
+            newest[id_] = Change(created, event.created, None, parents)
+        elif parents != known.parents:
+            newest[id_] = replace(known, parents=parents)
+
+    def _parents(self, event: _Event, kind: str) -> frozenset[str]:
+        """Return the parents that an object names, at present or before."""
+        fields = self._parent_fields.get(kind)
+        if not fields:
+            return frozenset()
+        forms = (event.data.object, event.data.previous_attributes)
+        contents = [decoded_part(form, dict[str, Any] | None, "An event") or {} for form in forms]
+        named = [content.get(field) for content in contents for field in fields]
+        return frozenset(name for name in named if isinstance(name, str))
 
     def _spooled(self, event: _Event) -> tuple[int, int] | None:
         """Keep what an object was like after an event; None where the event does not show that."""
@@ -159,9 +193,11 @@ class Changes:
             return self._spool.read(size)
 
 
-def read_changes(api: Api, identity: Identity, since: int, most_pages: int) -> Changes | None:
+def read_changes(
+    api: Api, identity: Identity, since: int, most_pages: int, parent_fields: ParentFields
+) -> Changes | None:
     """Read the events since a time, newest first; None where they take more than so many pages."""
-    changes = Changes(api.client.connection.version, identity)
+    changes = Changes(api.client.connection.version, identity, parent_fields)
     listing = Listing(_EVENTS, _EVENTS, {"created": {"gte": since}}, order_filter="created")
     with ExitStack() as opened:
         opened.callback(changes.close)
@@ -175,6 +211,7 @@ def read_changes(api: Api, identity: Identity, since: int, most_pages: int) -> C
 
 class _Data(msgspec.Struct):
     object: Raw
+    previous_attributes: Raw = Raw(b"null")
 
 
 class _Event(msgspec.Struct):

@@ -17,7 +17,8 @@ class Unseen:
     """The rows of an account that a pass, whose rows are all synced at `began_at` or later, should have seen.
 
     `bounds` (column, comparison, value) and `among` (column, values) narrow what it should have seen. `parent` is the
-    table above and the column with its id: what belongs to a row that stays unseen there stays, too.
+    table above and the column with its id: what belongs to a row that stays unseen there stays, too, and what belongs
+    to those whose list could not be read: `unread`.
     """
 
     account: str
@@ -25,6 +26,7 @@ class Unseen:
     bounds: Sequence[tuple[str, str, object]] = ()
     among: Mapping[str, Sequence[str]] = field(default_factory=dict)
     parent: tuple[Table, str] | None = None
+    unread: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -101,4 +103,7 @@ def _unseen(session: Session, table: Table, unseen: Unseen) -> tuple[str, list[o
             f"(p.{quote('_synced_at')} IS NULL OR p.{quote('_synced_at')} < ?) AND p.{quote('_deleted_at')} IS NULL)"
         )
         values += [unseen.account, unseen.began_at]
+        if unseen.unread:
+            where.append(f"{quote(column)} NOT IN ({', '.join('?' * len(unseen.unread))})")
+            values += unseen.unread
     return " AND ".join(where), values

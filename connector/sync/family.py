@@ -11,31 +11,33 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from connector.api.account import Api
 from connector.api.parallel import read_list
-from connector.api.records import Page, ids_of
+from connector.api.records import Page, ids_of, oldest_of, only
 from connector.api.spans import BEGINNING, Spans
 from connector.api.stopping import StoppedError
-from connector.api.walk import PAGE_ROWS
 from connector.databases.base import Counts, Session
 from connector.errors import DataError, TargetError
-from connector.sync.changes import Change, Changes, sort_out
+from connector.sync.changes import Change, Changes, parents_of, sort_out
 from connector.sync.columns import choice_notes
 from connector.sync.deletions import Deletion, Gone, Unseen, mark_deleted
 from connector.sync.intake import Intake
 from connector.sync.journal import Journal, Run, State
 from connector.sync.leased import LeasedTarget, TakenOverError
 from connector.sync.passes import Pass
-from connector.sync.provenance import Held, held, in_parts, latest, refuse_other_rows
+from connector.sync.provenance import Held, held, held_below, in_parts, latest, refuse_other_rows
 from connector.sync.reading import Reading, drift_notes
 from connector.sync.report import SyncWatch
 from connector.sync.rereads import Unread
 from connector.sync.room import Room
+from connector.sync.tasks import Task
 from connector.sync.views import make_view
 from connector.sync.wanted import Wanted
 
@@ -51,6 +53,7 @@ class Family:
     def __init__(self, planned: Pass, api: Api, target: LeasedTarget, room: Room, watch: SyncWatch) -> None:
         self._intake = Intake(planned.tasks, api, target, room, watch)
         self._intake.as_of = planned.changes.as_of if planned.changes else None
+        self._intake.unread = tuple(planned.unread)
         self.readings = self._intake.readings
         self.changes: list[str] = []
         self._pass = planned
@@ -161,25 +164,44 @@ class Family:
         return state
 
     def _catch_up(self, state: State) -> None:
-        """Read what is missing or new, merge what events show, and read again what may have changed unseen."""
+        """Read what is missing or new, merge what events show, and read again what may have changed unseen.
+
+        What the last run could not read comes first.
+        """
+        unread = self._read_unread_lists(state)
         missing = self._parent.task.missing(state.covered)
         for each in missing:
             state = self._read_stretch(each, state)
         wanted = Wanted()
-        self._sort_out(wanted, Spans.of(missing), state)
+        shown = self._sort_out(wanted, Spans.of(missing), state)
+        self._want_parents(wanted, Spans.of(missing), shown)
         self._read_wanted(wanted, state)
-        gone = [*wanted.gone, *self._read_unread(state), *self._unmet]
+        gone = [*unread, *wanted.gone, *self._read_unread(state), *self._unmet]
         self._finish(state, Gone([*missing, *self._parent.task.left_behind], gone, state.load_began_at))
 
     def _take_in_again(self, page: Page, state: State, changed_at: Mapping[str, int] | None = None) -> None:
         self._intake.take_in_whole(page, state, changed_at)
         self._unmet += self._parent.unmet
 
-    def _sort_out(self, wanted: Wanted, read: Spans, state: State) -> None:
-        """Merge what events show of objects; want those again of which they only say that they have changed."""
+    def _read_unread_lists(self, state: State) -> list[str]:
+        """Read again the parents whose lists the last run could not read; return those that are gone."""
+        again = Wanted()
+        for id_, row in self._held(self._pass.unread).items():
+            if row.created is not None and self._parent.task.is_about(row.created):
+                again.add(id_, row.created)
+        self._read_wanted(again, state)
+        self._intake.unread = ()
+        return again.gone
+
+    def _sort_out(self, wanted: Wanted, read: Spans, state: State) -> set[str]:
+        """Merge what events show of objects; want those again of which they only say that they have changed.
+
+        Return the ids of what was merged.
+        """
+        merged = set[str]()
         task, changes = self._parent.task, self._pass.changes
         if changes is None:
-            return
+            return merged
         newest = changes.of(task.endpoint.object)
         for ids in in_parts(list(newest)):
             told = sort_out(
@@ -190,15 +212,40 @@ class Family:
             )
             if told.shown:
                 self._merge_shown(changes, told.shown, state)
+                merged |= told.shown.keys()
             unmet = self._parent.unmet_of(changes.snapshots(told.absent.values())) if told.absent else set[str]()
             for id_, created in told.unsure.items():
                 if id_ not in unmet:
                     wanted.add(id_, created)
+        return merged
+
+    def _want_parents(self, wanted: Wanted, read: Spans, merged: AbstractSet[str]) -> None:
+        """Want the parents again of whose lists an event says that something in them has changed."""
+        task, changes = self._parent.task, self._pass.changes
+        if changes is None:
+            return
+        for child in (reading.task for reading in self._children if reading.task.is_own_list):
+            newest = changes.of(child.endpoint.object)
+            for ids in in_parts(list(newest)):
+                rows = self._target.write(partial(self._children_held, child, ids))
+                some = {id_: newest[id_] for id_ in ids}
+                parents = parents_of(some, rows, is_ordered=self._pass.ordered) - merged
+                for id_, row in self._held(sorted(parents)).items():
+                    if row.created is not None and task.is_about(row.created) and not read.holds(row.created):
+                        wanted.add(id_, row.created)
 
     def _held(self, ids: Sequence[str]) -> dict[str, Held]:
         """Return what the target holds of some objects."""
+        if not ids:
+            return {}
         table, order = self._target.table(self._parent.task.name), self._parent.task.endpoint.order or ""
         return self._target.write(lambda session, _: held(session, table, self._target.account, order, ids))
+
+    def _children_held(
+        self, child: Task, ids: Sequence[str], session: Session, _journal: Journal
+    ) -> dict[str, dict[str, Held]]:
+        table, parent = self._target.table(child.name), child.endpoint.parents[0].column
+        return held_below(session, table, self._target.account, parent, ids)
 
     def _merge_shown(self, changes: Changes, shown: Mapping[str, Change], state: State) -> None:
         """Take in objects as events show them."""
@@ -214,35 +261,40 @@ class Family:
         left, gone = self._pass.rereads, list[str]()
         choices = [(Unread.named, math.ceil(left / 2)), (Unread.stalest, left)]
         for choose, share in choices if self._pass.rereads_all else choices[:1]:
-            pages = min(share, left)
-            if not pages:
+            requests = min(share, left)
+            if requests <= 0:
                 continue
             self._intake.commit(state)  # so that what has just been read does not count as unread
-            again = Wanted(newest_first=False, most_pages=pages)
-            for id_, created in self._unread(choose, pages):
+            before = self._intake.reader.client.statistics.requests
+            again = Wanted(newest_first=False, most_pages=requests)
+            for id_, created in self._unread(choose, self._pass.objects_for(requests)):
                 if self._parent.task.is_about(created):
                     again.add(id_, created)
             self._read_wanted(again, state)
-            gone, left = gone + again.gone, left - again.pages
+            gone, left = gone + again.gone, left - (self._intake.reader.client.statistics.requests - before)
         return gone
 
-    def _unread(self, choose: Callable[..., list[tuple[str, int]]], pages: int) -> list[tuple[str, int]]:
+    def _unread(self, choose: Callable[..., list[tuple[str, int]]], most: int) -> list[tuple[str, int]]:
         task = self._parent.task
 
         def look(session: Session, _journal: Journal) -> list[tuple[str, int]]:
             table = self._target.table(task.name)
             unread = Unread(session, table, self._target.account, self._intake.began_at, self._intake.as_of or 0)
-            return choose(unread, task, pages * PAGE_ROWS)
+            return choose(unread, task, most)
 
         return self._target.write(look)
 
     def _read_wanted(self, wanted: Wanted, state: State) -> None:
-        """Read the list, from the newest object that is wanted on, as far as its pages show one."""
+        """Read the list, from the newest object that is wanted on, as far as its pages show one.
+
+        What else they show is taken in, too, unless that takes requests of its own.
+        """
         task = self._parent.task
+        order = next(column.path for column in task.endpoint.columns if column.name == task.endpoint.order)
         while (stretch := wanted.stretch()) is not None:
             for page in self._intake.reader.read(task.endpoint, task.selection(stretch)):
-                self._take_in_again(page, state)
-                oldest = self._parent.oldest
+                self._take_in_again(only(page, wanted.ids) if self._pass.lists else page, state)
+                oldest = oldest_of(page, order)
                 if oldest is not None and oldest >= stretch[1]:
                     raise DataError(f"{page.origin} holds only what was created later than was asked for.")
                 if not wanted.read(ids_of(page), oldest):
@@ -254,8 +306,6 @@ class Family:
 
     def _finish(self, state: State, gone: Gone) -> None:
         """Merge the last rows, mark what was there and is no more, and say as of when all of it is held."""
-        for reading in self.readings:
-            reading.error = reading.error or reading.unread_error
         covered = Spans.of([self._parent.task.span])
         whole = replace(state, covered=covered, as_of=self._intake.as_of, load_began_at=None)
 
@@ -287,6 +337,7 @@ class Family:
         bounds, parents = task.compared_bounds, task.planned.selection.parents
         unseen = Unseen(self._target.account, self._intake.began_at, bounds, parents)
         if reading is not parent:
+            unseen = replace(unseen, unread=[id_ for id_, _ in reading.unread])
             above = (self._target.table(parent.task.name), task.endpoint.parents[0].column)
             narrowed = gone.of_children(replace(unseen, parent=above))
         else:

@@ -38,7 +38,7 @@ class Intake:
     """The rows of an endpoint and its children on their way into the target, by `readings`, the parent's first.
 
     `as_of` is when the first page was asked for, on Stripe's clock; rows that are written now say that they were at
-    `began_at` or later.
+    `began_at` or later. `unread` are parents whose lists an earlier run could not read, and this one has not yet.
     """
 
     def __init__(self, tasks: Sequence[Task], api: Api, target: LeasedTarget, room: Room, watch: SyncWatch) -> None:
@@ -49,6 +49,7 @@ class Intake:
         self.target = target
         self.began_at = datetime.now(UTC)
         self.as_of: int | None = None
+        self.unread: tuple[str, ...] = ()
         self._room = room
         self._watch = watch
         self._version = api.client.connection.version
@@ -107,10 +108,11 @@ class Intake:
         return session.upsert(self.target.table(reading.task.name), rows, reading.task.keys)
 
     def save_state(self, journal: Journal, state: State) -> None:
-        """Keep how far a family has come; what could not be read whole is read in full next time."""
+        """Keep how far a family has come; what could not be read is read in full next time, or below some parents."""
         for reading in self.readings:
             task = reading.task
-            held = replace(state, endpoint=task.name, fingerprint=task.fingerprint(self._version))
+            unread = dict.fromkeys([*self.unread, *(parent for parent, _ in reading.unread)])
+            held = replace(state, endpoint=task.name, fingerprint=task.fingerprint(self._version), unread=(*unread,))
             if reading.error is not None:
                 held = State(task.name)
             journal.save_progress(self.target.account, held, livemode=self.target.identity.livemode)
@@ -140,7 +142,10 @@ class Intake:
     def _read_children(
         self, child: Reading, parents: Page, changed_at: Mapping[str, int] | None = None
     ) -> Iterator[None]:
-        """Read the children of a page of parents, pausing after each page; where that fails, the parents go on."""
+        """Read the children of a page of parents, pausing after each page; where that fails, the parents go on.
+
+        `changed_at` is about those that came with their parents.
+        """
         if child.error is not None:
             return
         selection = child.task.planned.selection
@@ -149,7 +154,7 @@ class Intake:
         try:
             for page in self.reader.children(child.task.endpoint, within, selection):
                 self._origin = page.origin
-                child.add(page, self.target.account, changed_at)
+                child.add(page, self.target.account, changed_at if child.task.endpoint.embedded else None)
                 yield
         except StoppedError:
             raise

@@ -28,8 +28,9 @@ from connector.sync.provenance import instant
 WHOLE_RUN = "_run"
 STOPPED = "It was stopped in the middle."
 _PROGRESS = {"_account_id": "text", "endpoint": "text", "livemode": "boolean", "covered": "json",
-             "as_of": "timestamp", "fingerprint": "text", "load_began_at": "timestamp"}  # fmt: skip
-_STATE = ("endpoint", "covered", "as_of", "fingerprint", "load_began_at")
+             "as_of": "timestamp", "fingerprint": "text", "load_began_at": "timestamp",
+             "unread": "json"}  # fmt: skip
+_STATE = ("endpoint", "covered", "as_of", "fingerprint", "load_began_at", "unread")
 _RUNS = {"run_id": "text", "_account_id": "text", "endpoint": "text", "status": "text", "started_at": "timestamp",
          "seconds": "number", "rows_read": "integer", "inserted": "integer", "updated": "integer",
          "unchanged": "integer", "deleted": "integer", "requests": "integer", "retries": "integer",
@@ -51,7 +52,7 @@ class State:
     `as_of` is in unix seconds of Stripe's clock: of the spans held, nothing that changed before is missing. That is
     when the last whole run started, or a load that is not finished; None: the endpoint is to be read in full.
     `load_began_at` is when that load began, as `_synced_at` tells; None where there is none. `fingerprint` stands for
-    the settings that rows were read by.
+    the settings that rows were read by. `unread` are parents whose lists could not be read.
     """
 
     endpoint: str
@@ -59,6 +60,7 @@ class State:
     as_of: int | None = None
     fingerprint: str | None = None
     load_began_at: datetime | None = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,9 +139,14 @@ class Journal:
         )
         return {
             str(name): State(
-                str(name), Spans.from_json(_text(spans)), _seconds(as_of), _text(fingerprint), instant(began_at)
+                str(name),
+                Spans.from_json(_text(spans)),
+                _seconds(as_of),
+                _text(fingerprint),
+                instant(began_at),
+                tuple(decode(_text(unread) or "[]")),
             )
-            for name, spans, as_of, fingerprint, began_at in rows
+            for name, spans, as_of, fingerprint, began_at, unread in rows
         }
 
     def save_progress(self, account: str, progress: State, *, livemode: bool) -> None:
@@ -152,12 +159,13 @@ class Journal:
             "as_of": _instant(progress.as_of),
             "fingerprint": progress.fingerprint,
             "load_began_at": progress.load_began_at,
+            "unread": encode(progress.unread).decode() if progress.unread else None,
         }
         self._session.put(self._progress, _schema(_PROGRESS), row, _PROGRESS_KEYS)
 
     def forget(self, account: str, endpoints: Iterable[str]) -> None:
         """Forget how far these endpoints of an account have come; their rows stay, and whether they are live."""
-        nothing = "covered = NULL, as_of = NULL, fingerprint = NULL, load_began_at = NULL"
+        nothing = ", ".join(f"{name} = NULL" for name in _STATE if name != "endpoint")
         forget = f"UPDATE {self._name(self._progress)} SET {nothing} WHERE _account_id = ? AND endpoint = ?"
         for endpoint in endpoints:
             self._session.execute(forget, (account, endpoint))

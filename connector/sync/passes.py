@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,7 +14,6 @@ from connector.api.identity import Identity
 from connector.api.walk import PAGE_ROWS
 from connector.databases.base import Session
 from connector.databases.merge import Table
-from connector.definitions.endpoint import Endpoint
 from connector.errors import ConnectorError, PermissionDenied
 from connector.sync.changes import Changes, read_changes
 from connector.sync.clocks import has_clocks
@@ -37,7 +37,7 @@ class Pass:
 
     `why` says in words why it is read in full although it need not be. `full_requests` is what reading in full takes,
     `rereads` how many requests may go for rows that change without an event. Unless events are `ordered`, they only
-    name what has changed.
+    name what has changed. `unread` are parents whose lists the last run could not read.
     """
 
     tasks: Sequence[Task]
@@ -48,17 +48,27 @@ class Pass:
     changes: Changes | None = None
     rereads: int = 0
     ordered: bool = True
+    unread: Sequence[str] = ()
 
     @property
     def relies_on_events(self) -> bool:
         """Whether events tell of what it needs."""
-        parent = self.tasks[0].endpoint
-        return self.since is not None and (parent.updates != "none" or parent.deletes == "event")
+        is_told = any(task.endpoint.updates != "none" for task in self.tasks)
+        return self.since is not None and (is_told or self.tasks[0].endpoint.deletes == "event")
 
     @property
     def rereads_all(self) -> bool:
         """Whether rows that no definition names may change without an event, too."""
-        return self.tasks[0].endpoint.updates != "events"
+        return _are_silent(self.tasks)
+
+    @property
+    def lists(self) -> int:
+        """How many lists each of its objects has that take a request of their own."""
+        return sum(task.is_own_list for task in self.tasks)
+
+    def objects_for(self, requests: int) -> int:
+        """Return how many objects may be read again by so many requests."""
+        return max(1, requests // (1 + self.lists)) if self.lists else requests * PAGE_ROWS
 
     @property
     def notes(self) -> list[str]:
@@ -68,7 +78,8 @@ class Pass:
             return [f"{name}: read in full, since {self.why}"]
         if self.since is None or not self.rereads_all or now is None or self.state.as_of is None:
             return []
-        runs = math.ceil((self.full_requests or 0) / (self.rereads / 2))
+        dearer = (1 + self.lists) / self.lists if self.lists else 1  # than in full, where a page serves many objects
+        runs = math.ceil((self.full_requests or 0) * dearer / (self.rereads / 2))
         days = math.ceil(runs * max(now - self.state.as_of, 1) / DAY_SECONDS)
         return [
             f"{name}: an edit of an old row that no event tells of is seen within {count_of(runs, 'run')}, "
@@ -77,7 +88,7 @@ class Pass:
 
     def in_full(self, why: str = "") -> Pass:
         """Return the pass over all that Stripe has."""
-        return replace(self, since=None, why=why, full_requests=None)
+        return replace(self, since=None, why=why, full_requests=None, unread=())
 
 
 class Planner:
@@ -125,13 +136,14 @@ class Planner:
             if state.as_of is None or not self._is_held(journal, tasks, states):
                 yield Pass(tasks, state)
                 continue
-            full_requests = self._full_requests(session, parent)
-            rereads = _rereads(parent.endpoint, full_requests)
+            full_requests = self._full_requests(session, tasks)
+            rereads = _rereads(tasks, full_requests)
             if reasons_for_all(tasks) or full_requests <= max(FEW_REQUESTS, rereads):
                 yield Pass(tasks, state)
                 continue
-            since = self._since(parent, state.as_of)
-            yield Pass(tasks, state, since, full_requests=full_requests, rereads=rereads)
+            since = self._since(tasks, state.as_of)
+            unread = {parent for task in tasks for parent in states[task.name].unread}
+            yield Pass(tasks, state, since, full_requests=full_requests, rereads=rereads, unread=sorted(unread))
 
     def _is_held(self, journal: Journal, tasks: Sequence[Task], states: Mapping[str, State]) -> bool:
         """Say whether earlier runs read a parent and its children together, by the settings of today."""
@@ -144,22 +156,33 @@ class Planner:
                 return False
         return True
 
-    def _full_requests(self, session: Session, task: Task) -> int:
-        """Return how many requests it takes to read again what a table holds."""
+    def _full_requests(self, session: Session, tasks: Sequence[Task]) -> int:
+        """Return how many requests it takes to read again what a table holds, and the lists of its rows."""
+        parent, *children = tasks
+        lists = [child.endpoint.parents[0].where for child in children if child.is_own_list]
+        pages = math.ceil(self._rows(session, parent) / PAGE_ROWS)
+        return pages + sum(self._rows(session, parent, where) for where in lists)
+
+    def _rows(self, session: Session, task: Task, among: Mapping[str, Sequence[object]] | None = None) -> int:
+        """Count the rows that a table holds of the account, only those with one of these values in each column."""
         table = Table(self._schema, task.name)
-        if not {"_account_id", "_deleted_at"} <= session.column_types(table).keys():
+        columns = session.column_types(table)
+        if not {"_account_id", "_deleted_at"} <= columns.keys():
             return 0
         quote = session.dialect.quote
         where = f"{quote('_account_id')} = ? AND {quote('_deleted_at')} IS NULL"
-        ((rows,),) = session.rows(
-            f"SELECT count(*) FROM {session.full(table)} WHERE {where}", (self._identity.account,)
-        )
-        return math.ceil(int(str(rows)) / PAGE_ROWS)
+        values: list[object] = [self._identity.account]
+        for name, wanted in (among or {}).items():
+            if name in columns:
+                where += f" AND {quote(name)} IN ({', '.join('?' * len(wanted))})"
+                values += wanted
+        ((rows,),) = session.rows(f"SELECT count(*) FROM {session.full(table)} WHERE {where}", values)
+        return int(str(rows))
 
-    def _since(self, task: Task, as_of: int) -> int:
+    def _since(self, tasks: Sequence[Task], as_of: int) -> int:
         """Return since when rows are read for being new, or for changing without an event."""
         since = as_of - self._run.overlap_seconds
-        return since if task.endpoint.updates == "events" else min(since, self._now - self._run.window_seconds)
+        return min(since, self._now - self._run.window_seconds) if _are_silent(tasks) else since
 
     def _if_recent(self, planned: Pass) -> Pass:
         """Return a pass in full where events no longer reach back to the last one."""
@@ -174,16 +197,33 @@ class Planner:
         saved = sum(each.full_requests or 0 for each in passes)
         since = min(each.state.as_of or 0 for each in passes) - self._run.overlap_seconds
         most_pages = max(LEAST_EVENT_PAGES, math.ceil(saved / _EVENTS_SHARE))
-        return read_changes(self._api, self._identity, since, most_pages)
+        return read_changes(self._api, self._identity, since, most_pages, _parent_fields(passes))
 
     def _is_ordered(self) -> bool:
         """Say whether the times of events are real: those of objects on a test clock are the clock's."""
         return self._identity.livemode or has_clocks(self._api) is False
 
 
-def _rereads(endpoint: Endpoint, full_requests: int) -> int:
+def _are_silent(tasks: Sequence[Task]) -> bool:
+    """Say whether rows of a table, or of the lists below them, may change without an event."""
+    parent, *children = tasks
+    return parent.endpoint.updates != "events" or any(
+        child.endpoint.updates != "events" for child in children if child.is_own_list
+    )
+
+
+def _parent_fields(passes: Iterable[Pass]) -> dict[str, set[str]]:
+    """Return by which fields the objects of lists below parents name these, by kind."""
+    fields = defaultdict[str, set[str]](set)
+    for task in (task for each in passes for task in each.tasks if task.is_own_list):
+        for kind in task.endpoint.object:
+            fields[kind].add(task.endpoint.parents[0].column)
+    return fields
+
+
+def _rereads(tasks: Sequence[Task], full_requests: int) -> int:
     """Return how many requests may go for rows of a table that may change without an event."""
-    if endpoint.updates == "events" and not endpoint.reread:
+    if not _are_silent(tasks) and not tasks[0].endpoint.reread:
         return 0
     return max(LEAST_REREADS, math.ceil(full_requests / _REREADS_SHARE))
 
@@ -202,7 +242,9 @@ def reasons_for_all(tasks: Sequence[Task]) -> list[str]:
         "it is read once for each of several values": bool(endpoint.each),
         "its rows have another key than an id": endpoint.primary_key != ("id",),
         "deletions show only by comparing": endpoint.deletes == "compare",
-        "events do not tell which rows meet its conditions": not parent.is_told_by_events,
-        "children are lists of their own": any(not child.endpoint.embedded for child in children),
+        "events do not tell which rows meet its conditions": not all(task.is_told_by_events for task in tasks),
+        "no event tells of a list below its rows": any(
+            child.endpoint.updates == "none" for child in children if child.is_own_list
+        ),
     }
     return [reason for reason, holds in reasons.items() if holds]

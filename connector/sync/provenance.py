@@ -57,14 +57,31 @@ class Held:
 
 def held(session: Session, table: Table, account: str, order: str, ids: Sequence[str]) -> dict[str, Held]:
     """Return what a table holds of these objects of an account; `order` is the column that has their creation."""
-    quote = session.dialect.quote
-    columns = ", ".join(map(quote, ("id", "_changed_at", order, "_deleted_at")))
-    where = f"{quote('_account_id')} = ? AND {quote('id')} IN ({', '.join('?' * len(ids))})"
-    rows = session.rows(f"SELECT {columns} FROM {session.full(table)} WHERE {where}", (account, *ids))
+    rows = _rows_of(session, table, account, ids, ("id", "_changed_at", "_deleted_at", order))
     return {
         str(id_): Held(_seconds(changed) or 0, _seconds(created), deleted is not None)
-        for id_, changed, created, deleted in rows
+        for id_, changed, deleted, created in rows
     }
+
+
+def held_below(
+    session: Session, table: Table, account: str, parent: str, ids: Sequence[str]
+) -> dict[str, dict[str, Held]]:
+    """Return what a table of lists below parents holds of these objects, by parent, whose id is in a column."""
+    found: dict[str, dict[str, Held]] = {}
+    rows = _rows_of(session, table, account, ids, ("id", "_changed_at", "_deleted_at", parent))
+    for id_, changed, deleted, owner in rows:
+        found.setdefault(str(id_), {})[str(owner)] = Held(_seconds(changed) or 0, None, deleted is not None)
+    return found
+
+
+def _rows_of(
+    session: Session, table: Table, account: str, ids: Sequence[str], columns: Sequence[str]
+) -> Sequence[tuple[object, ...]]:
+    quote = session.dialect.quote
+    where = f"{quote('_account_id')} = ? AND {quote('id')} IN ({', '.join('?' * len(ids))})"
+    sql = f"SELECT {', '.join(map(quote, columns))} FROM {session.full(table)} WHERE {where}"
+    return session.rows(sql, (account, *ids))
 
 
 def in_parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connector.api.records import Page, ids_of, only
 from connector.databases.base import Counts
@@ -28,8 +26,8 @@ class Reading:
     """One endpoint while it is read: its rows that wait for the next commit, and its counts so far.
 
     `clock` is the time, by Stripe's clock, of the latest rows that earlier runs have read: what is read now is newer,
-    even where an estimate of Stripe's time comes out lower. Of the last page, `oldest` is when the oldest of its
-    records was created, `unmet` are the ids of those that do not meet the conditions.
+    even where an estimate of Stripe's time comes out lower. Of the last page, `unmet` are the ids of the records that
+    do not meet the conditions. `unread` are parents whose lists could not be read, with why.
     """
 
     task: Task
@@ -37,7 +35,6 @@ class Reading:
     flattener: Flattener = field(init=False)
     waiting: list[pa.RecordBatch] = field(default_factory=list)
     waiting_bytes: int = 0
-    oldest: int | None = None
     unmet: list[str] = field(default_factory=list)
     clock: int = 0
     first_clock: int | None = None
@@ -68,7 +65,7 @@ class Reading:
         `changed_at` says since when objects are like that, by the id of the family's parent, where not the page does.
         """
         rows = self.flattener.batch(page.records, page.fills)
-        self.oldest, batch = self._oldest(rows), self.task.planned.matches(rows)
+        batch = self.task.planned.matches(rows)
         self.run = replace(self.run, rows_read=self.run.rows_read + page.count)
         times: int | list[int] = [changed_at[id_] for id_ in self._parents(batch)] if changed_at else self._time(page)
         if batch.num_rows:
@@ -80,13 +77,6 @@ class Reading:
         kept = set(batch.column("id").to_pylist())
         self.unmet = [id_ for id_ in ids_of(page) if id_ not in kept]
         return only(page, kept)
-
-    def _oldest(self, rows: pa.RecordBatch) -> int | None:
-        """Return when the oldest of these rows was created, in unix seconds, where Stripe lists by that."""
-        if not self.task.order_parameter or not rows.num_rows:
-            return None
-        oldest = pc.min(rows.column(cast("str", self.task.endpoint.order))).as_py()
-        return int(oldest.timestamp()) if oldest else None
 
     def unmet_of(self, records: bytes) -> set[str]:
         """Return the ids of those records that do not meet the conditions."""
@@ -136,7 +126,7 @@ class Reading:
 
     def ended(self, counts: Counts, seconds: float) -> Run:
         """Return the run as it ends; what the key may not read at all is skipped, unless it was asked for by name."""
-        error = self.error
+        error = self.error or self.unread_error
         refused = isinstance(error, StripeError) and error.status in _REFUSED and not self.run.rows_read
         status = "succeeded" if error is None else "skipped" if refused and not self.task.listed else "failed"
         reason = None if error is None else " ".join(str(error).split()) or type(error).__name__

@@ -75,15 +75,26 @@ class Task:
 
     @property
     def further_conditions(self) -> list[Condition]:
-        """The conditions but those that bound the list by time."""
-        return [condition for condition in self.conditions if condition.word != self.endpoint.order]
+        """The conditions but those that bound the list by time; all of those below parents, which are read whole."""
+        bounds = None if self.endpoint.parents else self.endpoint.order
+        return [condition for condition in self.conditions if condition.word != bounds]
 
     @property
     def is_told_by_events(self) -> bool:
-        """Whether events tell which rows meet the conditions: not of what Stripe alone or the calendar decides."""
+        """Whether events tell which rows meet the conditions: not of what Stripe alone or the calendar decides.
+
+        Children are read whenever their parents are; without `prune` their conditions bound what never changes.
+        """
+        if self.endpoint.parents and not self.said.prune:
+            return True
         columns = [column_of(self.endpoint, condition) for condition in self.further_conditions]
         are_shown = all(column is not None and column.type not in ("timestamp", "date") for column in columns)
-        return not columns or (are_shown and self.endpoint.updates == "events")
+        return not columns or (are_shown and (self.endpoint.updates == "events" or bool(self.endpoint.parents)))
+
+    @property
+    def is_own_list(self) -> bool:
+        """Whether its rows take a request for each parent: they do not come with them."""
+        return bool(self.endpoint.parents) and not self.endpoint.embedded
 
     def fingerprint(self, version: str) -> str:
         """Return what stands for the settings that decide which rows are read and what is in them, but time bounds."""

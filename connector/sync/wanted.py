@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 
@@ -26,6 +26,11 @@ class Wanted:
     _order: list[int] = field(default_factory=list)  # the seconds in which to begin, the next one last
     _left: list[int] = field(default_factory=list)  # the seconds that are left, the oldest first
     _top: int = 0
+
+    @property
+    def ids(self) -> Collection[str]:
+        """All objects that are or were wanted."""
+        return self._created.keys()
 
     def add(self, id_: str, created: int) -> None:
         """Want one more object; only before reading begins."""
