@@ -363,15 +363,25 @@ def check_snapshots(office: Office, about: list[tuple[str, str]]) -> None:
 
 
 def check_history(office: Office) -> None:
-    """What an event says was there before, an earlier event has shown."""
-    for (kind, _), events in office.told.items():
+    """What an event says was there before, an earlier event has shown, or the object was so in the beginning."""
+    for (kind, ident), events in office.told.items():
         if kind not in TOLD:
             continue
+        began = [_told(each) for each in _in_the_beginning(office, kind, ident)]
         shown = [_told(event["data"]["object"]) for event in events]
         for place, event in enumerate(events):
             if place and "previous_attributes" in event["data"]:
                 before = _told(_merged(event["data"]["object"], event["data"]["previous_attributes"]))
-                assert before in shown[:place], event["type"]
+                assert before in began + shown[:place], event["type"]
+
+
+def _in_the_beginning(office: Office, kind: str, ident: str) -> Iterator[Record]:
+    """Yield a generated object as an event would have shown it."""
+    number = office.store.business.number(kind, ident)
+    record = None if number is None else office.store.business.get(kind, number)
+    if record is not None:
+        snapshot(record)
+        yield record
 
 
 def _merged(record: Any, previous: Any) -> Any:

@@ -6,11 +6,13 @@ from collections import Counter
 
 import pytest
 
+from connector.sandbox.history.business import Business
 from connector.sandbox.world.store import Stretch
 from tests.every_action import upload
-from tests.office import DAY, NOW, Office, Record
+from tests.office import BUSINESS, DAY, NOW, Office, Record
+from tests.small_business import everything
 
-LATER = Stretch(since=NOW + 1)
+LATER, PAST = Stretch(since=NOW + 1), Stretch(until=NOW)
 KINDS = (
     "customer",
     "invoice",
@@ -92,6 +94,26 @@ def four_months_later() -> Office:
     office = Office()
     office.wait(120 * DAY)
     return office
+
+
+def test_a_refund_that_waits_for_money_fails_in_the_end(four_months_later: Office) -> None:
+    office = four_months_later
+    waiting = [record for record in everything(BUSINESS, "refund") if record["status"] == "pending"]
+    assert waiting
+    assert not [record for record in office.store.records("refund", PAST) if record["status"] == "pending"]
+    for refund in (office.get("refund", record["id"]) for record in waiting):
+        assert (refund["status"], refund["failure_reason"]) == ("failed", "insufficient_funds")
+        words = [event["type"] for event in office.told["refund", refund["id"]]]
+        assert words == ["refund.failed", "refund.updated", "charge.refund.updated"]
+        assert office.get("charge", refund["charge"])["amount_refunded"] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_refund_of_the_seed_is_waiting_for_money(seed: int) -> None:
+    business = Business(seed=seed, size="small", now=NOW)
+    waiting = [record for record in everything(business, "refund") if record["status"] == "pending"]
+    assert "insufficient_funds" in {record["pending_reason"] for record in waiting}
+    assert all(NOW - record["created"] < 30 * DAY for record in waiting)
 
 
 def test_customers_come_in_passing_time_and_not_as_many_each_month(four_months_later: Office) -> None:

@@ -10,7 +10,7 @@ from connector.sandbox.document.templates import Record, template
 from connector.sandbox.history.objects.kind import Happening, Kind
 from connector.sandbox.history.story.calendar import DAY
 from connector.sandbox.history.story.payments import Payment
-from connector.sandbox.history.story.reversals import Dispute, Refund, Verdict, Way
+from connector.sandbox.history.story.reversals import STUCK_DAYS, Dispute, Refund, Verdict, Way
 from connector.sandbox.history.story.series import REFUNDS, Movement
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class Refunds(Kind):
             record["balance_transaction"] = self._transaction(refund.slot, Movement.REFUND, refund.lane)
         if status == "pending":
             record["pending_reason"] = "insufficient_funds" if not refund.moves_money else "processing"
-        if status == "failed":
+        if status == "failed" and not refund.moves_money:
+            record["failure_reason"] = "insufficient_funds"
+        elif status == "failed":
             failed = refund.slot + self.story.reversals.fails_after
             record["failure_balance_transaction"] = self._transaction(failed, Movement.FAILED_REFUND, refund.lane)
             record["failure_reason"] = "expired_or_canceled_card"
@@ -124,14 +126,14 @@ class Refunds(Kind):
                 yield Happening(refund.succeeded, "refund.updated", self.name, refund.number)
             if refund.ended is not None:
                 words = ("refund.failed", "refund.updated", "charge.refund.updated")
-                for word in words if refund.way is Way.FAILED else words[1:]:
+                for word in words[1:] if refund.way is Way.WITHDRAWN else words:
                     yield Happening(refund.ended, word, self.name, refund.number)
                 yield charge._replace(instant=refund.ended, type="charge.updated")
 
     def _candidates(self, slot: int) -> set[tuple[int, int]]:
         """Refunds of this slot, and older ones of which something may happen now."""
         slots = {slot, slot - self.story.reversals.fails_after}
-        for days in (2, 3, 5):
+        for days in (2, 3, 5, STUCK_DAYS):
             slots |= set(self.story.calendar.slots_before(slot, days * DAY))
         return {(earlier, lane) for earlier in slots if earlier >= 0 for lane in range(REFUNDS)}
 

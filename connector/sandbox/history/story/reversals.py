@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from connector.sandbox.history.story.calendar import DAY
@@ -19,6 +19,9 @@ _REFUND_DAYS = (5, 12)
 _FAILS_DAYS = 3
 _DEBIT_SECONDS = 3 * DAY
 _WITHDRAWN_SECONDS = 2 * DAY
+STUCK_DAYS = 30
+"""How long a refund waits for money in the balance before it fails."""
+
 _DISPUTE_EVERY = 18  # slots
 _DISPUTE_DAYS, _ANSWERED_DAYS, _CLOSED_DAYS = 10, 9, 30
 _WEEK = 7 * DAY
@@ -74,7 +77,7 @@ class Refund(NamedTuple):
     def status(self, instant: int) -> str:
         """Stripe's word for where it stands at that instant."""
         if self.ended is not None and self.ended <= instant:
-            return "failed" if self.way is Way.FAILED else "canceled"
+            return "canceled" if self.way is Way.WITHDRAWN else "failed"
         return "succeeded" if self.succeeded is not None and self.succeeded <= instant else "pending"
 
 
@@ -136,6 +139,7 @@ class Reversals:
         self._credit_after, self._voided_after = days(_CREDIT_DAYS), days(_CREDIT_VOIDED_DAYS)
         # counted from a whole week, so that there is a new one and two runs with some hours between them see the same
         self._newest_disputed = story.calendar.slot_at(story.calendar.now // _WEEK * _WEEK) - self._dispute_after
+        self._newest_refunded = story.calendar.slot_at(story.calendar.now // _WEEK * _WEEK) - self._refund_after[0]
         self._refunded = lru_cache(maxsize=4096)(self._plan_refund)
         self._disputed = lru_cache(maxsize=4096)(self._plan_dispute)
 
@@ -155,7 +159,7 @@ class Reversals:
             return None
         number = self._layout.refunds.number(slot, lane)
         created = self._layout.refunds.created(number)
-        succeeded, ended = self._outcome(way, slot, lane, created + _DEBIT_SECONDS * payment.is_debit)
+        succeeded, ended = self._outcome(way, (slot, lane), created, payment.is_debit)
         return Refund(number, slot, lane, payment, amount, way, created, succeeded, ended)
 
     def refunds_of(self, payment: Payment) -> list[Refund]:
@@ -244,18 +248,34 @@ class Reversals:
         notes = (self.credit_note(issued) for issued in sorted(slots))
         return [note for note in notes if note is not None and (note.invoice_slot, note.lane) == (slot, lane)]
 
-    def _outcome(self, way: Way, slot: int, lane: int, succeeded: int) -> tuple[int | None, int | None]:
+    def _outcome(self, way: Way, place: tuple[int, int], created: int, is_debit: bool) -> tuple[int | None, int | None]:
         if way is Way.STUCK:
-            return None, None
+            return None, created + STUCK_DAYS * DAY
+        succeeded = created + _DEBIT_SECONDS * is_debit
         if way is Way.WITHDRAWN:
             return None, succeeded + _WITHDRAWN_SECONDS
         if way is Way.FAILED:
+            slot, lane = place
             failed = slot + self.fails_after
             return succeeded, self._calendar.instant(failed) + self._calendar.finalized_after + 40 + lane
         return succeeded, None
 
     def _plan_refund(self, slot: int) -> tuple[Payment, Way, int] | None:
-        """What is refunded of the charges of a slot: at most one of them."""
+        """What is refunded of the charges of a slot, and how."""
+        payment, draw = self._refundable(slot), self._refunds(slot)
+        if payment is None:
+            return None
+        way = Way.STUCK if slot == self._stuck else _WAYS[(draw >> 16) % len(_WAYS)]
+        return payment, way, 10 + (draw >> 24) % 36
+
+    @cached_property
+    def _stuck(self) -> int:
+        """The slot whose charge was the last to be refunded some days ago, so that one refund is always waiting."""
+        slots = range(self._newest_refunded, -1, -1)
+        return next((slot for slot in slots if self._refundable(slot) is not None), -1)
+
+    def _refundable(self, slot: int) -> Payment | None:
+        """The charge of a slot of which something is refunded: at most one of them."""
         draw = self._refunds(slot)
         if draw & 1:
             lane = self._layout.charge_of_sale(slot) + (draw >> 4) % SALES
@@ -267,7 +287,7 @@ class Reversals:
         disputed = self._disputed(slot)
         if disputed is not None and disputed.number == payment.number:
             return None
-        return payment, _WAYS[(draw >> 16) % len(_WAYS)], 10 + (draw >> 24) % 36
+        return payment
 
     def _plan_dispute(self, slot: int) -> Payment | None:
         """What is disputed of the charges of a slot: every so many slots one that a card has paid."""

@@ -1,6 +1,7 @@
 """Refunds: made of a charge or its intent, at once, after some days, or when the payer has acted.
 
-A refund of a bank debit is pending for days, and so is one to the test card for that. One with
+A refund of a bank debit is pending for days, and so is one to the test card for that. One that waits for money in
+the balance fails in the end, and nothing has moved; only the seeded business has those. One with
 `instructions_email` waits for the payer (requires_action) and can be canceled until then.
 """
 
@@ -19,6 +20,7 @@ from connector.sandbox.writes.engine.write import Write, merged
 _NOT_TAKEN = ("currency", "customer", "origin", "refund_application_fee", "reverse_transfer")
 _TAKES = 3 * DAY
 _FAILS_AFTER = DAY
+_WAITS_DAYS = 30  # for money in the balance
 _TRANSFERS = {"us_bank_account": "us_bank_transfer", "sepa_debit": "eu_bank_transfer"}
 _LOST = frozenset({"needs_response", "under_review", "lost"})
 """States of a dispute in which the bank has the money."""
@@ -200,11 +202,13 @@ def _tell(write: Write, refund: Record, before: Record) -> Record:
     return refund
 
 
-@due("refund", looks_back_days=10)
+@due("refund", looks_back_days=_WAITS_DAYS)
 def _falls_due(refund: Record) -> Iterator[Due]:
     """Say when a pending refund has arrived, and when one may fail."""
     if refund["status"] == "pending" and refund.get("pending_reason") == "processing":
         yield refund["created"] + _TAKES, _arrive
+    elif refund["status"] == "pending" and refund.get("pending_reason") == "insufficient_funds":
+        yield refund["created"] + _WAITS_DAYS * DAY, _fail_for_want_of_money
     elif refund["status"] == "succeeded" and refund["charge"]:
         yield refund["created"] + _FAILS_AFTER, _fail_where_the_card_does
 
@@ -214,6 +218,11 @@ def _arrive(write: Write, refund: Record) -> None:
     refund["status"] = "succeeded"
     refund.pop("pending_reason", None)
     _tell(write, refund, before)
+
+
+def _fail_for_want_of_money(write: Write, refund: Record) -> None:
+    refund["failure_reason"] = "insufficient_funds"
+    _withdraw(write, refund, "failed")
 
 
 def _fail_where_the_card_does(write: Write, refund: Record) -> None:
