@@ -210,6 +210,32 @@ def test_payouts_go_to_bank_accounts_that_the_account_has(sandbox: Sandbox, clie
     assert got(client, f"/v1/accounts/{sandbox.account}/persons")["data"] == []
 
 
+def test_a_connected_account_is_paid_out_to_bank_accounts_of_its_own(sandbox: Sandbox, client: httpx.Client) -> None:
+    for account in got(client, "/v1/accounts")["data"]:
+        path = f"/v1/accounts/{account['id']}/external_accounts"
+        banks = got(client, path)
+        assert banks == account["external_accounts"]
+        assert account["controller"]["is_controller"]
+        assert [got(client, f"{path}/{bank['id']}") for bank in banks["data"]] == banks["data"]
+        assert {bank["account"] for bank in banks["data"]} == {account["id"]}
+        at_home = [bank for bank in banks["data"] if bank["currency"] == account["default_currency"]]
+        assert [(bank["country"], bank["status"]) for bank in at_home] == [(account["country"], "new")]
+        paid = {payout["destination"] for payout in sandbox.truth("payout", account=account["id"])}
+        assert paid <= {bank["id"] for bank in banks["data"]}
+        assert got(client, path, object="card")["data"] == []
+        assert client.get(f"{path}/ba_none").status_code == 404
+
+
+def test_an_account_is_the_same_to_its_platform_and_to_itself(client: httpx.Client) -> None:
+    for account in got(client, "/v1/accounts")["data"]:
+        itself = {"Stripe-Account": account["id"]}
+        for path in ("/v1/account", f"/v1/accounts/{account['id']}"):
+            assert client.get(path, headers=itself).json() == account
+        assert client.get("/v1/accounts", headers=itself).json()["data"] == []
+        banks = account["external_accounts"]
+        assert client.get(banks["url"], headers=itself).json() == banks
+
+
 def test_the_sources_of_a_customer_are_the_same_expanded_and_listed(client: httpx.Client) -> None:
     for customer in got(client, "/v1/customers", "data.sources", limit="4")["data"]:
         assert customer["sources"] == got(client, customer["sources"]["url"])

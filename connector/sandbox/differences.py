@@ -78,7 +78,7 @@ DIFFERENCES = (
     "Webhook endpoints are told of the own account's events in test mode; a failed delivery is tried again after "
     "seconds, not hours, and given up after six attempts. Signing secrets follow from the endpoint's id.",
     "Live mode begins with the objects of test mode, under the same ids, and goes its own way from there. The "
-    "connected accounts are three; each is listed with the data of an account of its own.",
+    "connected accounts are three, controlled by the own one and paid out to bank accounts of their own.",
     "Usage cannot be sent to meters; a summary is left out where nothing was used.",
     "Every file can be read back, whatever its purpose; links to files lead nowhere.",
     "There are two report types, both of version 3, and their runs take a second.",

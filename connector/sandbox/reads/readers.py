@@ -91,7 +91,7 @@ def _parent(operation: Operation) -> tuple[str, str]:
 
 
 def _own(store: Store, operation: Operation, _path: str, parameters: Parameters) -> Record:
-    record = store.business.balance() if operation.path == "/v1/balance" else store.business.account()
+    record = store.business.balance() if operation.path == "/v1/balance" else store.own_account()
     return show(record, operation.retrieves or "", tree_of(parameters.get("expand", []), operation), store)
 
 
@@ -211,7 +211,7 @@ def _sampled_list(store: Store, operation: Operation, path: str, parameters: Par
 
 def _find(store: Store, kind: str, id_: str) -> Record | None:
     """Return an object held, the own account among them, with what stands below it."""
-    own = store.business.account() if kind == "account" else {}
+    own = store.own_account() if kind == "account" else {}
     if own.get("id") != id_:
         return store.get(kind, id_)
     return {**own, "external_accounts": {"data": store.business.bank_accounts()}}

@@ -7,9 +7,13 @@ and test mode begin with the same objects and go separate ways.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from copy import deepcopy
 from operator import itemgetter
 
-from connector.sandbox.history.business import business
+from connector.sandbox.document.rules import Record
+from connector.sandbox.document.templates import listed
+from connector.sandbox.history.business import Business, business
 from connector.sandbox.history.objects.identities import Identities
 from connector.sandbox.options import Options
 from connector.sandbox.world.clock import Clock
@@ -22,6 +26,14 @@ CONNECTED = 3
 
 _JOINS_SECONDS = 97 * 86_400  # between the days on which two accounts were connected
 _APART = 1_000_003  # between the seeds of two accounts
+_CONTROLLER = {
+    "fees": {"payer": "application_express"},
+    "is_controller": True,
+    "losses": {"payments": "application"},
+    "requirement_collection": "stripe",
+    "stripe_dashboard": {"type": "express"},
+    "type": "application",
+}
 
 
 class Accounts:
@@ -32,6 +44,7 @@ class Accounts:
         seeds = [options.seed + _APART * place for place in range(1, CONNECTED + 1)]
         self._seeds = {Identities(seed).account: seed for seed in seeds}
         self._businesses = {name: business(seed, "small", clock.start) for name, seed in self._seeds.items()}
+        self._connected = _connect(self._businesses)
         self._introduce(store)
         furnish(store)
         self._stores = {(self.own, False): store}
@@ -64,14 +77,33 @@ class Accounts:
         furnish(store)
         if account == self.own:
             self._introduce(store)
+        else:
+            store.own_account = lambda: deepcopy(self._connected[account])
         self._stores[account, livemode] = store
         return store
 
     def _introduce(self, store: Store) -> None:
-        """Let the own account know of its connected ones, the oldest first."""
-        accounts = (each.account() for each in self._businesses.values())
-        for place, account in enumerate(sorted(accounts, key=itemgetter("created", "id"))):
-            account.update(
-                created=account["created"] + (place + 1) * _JOINS_SECONDS, email=f"owner.{place}@example.com"
-            )
+        """Let the own account know of its connected ones."""
+        for account in self._connected.values():
             store.put("account", account)
+
+
+def _connect(businesses: Mapping[str, Business]) -> dict[str, Record]:
+    """Return the accounts of businesses as the platform sees them, by id, those connected first first."""
+    accounts = sorted((each.account() for each in businesses.values()), key=itemgetter("created", "id"))
+    return {each["id"]: _controlled(each, place, businesses[each["id"]]) for place, each in enumerate(accounts)}
+
+
+def _controlled(account: Record, place: int, business: Business) -> Record:
+    """Return an account that the platform controls, which therefore sees where it is paid out to."""
+    url = f"/v1/accounts/{account['id']}/external_accounts"
+    connected_at = account["created"] + (place + 1) * _JOINS_SECONDS
+    return account | {
+        "controller": deepcopy(_CONTROLLER),
+        "created": connected_at,
+        "email": f"owner.{place}@example.com",
+        "external_accounts": listed(url, business.bank_accounts()),
+        "metadata": {"shop": f"{place + 1}"},
+        "tos_acceptance": {"date": connected_at, "ip": f"192.0.2.{place + 1}", "user_agent": None},
+        "type": "express",
+    }

@@ -46,7 +46,7 @@ def truth(store: Store, kind: str) -> Iterator[Record]:
     if kind in CHILDREN:
         return _children(store, kind)
     if kind == "account":
-        return iter([store.business.account()])
+        return iter([store.own_account()])
     if kind == "balance":
         return iter([balance(store)])
     if kind == "billing.meter_event":

@@ -141,6 +141,8 @@ class Store:
         """Which share of the events is in an older API version."""
         self.connected_account: str | None = None
         """Whose objects these are, where they are a connected account's: its events say so."""
+        self.own_account: Callable[[], Record] = business.account
+        """Makes the account whose objects these are; that of a connected one says who controls it."""
         self._ids_given = count(1)
         self._layers: defaultdict[str, _Layer] = defaultdict(_Layer)
         self._lock = threading.Lock()

@@ -19,7 +19,7 @@ holds("account")
 def retrieve(store: Store, operation: Operation, path: str, parameters: Mapping[str, Any]) -> Record:
     """Serve the own account or a connected one; that there is another is not admitted."""
     asked = operation.path_values(path)["account"]
-    own = store.business.account()
+    own = store.own_account()
     account = own if asked == own["id"] else store.get("account", asked)
     if account is None:
         raise refusal("other_account", key="sk_test_********", account=asked)
