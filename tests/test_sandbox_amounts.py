@@ -18,7 +18,7 @@ def test_invoices_add_up(business: Business) -> None:
         assert invoice["subtotal"] == sum(line["amount"] for line in lines)
         assert sum(discounts) == sum(part["amount"] for part in invoice["total_discount_amounts"])
         assert sum(taxes) == sum(part["amount"] for part in invoice["total_taxes"])
-        assert invoice["total"] == invoice["subtotal"] - sum(discounts) + sum(taxes) >= 0
+        assert invoice["total"] == invoice["subtotal"] - sum(discounts) + sum(taxes) + invoice["amount_shipping"] >= 0
         assert invoice["total_excluding_tax"] == invoice["total"] - sum(taxes)
         assert invoice["amount_due"] == invoice["total"] - invoice["pre_payment_credit_notes_amount"]
         assert invoice["amount_remaining"] == invoice["amount_due"] - invoice["amount_paid"]
@@ -140,7 +140,7 @@ def test_baskets_add_up(business: Business) -> None:
         lines = session["line_items"]["data"]
         details = session["total_details"]
         assert session["amount_subtotal"] == sum(line["amount_subtotal"] for line in lines)
-        assert session["amount_total"] == sum(line["amount_total"] for line in lines)
+        assert session["amount_total"] == sum(line["amount_total"] for line in lines) + details["amount_shipping"]
         assert details["amount_discount"] == sum(line["amount_discount"] for line in lines)
         assert details["amount_tax"] == sum(line["amount_tax"] for line in lines)
         assert {line["currency"] for line in lines} == {session["currency"]}
@@ -148,6 +148,37 @@ def test_baskets_add_up(business: Business) -> None:
     for session in everything(business, "checkout.session"):
         if session["payment_intent"]:
             assert charges[session["payment_intent"]] == session["amount_total"]
+
+
+def test_who_buys_goods_says_where_they_go_and_pays_for_it(business: Business) -> None:
+    rates, intents = by_id(business, "shipping_rate"), by_id(business, "payment_intent")
+    shipped = [session for session in everything(business, "checkout.session") if session["shipping_options"]]
+    assert {session["status"] for session in shipped} >= {"complete", "expired"}
+    for session in shipped:
+        offered = {option["shipping_rate"]: option["shipping_amount"] for option in session["shipping_options"]}
+        cost = session["shipping_cost"]
+        assert offered[cost["shipping_rate"]] == cost["amount_total"] == session["total_details"]["amount_shipping"]
+        for name, amount in offered.items():
+            assert rates[name]["fixed_amount"] == {"amount": amount, "currency": session["currency"]}
+        if session["status"] == "complete":
+            goes = session["collected_information"]["shipping_details"]
+            assert goes["address"]["country"] in session["shipping_address_collection"]["allowed_countries"]
+            told = intents[session["payment_intent"]]["shipping"]
+            assert {name: told[name] for name in goes} == goes
+            assert session["customer_details"]["phone"]
+    assert any(invoice["shipping_cost"] for invoice in everything(business, "invoice"))
+
+
+def test_what_a_page_asks_for_is_answered_when_it_is_complete(business: Business) -> None:
+    links = by_id(business, "payment_link")
+    for session in everything(business, "checkout.session"):
+        done = session["status"] == "complete"
+        for field in session["custom_fields"]:
+            assert (field[field["type"]]["value"] is not None) == done or field["optional"]
+        assert (session["consent"] is not None) == (done and session["consent_collection"] is not None)
+        if session["payment_link"]:
+            asked = [field["key"] for field in links[session["payment_link"]]["custom_fields"]]
+            assert [field["key"] for field in session["custom_fields"]] == asked
 
 
 def test_no_two_invoices_have_the_same_number(business: Business) -> None:

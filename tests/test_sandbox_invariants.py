@@ -303,7 +303,7 @@ def check_invoices(office: Office) -> None:
         lines = invoice["lines"]["data"]
         taken = sum(part["amount"] for line in lines for part in line["discount_amounts"])
         taxes = sum(tax["amount"] for line in lines for tax in line["taxes"])
-        assert invoice["total"] == sum(line["amount"] for line in lines) - taken + taxes
+        assert invoice["total"] == sum(line["amount"] for line in lines) - taken + taxes + invoice["amount_shipping"]
         issued = [note for note in notes[invoice["id"]] if note["status"] == "issued"]
         for kind in ("pre_payment", "post_payment"):
             assert invoice[f"{kind}_credit_notes_amount"] == sum(note[f"{kind}_amount"] for note in issued)

@@ -26,8 +26,8 @@ SAMPLES = (
     "credit_note", "credit_note_line_item", "customer", "customer_balance_transaction", "deleted_customer",
     "discount", "dispute", "event", "invoice",
     "invoice_payment", "invoiceitem", "item", "line_item", "payment_intent", "payment_link", "payment_method",
-    "payout", "plan", "price", "product", "promotion_code", "refund", "setup_attempt", "setup_intent", "subscription",
-    "subscription_item", "tax_id", "tax_rate", "test_helpers.test_clock",
+    "payout", "plan", "price", "product", "promotion_code", "refund", "setup_attempt", "setup_intent", "shipping_rate",
+    "subscription", "subscription_item", "tax_id", "tax_rate", "test_helpers.test_clock",
 )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class Business:
         "invoice_payment", "refund", "payout", "balance_transaction", "dispute", "credit_note", "coupon",
         "payment_method", "payment_link", "checkout.session", "event", "billing.meter", "tax_rate", "tax_id",
         "discount", "promotion_code", "setup_intent", "setup_attempt", "test_helpers.test_clock",
-        "customer_balance_transaction",
+        "customer_balance_transaction", "shipping_rate",
     )  # fmt: skip
 
     def __init__(self, *, seed: int, size: str, now: int) -> None:

@@ -275,8 +275,10 @@ class PaymentLinks(CatalogueKind):
         line, number = entry.line, entry.number
         items = self.story.catalogue.link_items[number]
         ident = self.id_of(entry)
+        rates = tuple(self.story.catalogue.shipping_options(items, instant))
         link = _PAYMENT_LINK()
         link.update(
+            self.company.pages.asked(items, instant),
             id=ident,
             active=not entry.was_changed(instant),
             currency=items[0][0].line["currency"],
@@ -286,6 +288,7 @@ class PaymentLinks(CatalogueKind):
                 self.company.prices.sold(items, costs_of(items), _LINK_ITEMS + number * LINES, instant),
             ),
             metadata=dict(line.get("metadata", {})),
+            shipping_options=self.company.shipping_rates.options(rates),
             submit_type=line.get("submit_type", "auto"),
             url=f"https://buy.stripe.com/test_{self.identities.letters(number)}",
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from connector.sandbox.document.templates import Record, template
 from connector.sandbox.history.objects.cards import checks_of, wallet_of
 from connector.sandbox.history.objects.declines import decline, refuse
+from connector.sandbox.history.objects.invoices import statement_descriptor
 from connector.sandbox.history.objects.kind import Happening, Kind
 from connector.sandbox.history.objects.orders import order_of
 from connector.sandbox.history.story.payments import Payment
@@ -77,13 +78,27 @@ class Charges(Kind):
         if risk > _ELEVATED:
             charge["outcome"]["risk_level"] = "elevated"
         if charge["receipt_email"]:
-            charge["receipt_number"] = f"{1000 + payment.number % 9000}-{1000 + risk:04}"
+            charge["receipt_number"] = _receipt(payment.number)
+        elif payment.sale is None:
+            self._add_bill(charge, payment)
         charge["receipt_url"] = f"https://pay.stripe.com/receipts/payment/{charge['id']}"
         if payment.settled is not None and payment.settled > instant:
             charge.update(status="pending", paid=False)
         if payment.captured is not None and payment.captured <= instant:
             self._capture(charge, payment, instant)
         return charge
+
+    def receipt_of(self, customer: int, number: int) -> str | None:
+        """The number of the receipt for a bill that was paid by a charge, where the customer wants one."""
+        return _receipt(number) if self._people.draw(customer) >> 58 & 1 and self._people.email(customer) else None
+
+    def _add_bill(self, charge: Record, payment: Payment) -> None:
+        """What a charge says as its invoice does."""
+        assert payment.customer is not None
+        charge["receipt_number"] = self.receipt_of(payment.customer, payment.number)
+        descriptor = statement_descriptor(payment.intent_slot) if payment.contract is None else None
+        if descriptor is not None:
+            charge.update(statement_descriptor=descriptor, calculated_statement_descriptor=descriptor)
 
     def id_of(self, payment: Payment) -> str:
         """The charge's id: bank debits have a prefix of their own."""
@@ -206,3 +221,7 @@ class Charges(Kind):
         else:
             details["fingerprint"] = self.identities.fingerprint(method)
         return details
+
+
+def _receipt(number: int) -> str:
+    return f"{1000 + number % 9000}-{1000 + number % 60:04}"

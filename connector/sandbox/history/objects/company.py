@@ -18,10 +18,12 @@ from connector.sandbox.history.objects.invoices import Invoices
 from connector.sandbox.history.objects.kind import Kind
 from connector.sandbox.history.objects.lines import Lines
 from connector.sandbox.history.objects.money import BalanceTransactions, Payouts
+from connector.sandbox.history.objects.pages import Pages
 from connector.sandbox.history.objects.payment_intents import PaymentIntents
 from connector.sandbox.history.objects.reversals import Disputes, Refunds
 from connector.sandbox.history.objects.sessions import CheckoutSessions
 from connector.sandbox.history.objects.setups import SetupAttempts, SetupIntents
+from connector.sandbox.history.objects.shipping import ShippingRates
 from connector.sandbox.history.objects.subscriptions import Subscriptions
 from connector.sandbox.history.objects.taxes import TaxIds, TaxRates
 from connector.sandbox.history.story.series import CURRENCIES
@@ -62,6 +64,8 @@ class Company:
         self.tax_ids = TaxIds(self)
         self.test_clocks = TestClocks(self)
         self.balance_transactions_of_customers = CustomerBalanceTransactions(self)
+        self.shipping_rates = ShippingRates(self)
+        self.pages = Pages(self)
         self.payment_links = PaymentLinks(self)
         self.sessions = CheckoutSessions(self)
         self.kinds: dict[str, Kind] = {kind.name: kind for kind in vars(self).values() if isinstance(kind, Kind)}

@@ -9,6 +9,7 @@ from connector.sandbox.document.templates import Record, listed, template
 from connector.sandbox.history.objects.identities import LINES
 from connector.sandbox.history.objects.kind import Happening, Kind
 from connector.sandbox.history.story.bills import Bill, Line
+from connector.sandbox.history.story.catalogue import Entry
 from connector.sandbox.history.story.invoices import Invoice
 from connector.sandbox.history.story.money import rounded
 from connector.sandbox.history.story.reversals import CreditNote
@@ -73,7 +74,7 @@ class CreditNotes(Kind):
             record["discount_amounts"].append(given)
         if taxes:
             record["total_taxes"].append(self.company.tax(invoice.customer, taxes, subtotal - discount))
-        self._add_money(record, note)
+        self._add_money(record, note, bill.rate if whole else None)
         return record
 
     def numbers(self, field: str, value: str) -> Iterable[int] | None:
@@ -101,7 +102,9 @@ class CreditNotes(Kind):
         invoice = self.story.layout.invoices.number(note.invoice_slot, note.lane)
         yield Happening(instant, "invoice.updated", "invoice", invoice)
 
-    def _add_money(self, record: Record, note: CreditNote) -> None:
+    def _add_money(self, record: Record, note: CreditNote, rate: Entry | None) -> None:
+        record["shipping_cost"] = cost = self.company.shipping_rates.cost(rate)
+        record["amount_shipping"] = cost["amount_total"] if cost else 0
         if note.refund is None:
             record.update(type="pre_payment", pre_payment_amount=note.amount)
             return

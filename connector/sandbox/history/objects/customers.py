@@ -65,9 +65,7 @@ class Customers(Kind):
             customer["invoice_settings"]["default_payment_method"] = self._method(number)
         if draw >> 51 & 1:
             customer["preferred_locales"].append(people.market(number).locale)
-        if (draw >> 52) % 5 == 0:
-            address = self.address(number, instant) or people.address(number + 1) or {}
-            customer["shipping"] = {"address": address, "name": name or "Reception", "phone": people.phone(number)}
+        customer["shipping"] = self.shipping(number, instant)
         if people.is_business(number):
             customer["business_name"] = f"{people.some_name(draw >> 30)} & Co. KG"
         return customer
@@ -76,6 +74,14 @@ class Customers(Kind):
         """Where the customer lived at an instant."""
         moved = is_one_in(_MOVES, number) and instant >= self._moved(number + self._moves_after)
         return self.story.people.address(number, moved=moved)
+
+    def shipping(self, number: int, instant: int) -> Record | None:
+        """Where parcels to the customer go, if they have said so."""
+        people = self.story.people
+        if (people.draw(number) >> 52) % 5:
+            return None
+        address = self.address(number, instant) or people.address(number + 1) or {}
+        return {"address": address, "name": people.name(number) or "Reception", "phone": people.phone(number)}
 
     def test_clock(self, number: int) -> str | None:
         """The id of the test clock that the customer lives on, mostly none."""

@@ -37,6 +37,7 @@ class Identities:
         self.credit_note_line = self._long("credit_note_line", "cnli_1")
         self.payment_method = self._long("payment_method", "pm_1")
         self.payment_link = self._long("payment_link", "plink_1")
+        self.shipping_rate = self._long("shipping_rate", "shr_1")
         self.sold_item = self._long("sold_item", "li_1")
         self.discount = self._long("discount", "di_1")
         self.tax_rate = self._long("tax_rate", "txr_1")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _INVOICE = template("invoice")
 _LAST = 4  # invoices of a subscription of which something may still be heard
+_DESCRIPTOR = "SOEHNE INVOICE"
 _FOOTERS = (None, None, None, "Thank you!\nBitte innerhalb von 30 Tagen zahlen.", None, 'VAT "reverse charge", if any')
 
 
@@ -52,12 +53,14 @@ class Invoices(Kind):
             amount_due=due,
             amount_paid=paid,
             amount_remaining=due - paid,
+            amount_shipping=bill.shipping,
             created=invoice.created,
             currency=invoice.currency,
             footer=_FOOTERS[invoice.slot % len(_FOOTERS)],
             lines=listed(f"/v1/invoices/{ident}/lines", self.company.lines.of(invoice, bill)),
             period_end=invoice.created,
             period_start=invoice.created,
+            shipping_cost=self.company.shipping_rates.cost(bill.rate),
             post_payment_credit_notes_amount=self.story.invoices.credits(invoice, instant, before_payment=False),
             pre_payment_credit_notes_amount=invoice.total - due,
             status=status,
@@ -224,14 +227,24 @@ class Invoices(Kind):
             customer_email=people.email(customer),
             customer_name=people.name(customer),
             customer_phone=people.phone(customer),
+            customer_shipping=self.company.customers.shipping(customer, invoice.created),
             customer_tax_exempt="reverse" if people.reverses_charge(customer) else "none",
             customer_tax_ids=self.company.tax_ids.printed(customer, invoice.created),
         )
 
     def _add_words(self, record: Record, invoice: Invoice) -> None:
         """What somebody who writes invoices by hand adds to them."""
-        number = invoice.slot
-        record["metadata"] = dict(self.story.people.metadata[number % len(self.story.people.metadata)])
+        number, people = invoice.slot, self.story.people
+        record["metadata"] = dict(people.metadata[number % len(people.metadata)])
+        record["statement_descriptor"] = statement_descriptor(number)
+        if number % 4 == 0:
+            record["default_payment_method"] = self.identities.payment_method(
+                self.story.methods.of_customer(invoice.customer)
+            )
+        if record["shipping_cost"] is not None:
+            address = people.address(invoice.customer) or people.somewhere(invoice.currency, number)
+            name, phone = people.name(invoice.customer) or "Reception", people.phone(invoice.customer)
+            record["shipping_details"] = {"address": address, "name": name, "phone": phone}
         record["description"] = "As agreed; thank you!" if number % 3 else None
         record["rendering"] = {
             "amount_tax_display": "exclude_tax", "pdf": {"page_size": "a4"}, "template": None, "template_version": None,
@@ -246,8 +259,10 @@ class Invoices(Kind):
             self._add_words(record, invoice)
             return
         standing = self.story.subscriptions
-        subscription = {"metadata": {}, "subscription": self.identities.subscription(contract.number)}
+        metadata = self.company.subscriptions.metadata(contract)
+        subscription = {"metadata": metadata, "subscription": self.identities.subscription(contract.number)}
         record["parent"] = {"quote_details": None, "subscription_details": subscription, "type": "subscription_details"}
+        record["payment_settings"].update(self.company.subscriptions.payment_settings(contract))
         record["billing_reason"] = "subscription_cycle" if invoice.lane else "subscription_create"
         if contract.fate is Fate.BY_INVOICE:
             record["collection_method"] = "send_invoice"
@@ -284,6 +299,8 @@ class Invoices(Kind):
         )
         if not course.off_stripe:
             del record["amount_paid_off_stripe"]
+            if record["status"] == "paid" and course.attempts:
+                record["receipt_number"] = self.company.charges.receipt_of(invoice.customer, course.attempts[-1])
         if record["status"] == "open" and automatic:
             later = [
                 created for created in map(self.story.layout.charges.created, course.attempts) if created > instant
@@ -305,3 +322,8 @@ class Invoices(Kind):
             failed = invoice.contract is not None and invoice.contract.fate is Fate.FAILED
             reason = "max_payment_attempts" if failed else "user_forgiven"
             record["status_details"] = {"uncollectible": {"reason": reason}}
+
+
+def statement_descriptor(slot: int) -> str | None:
+    """What an invoice written by hand in a slot says on the statement, where somebody has thought of it."""
+    return _DESCRIPTOR if slot % 5 == 0 else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record, Template, template
 from connector.sandbox.history.objects.declines import decline
+from connector.sandbox.history.objects.invoices import statement_descriptor
 from connector.sandbox.history.objects.kind import Happening, Kind
 from connector.sandbox.history.objects.orders import order_of, terms_of
 from connector.sandbox.history.story.invoices import Invoice
@@ -154,6 +155,7 @@ class PaymentIntents(Kind):
                 "description": _description(invoice),
                 "payment_method_types": [kind],
                 "setup_future_usage": None if invoice.contract is None else "off_session",
+                "statement_descriptor": statement_descriptor(invoice.slot) if invoice.contract is None else None,
             },
         )
         self._add_charge(intent, course.attempts, instant)
@@ -178,6 +180,7 @@ class PaymentIntents(Kind):
         layout = self.story.layout
         held = layout.is_authorized(sale.slot, sale.lane)
         descriptions = self.story.people.descriptions
+        order = order_of(sale, self.story.people)
         intent = self._intent(
             number,
             {
@@ -190,8 +193,8 @@ class PaymentIntents(Kind):
                 "metadata": dict(self.story.people.metadata[sale.draw % len(self.story.people.metadata)]),
                 "payment_method": self.identities.payment_method(sale.method),
                 "payment_method_types": [sale.kind] if sale.kind == "card" else [sale.kind, "card"],
-                **order_of(sale, self.story.people),
-                **terms_of(sale),
+                **order,
+                **terms_of(sale, order["shipping"]),
             },
         )
         charge = layout.charges.number(sale.slot, layout.charge_of_sale(sale.slot) + sale.lane)

@@ -9,6 +9,7 @@ from connector.sandbox.document.templates import Record, listed, template
 from connector.sandbox.history.objects.catalogue import Cost, costs_of
 from connector.sandbox.history.objects.identities import LINES
 from connector.sandbox.history.objects.kind import Happening, Kind
+from connector.sandbox.history.objects.shipping import destination
 from connector.sandbox.history.story.bills import Bill
 from connector.sandbox.history.story.contracts import Contract, Fate
 from connector.sandbox.history.story.sales import Outcome, Sale
@@ -124,10 +125,10 @@ class CheckoutSessions(Kind):
         record = self._record(number, sale.begun + self.story.calendar.expired_after)
         done = sale.outcome is Outcome.PAID and instant >= sale.begun + PAID_AFTER
         expired = sale.outcome is Outcome.ABANDONED and instant >= self._expires(sale)
-        lines = self.company.prices.sold(sale.items, costs_of(sale.items, sale.amount), number * LINES, instant)
+        lines = self.company.prices.sold(sale.items, costs_of(sale.items, sale.subtotal), number * LINES, instant)
         record.update(
-            amount_subtotal=sale.amount,
-            amount_total=sale.amount,
+            self.company.pages.asked(sale.items, sale.begun),
+            amount_subtotal=sale.subtotal,
             allow_promotion_codes=True if sale.draw & 8 else None,
             billing_address_collection="required" if sale.draw & 16 else None,
             customer_email=f"guest.{sale.draw % 100_000:05}@example.net" if sale.customer is None else None,
@@ -137,21 +138,34 @@ class CheckoutSessions(Kind):
             currency=sale.currency,
             customer=None if sale.customer is None else self.identities.customer(sale.customer),
             customer_creation="if_required",
-            customer_details=self._buyer(sale) if done else None,
             line_items=listed(f"/v1/checkout/sessions/{record['id']}/line_items", lines),
             metadata=dict(self.story.people.metadata[sale.draw % len(self.story.people.metadata)]),
             payment_link=None if sale.link is None else self.identities.payment_link(sale.link),
             payment_method_types=[sale.kind] if sale.kind == "card" else [sale.kind, "card"],
             status="complete" if done else "expired" if expired else "open",
         )
+        self._add_page(record, sale)
         if done:
-            layout = self.story.layout
-            intent = layout.payment_intents.number(sale.slot, layout.intent_of_sale(sale.slot) + sale.lane)
-            record["payment_intent"] = self.identities.payment_intent(intent)
-            record["payment_status"] = "paid" if self._settled(sale) <= instant else "unpaid"
-        if record["status"] == "open":
+            self._complete(record, sale, instant)
+        if record["status"] == "open" and record["ui_mode"] == "hosted_page":
             record["url"] = f"https://checkout.stripe.com/c/pay/{record['id']}"
         return record
+
+    def _add_page(self, record: Record, sale: Sale) -> None:
+        pages = self.company.pages
+        pages.opened(record, sale)
+        pages.ship(record, sale, is_done=record["status"] == "complete")
+        pages.recover(record, sale, is_expired=record["status"] == "expired")
+
+    def _complete(self, record: Record, sale: Sale, instant: int) -> None:
+        layout = self.story.layout
+        intent = layout.payment_intents.number(sale.slot, layout.intent_of_sale(sale.slot) + sale.lane)
+        record.update(
+            customer_details=self._buyer(sale),
+            payment_intent=self.identities.payment_intent(intent),
+            payment_status="paid" if self._settled(sale) <= instant else "unpaid",
+        )
+        self.company.pages.answered(record, sale)
 
     def _of_contract(self, number: int, contract: Contract, instant: int) -> Record:
         people, customer = self.story.people, contract.customer
@@ -196,8 +210,8 @@ class CheckoutSessions(Kind):
         else:
             email = people.email(sale.customer)
             buyer.update(email=email, name=people.name(sale.customer), phone=people.phone(sale.customer))
-            if sale.draw & 16:  # the page asked for it
-                buyer["address"] = people.address(sale.customer) or buyer["address"]
+        if sale.draw & 16:  # the page asked for it
+            buyer["address"] = destination(sale, people)["address"]
         return buyer
 
 

@@ -52,7 +52,8 @@ class Subscriptions(Kind):
             customer=self.identities.customer(contract.customer),
             items=listed(f"/v1/subscription_items?subscription={ident}", self.items(contract, period, instant)),
             latest_invoice=self.identities.invoice(self.company.invoices.number_of(contract, period)),
-            metadata=dict(self.story.people.metadata[contract.number % len(self.story.people.metadata)]),
+            metadata=self.metadata(contract),
+            payment_settings=self.payment_settings(contract) | {"save_default_payment_method": "off"},
             start_date=created,
             status=self._standing.status(contract, instant),
             test_clock=self.company.customers.test_clock(contract.customer),
@@ -76,6 +77,16 @@ class Subscriptions(Kind):
             subscription["pause_collection"] = {"behavior": "keep_as_draft", "resumes_at": None}
         self._add_end(subscription, contract, instant)
         return subscription
+
+    def metadata(self, contract: Contract) -> dict[str, str]:
+        """What somebody has noted on it, as its bills say too."""
+        return dict(self.story.people.metadata[contract.number % len(self.story.people.metadata)])
+
+    def payment_settings(self, contract: Contract) -> Record:
+        """How its bills may be paid: one in three says so itself."""
+        kinds = [contract.kind] if contract.number % 3 == 0 else None
+        options = {"card": {"request_three_d_secure": "automatic"}} if kinds == ["card"] else None
+        return {"payment_method_options": options, "payment_method_types": kinds}
 
     def items(self, contract: Contract, period: int, instant: int) -> list[Record]:
         """The items: each has its price, and the older form of it."""

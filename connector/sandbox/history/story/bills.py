@@ -39,12 +39,18 @@ class Line(NamedTuple):
 
 
 class Bill(NamedTuple):
-    """Lines, and what is taken off and added to each."""
+    """Lines, what is taken off and added to each, and how goods among them are sent."""
 
     currency: str
     lines: list[Line]
     discounts: list[int]
     taxes: list[int]
+    rate: Entry | None = None
+
+    @property
+    def shipping(self) -> int:
+        """What it costs to send the goods."""
+        return 0 if self.rate is None else amount_of(self.rate, 1)
 
     @property
     def subtotal(self) -> int:
@@ -53,8 +59,8 @@ class Bill(NamedTuple):
 
     @property
     def total(self) -> int:
-        """Lines less discounts plus taxes."""
-        return self.subtotal - sum(self.discounts) + sum(self.taxes)
+        """Lines less discounts plus taxes, and shipping."""
+        return self.subtotal - sum(self.discounts) + sum(self.taxes) + self.shipping
 
 
 class Host(NamedTuple):
@@ -138,7 +144,10 @@ class Bills:
         assert host is not None
         lines = [self.item(slot, lane) for lane in range(host.items)]
         tax = self._story.people.tax_permyriad(customer)
-        return _bill(self._story.people.market(customer).currency, lines, None, tax)
+        goods = tuple((line.price, line.quantity or 1) for line in lines if line.price is not None)
+        rates = self._story.catalogue.shipping_options(goods, self._calendar.instant(slot))
+        bill = _bill(self._story.people.market(customer).currency, lines, None, tax)
+        return bill._replace(rate=rates[0]) if rates else bill
 
     def item(self, slot: int, lane: int) -> Line:
         """The invoice item in a lane of a slot, as the line that it becomes."""

@@ -58,6 +58,7 @@ class Catalogue:
         self.coupons = self._entries(lines["coupons"])
         self.promotion_codes = self._entries(lines["promotion_codes"])
         self.payment_links = self._entries(lines["payment_links"])
+        self.shipping_rates = self._entries(lines["shipping_rates"])
         self.product = {entry.line["key"]: entry for entry in self.products}
         self.price = {entry.line["key"]: entry for entry in self.prices}
         self.coupon = {entry.line["id"]: entry for entry in self.coupons}
@@ -83,6 +84,17 @@ class Catalogue:
                 # Counted from a whole week, so that two runs with some hours between them see the same change.
                 return self._calendar.now // (7 * DAY) * 7 * DAY - int(line[f"{word}_days_ago"]) * DAY
         return None
+
+    def ships(self, items: Items) -> bool:
+        """Whether something of a basket is sent by mail."""
+        return any(self.product[price.line["product"]].line.get("shippable") for price, _ in items)
+
+    def shipping_options(self, items: Items, instant: int) -> list[Entry]:
+        """How a basket can be sent, as rates that were offered at an instant; none where there are no goods in it."""
+        if not self.ships(items):
+            return []
+        currency = items[0][0].line["currency"]
+        return [rate for rate in self.shipping_rates if rate.line["currency"] == currency and rate.is_live(instant)]
 
     def _items(self, pairs: list[tuple[str, int]]) -> Items:
         return tuple((self.price[key], quantity) for key, quantity in pairs)

@@ -168,16 +168,31 @@ class People:
         draw = self.draw(customer) >> 32
         if draw % 6 == 0:
             return None
-        market = self.market(customer)
-        city, postal_code, state = market.cities[(draw + moved) % len(market.cities)]
-        return {
-            "city": city,
-            "country": market.country,
-            "line1": market.street.format(n=draw % 97 + 1 + 100 * moved),
-            "line2": 'c/o "Hinterhaus", 2. OG' if draw % 11 == 1 else None,
-            "postal_code": postal_code,
-            "state": state,
-        }
+        return _written(self.market(customer), draw, moved=moved)
+
+    def somewhere(self, currency: str, draw: int) -> dict[str, str | None]:
+        """An address out of 64 bits, of somebody who pays in a currency."""
+        return _written(self._market_of(currency, draw), draw >> 16)
+
+    def some_phone(self, currency: str, draw: int) -> str:
+        """A phone number at that address."""
+        return f"{self._market_of(currency, draw).phone}{(draw >> 24) % 90 + 10}"
+
+    def _market_of(self, currency: str, draw: int) -> Market:
+        near = [market for market in self.markets.values() if market.currency == currency]
+        return near[draw % len(near)]
+
+
+def _written(market: Market, draw: int, *, moved: bool = False) -> dict[str, str | None]:
+    city, postal_code, state = market.cities[(draw + moved) % len(market.cities)]
+    return {
+        "city": city,
+        "country": market.country,
+        "line1": market.street.format(n=draw % 97 + 1 + 100 * moved),
+        "line2": 'c/o "Hinterhaus", 2. OG' if draw % 11 == 1 else None,
+        "postal_code": postal_code,
+        "state": state,
+    }
 
 
 def is_one_in(rule: tuple[int, int], customer: int) -> bool:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from connector.sandbox.history.story.calendar import DAY
-from connector.sandbox.history.story.catalogue import Items, amount_of
+from connector.sandbox.history.story.catalogue import Entry, Items, amount_of
 from connector.sandbox.history.story.chance import Chance
 from connector.sandbox.history.story.series import METHODS, SALES
 
@@ -37,7 +37,10 @@ _PLAIN_OUTCOMES = {
 
 
 class Sale(NamedTuple):
-    """Who wants what; `method` is the number of the payment method and `kind` its type."""
+    """Who wants what; `method` is the number of the payment method and `kind` its type.
+
+    `shipping` are the ways in which it can be sent, `chosen` is the one that the buyer took.
+    """
 
     slot: int
     lane: int
@@ -51,6 +54,13 @@ class Sale(NamedTuple):
     outcome: Outcome
     begun: int
     draw: int
+    shipping: tuple[Entry, ...] = ()
+    chosen: Entry | None = None
+
+    @property
+    def subtotal(self) -> int:
+        """What the goods cost, without sending them."""
+        return self.amount - (amount_of(self.chosen, 1) if self.chosen is not None else 0)
 
     @property
     def has_session(self) -> bool:
@@ -96,7 +106,16 @@ class Sales:
         method, kind = self._method(slot, lane, customer, currency)
         amount = sum(amount_of(price, quantity) for price, quantity in items) or 500 * (1 + (draw >> 20) % 40)
         outcome = self._outcome(slot, lane, begun, draw)
-        return Sale(slot, lane, items, link, amount, currency, customer, method, kind, outcome, begun, draw)
+        sale = Sale(slot, lane, items, link, amount, currency, customer, method, kind, outcome, begun, draw)
+        return self._shipped(sale) if sale.has_session else sale
+
+    def _shipped(self, sale: Sale) -> Sale:
+        """The sale with what it costs to send the goods; who leaves has seen the first way only."""
+        rates = self._story.catalogue.shipping_options(sale.items, sale.begun)
+        if not rates:
+            return sale
+        chosen = rates[(sale.draw >> 44) % len(rates) if sale.outcome is Outcome.PAID else 0]
+        return sale._replace(amount=sale.amount + amount_of(chosen, 1), shipping=tuple(rates), chosen=chosen)
 
     def _outcome(self, slot: int, lane: int, begun: int, draw: int) -> Outcome:
         chance = (draw >> 24) % 16

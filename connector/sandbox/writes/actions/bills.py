@@ -198,7 +198,7 @@ def _add_up(invoice: Record) -> None:
     on_top = sum(tax["amount"] for tax in taxes if tax["tax_behavior"] == "exclusive")
     inside = sum(tax["amount"] for tax in taxes if tax["tax_behavior"] == "inclusive")
     subtotal = sum(line["amount"] for line in lines)
-    total = subtotal - sum(taken.values()) + on_top
+    total = subtotal - sum(taken.values()) + on_top + invoice["amount_shipping"]
     invoice.update(
         subtotal=subtotal,
         subtotal_excluding_tax=subtotal - inside,
