@@ -33,6 +33,10 @@ def catalogue(office: Office) -> None:
     office.call("POST /v1/products/{id}", {"default_price": price, **_NOTE}, product)
     office.call("POST /v1/prices/{price}", {"active": False, "nickname": "old"}, price)
     office.call("POST /v1/tax_rates/{tax_rate}", _NOTE, office.rate)
+    sent = {"display_name": "Ground", "fixed_amount": {"amount": 500, "currency": "usd"}}
+    office.call(
+        "POST /v1/shipping_rates/{shipping_rate_token}", _NOTE, office.call("POST /v1/shipping_rates", sent)["id"]
+    )
     office.call("POST /v1/coupons/{coupon}", {"name": "Less"}, office.coupon)
     promotion = {"type": "coupon", "coupon": office.coupon}
     code = office.call("POST /v1/promotion_codes", {"promotion": promotion, "code": "LESS"})["id"]

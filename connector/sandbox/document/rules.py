@@ -97,6 +97,7 @@ FILTERS: dict[tuple[str, str], Filter] = {
     ("subscription", "status"): Filter(_status, "all: every one; ended: canceled or incomplete_expired", "spec"),
     ("product", "ids"): _at("id", "spec"),
     ("price", "lookup_keys"): _at("lookup_key", "spec"),
+    ("shipping_rate", "currency"): _at("fixed_amount.currency", "spec"),
     ("event", "types"): _at("type", "spec"),
     ("event", "type"): Filter(
         lambda record, wanted: fnmatchcase(record["type"], wanted.replace("[", "[[]")),

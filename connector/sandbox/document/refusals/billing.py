@@ -82,5 +82,9 @@ RULES: dict[str, Rule] = {
     "needs_amount_off": Rule(400, "{param} can only be sent together with amount_off.", basis="spec"),
     "no_discount": Rule(404, "No active discount for {kind}: {id}", "resource_missing"),
     "code_unusable": Rule(400, "This promotion code cannot be redeemed: {code} is used up, expired or switched off."),
+    "rate_inactive": Rule(400, "The shipping rate {rate} is not active."),
+    "rate_currency": Rule(400, "The shipping rate {rate} has no amount in {currency}."),
+    "not_with_elements": Rule(400, "You can't set {param} if ui_mode is elements.", basis="spec"),
+    "field_twice": Rule(400, "The key {key} must be unique among the custom fields.", basis="spec"),
     "coupon_unusable": Rule(400, "Coupon {coupon} is used up or expired.", "coupon_expired", basis="spec"),
 }

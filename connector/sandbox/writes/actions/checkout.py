@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from connector.sandbox.document.rules import Record
+from connector.sandbox.writes.actions import pages
 from connector.sandbox.writes.actions.balances import DAY
 from connector.sandbox.writes.actions.payments import not_taken
 from connector.sandbox.writes.actions.periods import MOST_ITEMS
@@ -21,11 +22,11 @@ _LASTS = DAY
 _MOST_SOLD = 100  # in one payment
 _SHORTEST = 30 * 60
 _NOT_TAKEN = (
-    "after_expiration", "automatic_tax", "customer_account", "discounts", "invoice_creation", "optional_items",
-    "shipping_options", "subscription_data", "tax_id_collection", "transfer_data", "application_fee_amount",
+    "automatic_tax", "customer_account", "discounts", "subscription_data", "transfer_data", "application_fee_amount",
     "application_fee_percent",
 )  # fmt: skip
-_OF_ITEMS = frozenset({"line_items", "expires_at", "metadata"})
+_OF_ITEMS = frozenset({"line_items", "expires_at", "metadata"}) | pages.WORKED_OUT
+_NOT_OF_LINKS = frozenset({"line_items", "after_completion"}) | pages.WORKED_OUT
 
 
 @handles("POST /v1/checkout/sessions")
@@ -47,6 +48,8 @@ def create(write: Write) -> Record:
         session.update(amount_subtotal=None, amount_total=None, payment_status="no_payment_required")
     else:
         _sell(write, session, f"/v1/checkout/sessions/{session['id']}/line_items")
+    pages.ask(write, session)
+    pages.open_page(write, session)
     write.put("checkout.session", session)
     return session
 
@@ -79,6 +82,7 @@ def create_link(write: Write) -> Record:
     link["url"] = f"https://buy.stripe.com/test_{write.new_id('')[:14]}"
     _change_link(write, link)
     _sell(write, link, f"/v1/payment_links/{link['id']}/line_items")
+    pages.ask(write, link)
     write.put("payment_link", link)
     write.emit("payment_link.created", link)
     return link
@@ -91,13 +95,14 @@ def update_link(write: Write) -> Record:
     link = write.get("payment_link", write.ids["payment_link"])
     before = write.get("payment_link", link["id"])
     _change_link(write, link)
+    pages.ask(write, link)
     write.put("payment_link", link)
     write.emit("payment_link.updated", link, before)
     return link
 
 
 def _change_link(write: Write, link: Record) -> None:
-    form = {name: value for name, value in write.form.items() if name not in {"line_items", "after_completion"}}
+    form = {name: value for name, value in write.form.items() if name not in _NOT_OF_LINKS}
     apply(link, form, "payment_link")
     completion = write.form.get("after_completion")
     if completion is not None:
@@ -181,5 +186,6 @@ def _falls_due(session: Record) -> Iterator[Due]:
 
 def _expire(write: Write, session: Record) -> None:
     session.update(status="expired", url=None)
+    pages.close(session)
     write.put("checkout.session", session)
     write.emit("checkout.session.expired", session)

@@ -9,13 +9,14 @@ from connector.sandbox.document.rules import Record
 from connector.sandbox.writes.actions.bills import discounts, no_lines, reckon, set_rates
 from connector.sandbox.writes.actions.invoice_items import pending, pull_in
 from connector.sandbox.writes.actions.payments import not_taken
+from connector.sandbox.writes.actions.shipping import cost, rate_asked
 from connector.sandbox.writes.engine.handlers import handles
 from connector.sandbox.writes.engine.schedule import DAY
 from connector.sandbox.writes.engine.write import Write, apply
 
 HOUR = 3_600
 _NOT_TAKEN = (
-    "customer_account", "from_invoice", "shipping_cost", "transfer_data", "application_fee_amount", "on_behalf_of",
+    "customer_account", "from_invoice", "transfer_data", "application_fee_amount", "on_behalf_of",
     "default_source",
 )  # fmt: skip
 _LASTING = {"auto_advance", "metadata", "default_payment_method", "payment_settings", "rendering", "expand"}
@@ -27,6 +28,7 @@ _DERIVED = (
     "pending_invoice_items_behavior",
     "customer",
     "currency",
+    "shipping_cost",
 )
 
 
@@ -122,6 +124,8 @@ def change(write: Write, invoice: Record, asked: Mapping[str, Any]) -> None:
         write.get("payment_method", asked["default_payment_method"], "default_payment_method")
     apply(invoice, {name: value for name, value in asked.items() if name not in _DERIVED}, "invoice")
     set_rates(write, invoice, "default_tax_rates", asked)
+    if "shipping_cost" in asked:
+        _ship(write, invoice, asked["shipping_cost"])
     invoice["discounts"] = invoice["discounts"] or []
     if "discounts" in asked:
         invoice["discounts"] = discounts(write, asked["discounts"], customer=invoice["customer"], invoice=invoice["id"])
@@ -129,6 +133,14 @@ def change(write: Write, invoice: Record, asked: Mapping[str, Any]) -> None:
         _set_due_date(write, invoice, asked)
         advance(invoice, write.now)
         reckon(write, invoice)
+
+
+def _ship(write: Write, invoice: Record, asked: Any) -> None:
+    """Add what sending the goods costs; "" takes it off."""
+    currency = invoice["currency"]
+    rate = rate_asked(write, asked, "shipping_cost", currency) if asked else None
+    invoice["shipping_cost"] = cost(rate, currency) if rate else None
+    invoice["amount_shipping"] = invoice["shipping_cost"]["amount_total"] if rate else 0
 
 
 def advance(invoice: Record, now: int) -> None:

@@ -1,0 +1,101 @@
+"""What a checkout page asks for, on payment links and sessions alike: shipping, fields, consent, more to buy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from connector.sandbox.document.rules import Record
+from connector.sandbox.writes.actions.shipping import cost, rate_asked
+from connector.sandbox.writes.engine.write import Write
+
+WORKED_OUT = frozenset({"shipping_options", "custom_fields", "optional_items", "after_expiration"})
+"""Parameters that a page does not show as they were sent."""
+
+_MOST = {"shipping_options": 5, "custom_fields": 3, "optional_items": 10}
+_NOT_BUILT_BY_STRIPE = ("after_expiration", "branding_settings", "custom_fields", "custom_text")
+_RECOVERED_FOR = 30 * 86_400  # so long an expired page can be opened again
+
+
+def ask(write: Write, page: Record) -> None:
+    """Fill in what a form says of a page, whose currency is settled; the rest has been copied."""
+    form = write.form
+    for name, most in _MOST.items():
+        if len(form.get(name) or ()) > most:
+            raise write.refuse("too_many", name, bound=most)
+    if form.get("ui_mode") == "elements":
+        for name in (name for name in _NOT_BUILT_BY_STRIPE if name in form):
+            raise write.refuse("not_with_elements", name)
+    if page.get("tax_id_collection"):
+        page["tax_id_collection"]["required"] = page["tax_id_collection"]["required"] or "never"
+    if "custom_fields" in form:
+        page["custom_fields"] = list(_fields(write))
+    if "optional_items" in form:
+        page["optional_items"] = list(_optional(write))
+    if "shipping_options" in form:
+        page["shipping_options"] = list(_shipping(write, page["currency"]))
+
+
+def open_page(write: Write, session: Record) -> None:
+    """Fill in what only a session says: what was chosen beforehand, how it is shown, and how it is opened again."""
+    for field in session["custom_fields"]:
+        field[field["type"]]["value"] = None
+    if session["consent_collection"]:
+        session["consent"] = {"promotions": None, "terms_of_service": None}
+    if session["shipping_options"]:
+        first = write.get("shipping_rate", session["shipping_options"][0]["shipping_rate"])
+        session["shipping_cost"] = cost(first, session["currency"])
+        session["total_details"]["amount_shipping"] = session["shipping_cost"]["amount_total"]
+        session["amount_total"] += session["shipping_cost"]["amount_total"]
+    recovery = (write.form.get("after_expiration") or {}).get("recovery")
+    if recovery:
+        usual = {"allow_promotion_codes": False, "expires_at": None, "url": None}
+        session["after_expiration"] = {"recovery": usual | recovery}
+    if session["ui_mode"] in ("embedded_page", "elements"):
+        session.update(client_secret=f"{session['id']}_secret_{write.new_id('')}", url=None)
+    if session["ui_mode"] == "embedded_page":
+        session["redirect_on_completion"] = write.form.get("redirect_on_completion", "always")
+
+
+def close(session: Record) -> None:
+    """Fill in how an expired session is opened again, where it can be."""
+    recovery = (session["after_expiration"] or {}).get("recovery")
+    if recovery and recovery["enabled"]:
+        recovery["expires_at"] = session["expires_at"] + _RECOVERED_FOR
+        recovery["url"] = f"https://buy.stripe.com/r/{session['id'].rpartition('_')[2][:32]}"
+
+
+def _shipping(write: Write, currency: str) -> Iterator[Record]:
+    for place, option in enumerate(write.form["shipping_options"] or []):
+        rate = rate_asked(write, option, f"shipping_options[{place}]", currency)
+        yield {"shipping_amount": cost(rate, currency)["amount_total"], "shipping_rate": rate["id"]}
+
+
+def _optional(write: Write) -> Iterator[Record]:
+    for place, item in enumerate(write.form["optional_items"] or []):
+        write.get("price", item["price"], f"optional_items[{place}][price]")
+        adjustable = item.get("adjustable_quantity")
+        shown = {"enabled": False, "maximum": None, "minimum": None} | adjustable if adjustable else None
+        yield {"adjustable_quantity": shown, "price": item["price"], "quantity": item["quantity"]}
+
+
+def _fields(write: Write) -> Iterator[Record]:
+    keys: set[str] = set()
+    for place, field in enumerate(write.form["custom_fields"] or []):
+        kind = field["type"]
+        if field["key"] in keys:
+            raise write.refuse("field_twice", f"custom_fields[{place}][key]", key=field["key"])
+        keys.add(field["key"])
+        yield {"optional": False, **field, kind: _details(write, field, place)}
+
+
+def _details(write: Write, field: dict[str, Any], place: int) -> Record:
+    """Return how a field is filled in, by its type."""
+    kind = field["type"]
+    if kind == "dropdown":
+        if not field.get("dropdown", {}).get("options"):
+            raise write.refuse("required", f"custom_fields[{place}][dropdown]")
+        usual: Record = {"default_value": None}
+    else:
+        usual = {"default_value": None, "maximum_length": None, "minimum_length": None}
+    return {**usual, **field.get(kind, {})}
