@@ -104,6 +104,6 @@ def _controlled(account: Record, place: int, business: Business) -> Record:
         "email": f"owner.{place}@example.com",
         "external_accounts": listed(url, business.bank_accounts()),
         "metadata": {"shop": f"{place + 1}"},
-        "tos_acceptance": {"date": connected_at, "ip": f"192.0.2.{place + 1}", "user_agent": None},
+        "tos_acceptance": {"date": connected_at, "ip": f"192.0.2.{place + 1}", "user_agent": "Mozilla/5.0"},
         "type": "express",
     }

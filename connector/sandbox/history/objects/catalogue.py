@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _PRODUCT, _PRICE, _PLAN = template("product"), template("price"), template("plan")
 _COUPON, _PAYMENT_LINK, _ITEM = template("coupon"), template("payment_link"), template("item")
+_ADJUSTABLE = {"enabled": True, "maximum": 500, "minimum": 1}
 _LINK_ITEMS = 1 << 50  # what payment links hold is numbered from here, beyond what sessions hold
 
 
@@ -209,6 +210,8 @@ class Prices(CatalogueKind):
                 amount_total=cost.subtotal - cost.discount + cost.tax,
                 currency=entry.line["currency"],
                 description=self.story.catalogue.product[entry.line["product"]].line["name"],
+                adjustable_quantity=dict(_ADJUSTABLE) if entry.line["product"] == "stickers" else None,
+                metadata={"shelf": "B-2"} if entry.line["product"] == "handbook" else {},
                 price=self.of(entry, instant),
                 quantity=quantity,
             )
@@ -292,9 +295,17 @@ class PaymentLinks(CatalogueKind):
             submit_type=line.get("submit_type", "auto"),
             url=f"https://buy.stripe.com/test_{self.identities.letters(number)}",
         )
-        if "custom_text" in line:
-            link["custom_text"]["after_submit"] = {"message": line["custom_text"]}
+        link["custom_text"]["after_submit"] = after_submit(entry)
+        if "redirect" in line:
+            link["after_completion"] = {"redirect": {"url": line["redirect"]}, "type": "redirect"}
+        elif "message" in line:
+            link["after_completion"]["hosted_confirmation"]["custom_message"] = line["message"]
         return link
+
+
+def after_submit(link: Entry) -> Record | None:
+    """What a link's page says below its button."""
+    return {"message": link.line["custom_text"]} if "custom_text" in link.line else None
 
 
 def tier(band: int) -> Record:

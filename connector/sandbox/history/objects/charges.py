@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record, template
-from connector.sandbox.history.objects.cards import checks_of, wallet_of
+from connector.sandbox.history.objects.cards import authenticated, checks_of, indicator_of, wallet_of
 from connector.sandbox.history.objects.declines import decline, refuse
 from connector.sandbox.history.objects.invoices import statement_descriptor
 from connector.sandbox.history.objects.kind import Happening, Kind
 from connector.sandbox.history.objects.orders import order_of
+from connector.sandbox.history.story.calendar import DAY
 from connector.sandbox.history.story.payments import Payment
 from connector.sandbox.history.story.series import Movement
 
@@ -21,6 +23,8 @@ _CHARGE = template("charge")
 _OUTCOME = template("charge.outcome")
 _DETAILS = {kind: template(f"charge.{kind}") for kind in ("card", "sepa_debit", "us_bank_account", "link")}
 _ELEVATED = 55  # risk scores above
+_ASKED = 4  # one payer in so many is asked by the bank
+_HELD_DAYS = 7
 _DESCRIPTOR = "SANDBOX SOEHNE"
 
 
@@ -73,6 +77,7 @@ class Charges(Kind):
         if payment.failure is not None:
             refuse(charge, decline(payment.failure, payment.number))
             return charge
+        charge["authorization_code"] = charge["payment_method_details"][payment.kind].get("authorization_code")
         charge["calculated_statement_descriptor"] = _DESCRIPTOR
         charge["outcome"]["risk_score"] = risk = payment.number % 60
         if risk > _ELEVATED:
@@ -91,6 +96,13 @@ class Charges(Kind):
     def receipt_of(self, customer: int, number: int) -> str | None:
         """The number of the receipt for a bill that was paid by a charge, where the customer wants one."""
         return _receipt(number) if self._people.draw(customer) >> 58 & 1 and self._people.email(customer) else None
+
+    def refund_receipt(self, payment: Payment, refund: int) -> str | None:
+        """The number of the receipt for a refund, for whom had one for the payment."""
+        if payment.sale is not None:
+            return _receipt(refund) if order_of(payment.sale, self._people)["receipt_email"] else None
+        assert payment.customer is not None
+        return self.receipt_of(payment.customer, refund)
 
     def _add_bill(self, charge: Record, payment: Payment) -> None:
         """What a charge says as its invoice does."""
@@ -216,11 +228,26 @@ class Charges(Kind):
             if payment.failure is None:
                 details["authorization_code"] = f"{payment.number * 7919 % 1_000_000:06}"
                 details["network_transaction_id"] = f"{payment.number * 104_729 % 10**15:015}"
+                self._add_sale(details, payment)
         elif payment.kind == "link":
             details["country"] = billing["address"]["country"]
         else:
             details["fingerprint"] = self.identities.fingerprint(method)
+            details["expected_debit_date"] = datetime.fromtimestamp(payment.created + DAY, UTC).date().isoformat()
+            if payment.kind == "us_bank_account":
+                details["payment_reference"] = f"{payment.number * 7919 % 10**15:015}"
         return details
+
+    def _add_sale(self, details: Record, payment: Payment) -> None:
+        """What only a payer who is there brings about: being asked by the bank, and being charged later."""
+        sale = payment.sale
+        if sale is None:
+            return
+        if payment.number % _ASKED == 0:
+            details["three_d_secure"] = authenticated(payment.number, details["network"])
+            details["electronic_commerce_indicator"] = indicator_of(details["network"])
+        if self.story.layout.is_authorized(sale.slot, sale.lane):
+            details["capture_before"] = payment.created + _HELD_DAYS * DAY
 
 
 def _receipt(number: int) -> str:

@@ -91,7 +91,7 @@ class CustomerBalanceTransactions(OfCustomer):
             "ending_balance": credit,
             "invoice": None,
             "livemode": False,
-            "metadata": {},
+            "metadata": {"granted_by": "sales"} if number % 2 else {},
             "type": "adjustment",
         }
 

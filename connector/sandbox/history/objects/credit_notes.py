@@ -59,6 +59,7 @@ class CreditNotes(Kind):
             invoice=self.identities.invoice(invoice.number),
             lines=listed(f"/v1/credit_notes/{ident}/lines", lines),
             memo=_MEMOS[number % len(_MEMOS)],
+            metadata={"approved_by": "support"} if number % 4 == 1 else {},
             number=f"{self.company.invoices.serial(invoice)}-CN-01",
             pdf=f"https://pay.stripe.com/credit_notes/{self.identities.account}/test_{ident[-8:]}/pdf",
             reason=_REASONS[number % len(_REASONS)],
@@ -72,6 +73,7 @@ class CreditNotes(Kind):
         if discount and invoice.contract is not None:
             given = {"amount": discount, "discount": self.identities.discount(invoice.contract.number)}
             record["discount_amounts"].append(given)
+            record["pretax_credit_amounts"].append({**given, "type": "discount"})
         if taxes:
             record["total_taxes"].append(self.company.tax(invoice.customer, taxes, subtotal - discount))
         self._add_money(record, note, bill.rate if whole else None)

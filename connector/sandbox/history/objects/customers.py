@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 _CUSTOMER, _PAYMENT_METHOD, _ADDRESS = template("customer"), template("payment_method"), template("address")
 _DETAILS = {kind: template(f"payment_method.{kind}") for kind in ("card", "sepa_debit", "us_bank_account", "link")}
+_LABELLED = 9  # one payment method in so many has a label
 _PREFIX_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _MOVED_DAYS = 100
+_HAS_CONTRACT, _AGREED = 5, "Payable as agreed in our contract of services."
 _MOVES, _HAS_CREDIT = (7, 3), (9, 4)  # one in so many customers, from which on
 
 
@@ -61,6 +63,7 @@ class Customers(Kind):
             tax_exempt="reverse" if people.reverses_charge(number) else "none",
             test_clock=self.test_clock(number),
         )
+        customer["invoice_settings"].update(self.agreed(number))
         if self.story.methods.is_default(number):
             customer["invoice_settings"]["default_payment_method"] = self._method(number)
         if draw >> 51 & 1:
@@ -68,12 +71,20 @@ class Customers(Kind):
         customer["shipping"] = self.shipping(number, instant)
         if people.is_business(number):
             customer["business_name"] = f"{people.some_name(draw >> 30)} & Co. KG"
+        elif draw >> 54 & 1 and name:
+            customer["individual_name"] = name
         return customer
 
     def address(self, number: int, instant: int) -> dict[str, str | None] | None:
         """Where the customer lived at an instant."""
         moved = is_one_in(_MOVES, number) and instant >= self._moved(number + self._moves_after)
         return self.story.people.address(number, moved=moved)
+
+    def agreed(self, number: int) -> Record:
+        """What is printed on all of the customer's bills, where that has been agreed."""
+        if number % 12 != _HAS_CONTRACT:
+            return {}
+        return {"custom_fields": [{"name": "Contract", "value": f"C-{number:05}"}], "footer": _AGREED}
 
     def shipping(self, number: int, instant: int) -> Record | None:
         """Where parcels to the customer go, if they have said so."""
@@ -244,6 +255,8 @@ class PaymentMethods(Kind):
     def _method(self, number: int, kind: str, created: int) -> Record:
         method = _PAYMENT_METHOD()
         method.update(id=self.ids(number), created=created, type=kind)
+        if number % _LABELLED == 0:
+            method["metadata"] = {"label": f"{kind} no. {number % 9 + 1}"}
         method[kind] = self._details(number, kind)
         return method
 

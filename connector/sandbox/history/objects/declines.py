@@ -7,6 +7,8 @@ from typing import NamedTuple
 from connector.sandbox.document.templates import Record
 from connector.sandbox.history.story.payments import Failure
 
+_ADVICE = {"confirm_card_data": "01", "try_again_later": "02", "do_not_try_again": "03"}
+
 
 class Decline(NamedTuple):
     """One reason, in the words of each field."""
@@ -19,6 +21,11 @@ class Decline(NamedTuple):
     network_decline_code: str | None
     advice_code: str | None
     risk_score: int
+
+    @property
+    def network_advice_code(self) -> str | None:
+        """What a card network says for that advice."""
+        return None if self.network_decline_code is None else _ADVICE.get(self.advice_code or "")
 
 
 _FOR_NOW = (
@@ -125,6 +132,7 @@ def refuse(charge: Record, reason: Decline) -> None:
     )
     charge["outcome"].update(
         advice_code=reason.advice_code,
+        network_advice_code=reason.network_advice_code,
         network_decline_code=reason.network_decline_code,
         network_status=reason.network_status,
         reason="highest_risk_level" if reason.type == "blocked" else reason.decline_code or reason.code,

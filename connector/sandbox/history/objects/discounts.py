@@ -35,7 +35,7 @@ class Discounts(Kind):
         return {
             "id": self.ids(number),
             "object": "discount",
-            "checkout_session": None,
+            "checkout_session": self.company.sessions.of_contract(number),
             "customer": self.identities.customer(contract.customer),
             "customer_account": None,
             "end": self._end(contract),

@@ -42,7 +42,7 @@ class InvoiceItems(Kind):
             date=line.start,
             description=line.description,
             invoice=self._invoice(host, instant),
-            metadata=dict(self.story.people.metadata[number % len(self.story.people.metadata)]),
+            metadata=self.metadata(number),
             period={"end": line.end, "start": line.start},
             pricing=self.company.lines.pricing(line),
             quantity=line.quantity,
@@ -56,6 +56,10 @@ class InvoiceItems(Kind):
             }
             item["parent"] = {"subscription_details": subscription, "type": "subscription_details"}
         return item
+
+    def metadata(self, number: int) -> dict[str, str]:
+        """What somebody has noted on the item, as the line that it becomes says too."""
+        return dict(self.story.people.metadata[number % len(self.story.people.metadata)])
 
     def numbers(self, field: str, value: str) -> Iterable[int] | None:
         """By invoice, which has the items of one slot; by customer, whose bills are few."""

@@ -75,6 +75,7 @@ class Invoices(Kind):
             record["default_tax_rates"].append(self.company.tax_rates.of_customer(invoice.customer))
         if taxes:
             record["total_taxes"].append(self.company.tax(invoice.customer, taxes, bill.subtotal - discounts))
+        record.update(self.company.customers.agreed(invoice.customer))
         self._add_customer(record, invoice)
         self._add_origin(record, invoice, discounts)
         self._add_course(record, invoice, instant)
@@ -244,7 +245,9 @@ class Invoices(Kind):
         if record["shipping_cost"] is not None:
             address = people.address(invoice.customer) or people.somewhere(invoice.currency, number)
             name, phone = people.name(invoice.customer) or "Reception", people.phone(invoice.customer)
-            record["shipping_details"] = {"address": address, "name": name, "phone": phone}
+            record["shipping_details"] = {
+                "address": address, "carrier": "DHL", "name": name, "phone": phone, "tracking_number": f"{number:012}",
+            }  # fmt: skip
         record["description"] = "As agreed; thank you!" if number % 3 else None
         record["rendering"] = {
             "amount_tax_display": "exclude_tax", "pdf": {"page_size": "a4"}, "template": None, "template_version": None,
@@ -263,6 +266,7 @@ class Invoices(Kind):
         subscription = {"metadata": metadata, "subscription": self.identities.subscription(contract.number)}
         record["parent"] = {"quote_details": None, "subscription_details": subscription, "type": "subscription_details"}
         record["payment_settings"].update(self.company.subscriptions.payment_settings(contract))
+        record.update(self.company.subscriptions.printed(contract))
         record["billing_reason"] = "subscription_cycle" if invoice.lane else "subscription_create"
         if contract.fate is Fate.BY_INVOICE:
             record["collection_method"] = "send_invoice"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from connector.sandbox.document.templates import Record, template
 from connector.sandbox.history.objects.identities import LINES
 from connector.sandbox.history.story.bills import Bill, Line
+from connector.sandbox.history.story.contracts import Contract
 from connector.sandbox.history.story.invoices import Invoice
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class Lines:
                 parent=self._parent(invoice, line, subscription),
                 period={"end": line.end, "start": line.start},
                 pricing=self.pricing(line),
+                metadata=self._metadata(invoice, line),
                 quantity=line.quantity,
+                quantity_decimal=None if line.quantity is None else str(line.quantity),
                 subscription=subscription,
                 subtotal=line.amount,
             )
@@ -69,6 +72,13 @@ class Lines:
             record["discount_amounts"].append(given)
             record["pretax_credit_amounts"].append({**given, "type": "discount"})
 
+    def _metadata(self, invoice: Invoice, line: Line) -> dict[str, str]:
+        """What is noted on the item that was pulled in, or on the subscription."""
+        if line.invoice_item is not None:
+            return self.company.invoice_items.metadata(line.invoice_item)
+        assert invoice.contract is not None
+        return self.company.subscriptions.metadata(invoice.contract)
+
     def _parent(self, invoice: Invoice, line: Line, subscription: str | None) -> Record:
         if line.invoice_item is not None:
             parent = _OF_ITEM()
@@ -79,6 +89,21 @@ class Lines:
         parent = _OF_SUBSCRIPTION()
         details = parent["subscription_item_details"]
         details["proration"] = line.proration
+        if line.proration and line.amount < 0:
+            details["proration_details"]["credited_items"] = self._credited(invoice, invoice.contract)
         details["subscription"] = subscription
         details["subscription_item"] = self.company.subscriptions.item_id(invoice.contract.number, line.item or 0)
         return parent
+
+    def _credited(self, invoice: Invoice, contract: Contract) -> Record | None:
+        """The line before, part of which is given back."""
+        period = invoice.lane - contract.every
+        if period < 0:
+            return None
+        number = self.company.invoices.number_of(contract, period)
+        before = self.company.story.bills.of_contract(contract, period).lines
+        places = [place for place, line in enumerate(before) if line.item == 0 and not line.proration]
+        return {
+            "invoice": self.identities.invoice(number),
+            "invoice_line_items": [self.id_of(number, place) for place in places],
+        }

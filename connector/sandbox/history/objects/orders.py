@@ -48,6 +48,7 @@ def terms_of(sale: Sale, shipping: Record | None) -> Record:
     amounts: Record = {"tip": {}}
     if shipping is not None and not sale.has_session:  # which the shop has told, sending it for nothing
         postal_code = shipping["address"]["postal_code"]
+        amounts["tax"] = {"total_tax_amount": 0}
         amounts["shipping"] = {"amount": 0, "from_postal_code": "62701", "to_postal_code": postal_code}
     return {
         "amount_details": amounts,

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record
+from connector.sandbox.history.objects.catalogue import after_submit
 from connector.sandbox.history.objects.shipping import destination, phone_of
 from connector.sandbox.history.story.calendar import DAY
 from connector.sandbox.history.story.catalogue import Items
@@ -88,7 +89,9 @@ class Pages:
             }
         for field in session["custom_fields"]:
             field[field["type"]]["value"] = None
-        if sale.link is None and (sale.draw >> 52) % 4 == 0:
+        if sale.link is not None:
+            session["custom_text"]["after_submit"] = after_submit(self.catalogue.payment_links[sale.link])
+        elif (sale.draw >> 52) % 4 == 0:
             self._embed(session, "elements" if (sale.draw >> 54) % 2 else "embedded_page")
 
     def ship(self, session: Record, sale: Sale, *, is_done: bool) -> None:
@@ -148,7 +151,8 @@ class Pages:
         )
         if mode == "elements":
             # such a page is built by the shop itself
-            session.update(branding_settings=None, custom_fields=[], custom_text=_texts(set()))
+            session.update(dict.fromkeys(("branding_settings", "optional_items", "origin_context", "submit_type")))
+            session.update(custom_fields=[], custom_text=_texts(set()))
             session["permissions"] = {"update_shipping_details": "client_only"}
         else:
             session["redirect_on_completion"] = "always"
@@ -188,23 +192,25 @@ def _field(key: str, label: str, details: Record, *, optional: bool = False) -> 
         "label": {"custom": label, "type": "custom"},
         "optional": optional,
         "type": kind,
-        kind: {"default_value": None, **details[kind]},
+        **details,
     }
 
 
 def _finish() -> Record:
     options = [{"label": finish.capitalize(), "value": finish} for finish in _FINISHES]
-    return _field("finish", "Finish", {"dropdown": {"options": options}})
+    return _field("finish", "Finish", {"dropdown": {"default_value": "matte", "options": options}})
 
 
 _FIELDS = {
     "handbook": lambda: _field(
         "dedication",
         'Dedication (for "whom"?)',
-        {"text": {"maximum_length": 60, "minimum_length": None}},
+        {"text": {"default_value": "With thanks", "maximum_length": 60, "minimum_length": 2}},
         optional=True,
     ),
-    "onboarding": lambda: _field("people", "How many people?", {"numeric": {"maximum_length": 3, "minimum_length": 1}}),
+    "onboarding": lambda: _field(
+        "people", "How many people?", {"numeric": {"default_value": "10", "maximum_length": 3, "minimum_length": 1}}
+    ),
     "stickers": _finish,
 }
 """What is asked of who buys a product."""

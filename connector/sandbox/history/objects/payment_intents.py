@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from connector.sandbox.history.objects.company import Company
 
 _INTENT, _ERROR = template("payment_intent"), template("payment_error")
-_CARD_OPTIONS = Template(
-    {"installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
-)
+_OPTIONS = {
+    "card": Template(
+        {"installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
+    ),
+    "link": Template({"persistent_token": None}),
+    "sepa_debit": Template({"mandate_options": {"reference_prefix": "SOEHNE-"}}),
+    "us_bank_account": Template({"verification_method": "automatic"}),
+}
 _CANCELED_AFTER = 20  # seconds after which an intent that nobody wants is canceled
 _DEBIT_LANE = 3
 
@@ -137,8 +142,7 @@ class PaymentIntents(Kind):
             client_secret=f"{ident}_secret_{self.identities.letters(number)}",
             created=self.numbering.created(number),
         )
-        if "card" in fields["payment_method_types"]:
-            intent["payment_method_options"] = {"card": _CARD_OPTIONS()}
+        intent["payment_method_options"] = {kind: _OPTIONS[kind]() for kind in fields["payment_method_types"]}
         intent.update(fields)
         return intent
 
@@ -244,6 +248,7 @@ class PaymentIntents(Kind):
                 code=reason.code,
                 decline_code=reason.decline_code,
                 message=reason.message,
+                network_advice_code=reason.network_advice_code,
                 network_decline_code=reason.network_decline_code,
                 payment_method=self.company.payment_methods.at(payment.method, instant),
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record, template
 from connector.sandbox.history.objects.kind import Happening, Kind
+from connector.sandbox.history.objects.orders import order_of
 from connector.sandbox.history.story.calendar import DAY
 from connector.sandbox.history.story.payments import Payment
 from connector.sandbox.history.story.reversals import STUCK_DAYS, Dispute, Refund, Verdict, Way
@@ -82,6 +83,7 @@ class Refunds(Kind):
             metadata=dict(self.story.people.metadata[number % len(self.story.people.metadata)]),
             payment_intent=self.identities.payment_intent(self.company.charges.intent(payment)),
             payment_method=self.identities.payment_method(payment.method),
+            receipt_number=self.company.charges.refund_receipt(payment, number),
             reason=_REASONS[(refund.slot * 7 + refund.lane) % len(_REASONS)],
             status=status,
         )
@@ -202,9 +204,11 @@ class Disputes(Kind):
     def _answer(self, payment: Payment) -> Record:
         """What the business says to any dispute."""
         billing = self.company.payment_methods.billing(payment.method)
-        address = [part for part in billing["address"].values() if part]
+        order = order_of(payment.sale, self.story.people) if payment.sale is not None else {}
+        shipping = order.get("shipping") or {"address": {}}
         return {
-            "billing_address": ", ".join(address) or None,
+            "billing_address": _in_one_line(billing["address"]),
+            "shipping_address": _in_one_line(shipping["address"]),
             "customer_email_address": billing["email"],
             "customer_name": billing["name"],
             "customer_purchase_ip": f"203.0.113.{payment.number % 254 + 1}",
@@ -268,6 +272,10 @@ class Disputes(Kind):
             submission_method="manual" if has_evidence else "not_submitted",
         )
         return details
+
+
+def _in_one_line(address: Record) -> str | None:
+    return ", ".join(part for part in address.values() if part) or None
 
 
 def _due(dispute: Dispute) -> int:

@@ -61,6 +61,10 @@ class CheckoutSessions(Kind):
             return () if customer is None else self._of_customer(customer)
         return None
 
+    def of_contract(self, slot: int) -> str | None:
+        """The id of the session with which a subscription began, if it did so on a page."""
+        return None if self._signed_up(slot) is None else self.ids(self.story.layout.sessions.number(slot, 0))
+
     def happenings(self, slot: int) -> Iterator[Happening]:
         """Sessions are completed, expire, and are settled a day later where a bank pays."""
         contract = self._signed_up(slot) if slot >= 0 else None
@@ -191,7 +195,9 @@ class CheckoutSessions(Kind):
         )
         record["total_details"].update(amount_discount=sum(bill.discounts), amount_tax=sum(bill.taxes))
         if contract.coupon is not None:
-            record["discounts"] = [{"coupon": contract.coupon.line["id"], "promotion_code": None}]
+            code = self.story.contracts.code_of(contract)
+            promotion = None if code is None else self.identities.promotion_code(code.number)
+            record["discounts"] = [{"coupon": contract.coupon.line["id"], "promotion_code": promotion}]
         if done:
             record["invoice"] = self.identities.invoice(self.company.invoices.number_of(contract, 0))
             record["subscription"] = self.identities.subscription(contract.number)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record
+from connector.sandbox.history.objects.cards import authenticated, checks_of
 from connector.sandbox.history.objects.kind import Happening, Kind, OfCustomer
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class SetupIntents(OfCustomer):
             "livemode": False,
             "managed_payments": None,
             "mandate": None,
-            "metadata": {},
+            "metadata": {"asked_by": "support"} if number % 3 == 0 else {},
             "next_action": None,
             "on_behalf_of": None,
             "payment_method": self.company.second_method(number) if ready else None,
@@ -108,11 +109,28 @@ class SetupAttempts(Kind):
             "livemode": False,
             "on_behalf_of": None,
             "payment_method": intent["payment_method"],
-            "payment_method_details": {"card": {"three_d_secure": None}, "type": "card"},
+            "payment_method_details": {"card": self._card(number, intent["payment_method"]), "type": "card"},
             "setup_error": None,
             "setup_intent": intent["id"],
             "status": "succeeded",
             "usage": intent["usage"],
+        }
+
+    def _card(self, number: int, method: str) -> Record:
+        card = self.story.methods.card(self.story.layout.payment_methods.number(number, 1))
+        billing = self.company.payment_methods.billing(self.story.layout.payment_methods.number(number, 1))
+        return {
+            "brand": card.brand,
+            "checks": checks_of(billing),
+            "country": card.country,
+            "exp_month": card.exp_month,
+            "exp_year": card.exp_year,
+            "fingerprint": self.identities.fingerprint(method),
+            "funding": card.funding,
+            "last4": card.last4,
+            "network": card.network,
+            "three_d_secure": authenticated(number, card.network) if number % 2 else None,
+            "wallet": None,
         }
 
     def numbers(self, field: str, value: str) -> Iterable[int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record, listed, template
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from connector.sandbox.history.objects.company import Company
 
 _SUBSCRIPTION, _ITEM = template("subscription"), template("subscription_item")
+_PRINTED = 4  # of nine subscriptions one has words of its own on its bills
 _FEEDBACK = ("too_expensive", "unused", None, "switched_service", "missing_features", "other")
 _COMMENTS = ('We go with "the others"', None, None, "zu teuer, leider", "=too+expensive", None, "line\nbreak")
 
@@ -64,6 +66,9 @@ class Subscriptions(Kind):
             subscription["default_payment_method"] = self.identities.payment_method(contract.method)
         if contract.coupon is not None and period < contract.discounted:
             subscription["discounts"].append(self.identities.discount(contract.number))
+        subscription["invoice_settings"].update(self.printed(contract))
+        if contract.number % 4 == 1:
+            subscription["billing_cycle_anchor_config"] = _anchored(subscription["billing_cycle_anchor"])
         if contract.number % 5 == 0:
             subscription["description"] = "Renewed every month, until further notice"
         if contract.tax_permyriad:
@@ -81,6 +86,13 @@ class Subscriptions(Kind):
     def metadata(self, contract: Contract) -> dict[str, str]:
         """What somebody has noted on it, as its bills say too."""
         return dict(self.story.people.metadata[contract.number % len(self.story.people.metadata)])
+
+    def printed(self, contract: Contract) -> Record:
+        """What is printed on its bills: nothing of its own on most."""
+        if contract.number % 9 != _PRINTED:
+            return {}
+        field = {"name": "Cost centre", "value": f"{4000 + contract.number % 40}"}
+        return {"custom_fields": [field], "description": "By subscription", "footer": "Danke & thank you!"}
 
     def payment_settings(self, contract: Contract) -> Record:
         """How its bills may be paid: one in three says so itself."""
@@ -220,3 +232,10 @@ class Subscriptions(Kind):
         if contract.fate is Fate.CANCELED:
             details["feedback"] = _FEEDBACK[contract.number % len(_FEEDBACK)]
             details["comment"] = _COMMENTS[contract.number % len(_COMMENTS)]
+
+
+def _anchored(anchor: int) -> Record:
+    """When the anchor is, as who asked for that day of the month has said it."""
+    moment = datetime.fromtimestamp(anchor, UTC)
+    at = {"hour": moment.hour, "minute": moment.minute, "second": moment.second}
+    return {"day_of_month": moment.day, "month": None, **at}

@@ -92,7 +92,7 @@ class TaxRates(Kind):
             "jurisdiction": state or market.country,
             "jurisdiction_level": "state" if state else "country",
             "livemode": False,
-            "metadata": {},
+            "metadata": {"ledger": f"{2400 + number}"},
             "percentage": percentage,
             "rate_type": "percentage",
             "state": state,

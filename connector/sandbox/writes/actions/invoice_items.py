@@ -104,7 +104,16 @@ def line_of(write: Write, item: Record, before: Record | None = None) -> Record:
     """Return the line of an invoice item, which stands on an invoice; `before` is the line as it was."""
     line = before or _LINE()
     line["id"] = line["id"] or write.new_id("il_")
-    shared = ("amount", "currency", "description", "discountable", "invoice", "livemode", "quantity")
+    shared = (
+        "amount",
+        "currency",
+        "description",
+        "discountable",
+        "invoice",
+        "livemode",
+        "quantity",
+        "quantity_decimal",
+    )
     line.update({name: item[name] for name in shared})
     line.update({name: item[name].copy() for name in ("discounts", "metadata", "period")})
     line.update(pricing=item["pricing"], subtotal=item["amount"], parent=_PARENT())

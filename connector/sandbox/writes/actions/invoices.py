@@ -185,5 +185,8 @@ def for_subscription(invoice: Record, subscription: Record) -> None:
         default_tax_rates=list(subscription["default_tax_rates"] or []),
         discounts=list(subscription["discounts"]),
     )
+    for name in ("custom_fields", "description", "footer"):
+        if subscription["invoice_settings"].get(name):
+            invoice[name] = subscription["invoice_settings"][name]
     if subscription["collection_method"] == "send_invoice":
         invoice["due_date"] = invoice["created"] + (subscription["days_until_due"] or 0) * DAY

@@ -132,11 +132,12 @@ def _line(write: Write, invoice: Record, subscription: Record, item: Record, sha
         discounts=list(item["discounts"]),
         invoice=invoice["id"],
         livemode=invoice["livemode"],
-        metadata=dict(item["metadata"]),
+        metadata=dict(subscription["metadata"]),
         parent=_PARENT(),
         period={"end": end, "start": start},
         pricing=pricing_of(price),
         quantity=quantity,
+        quantity_decimal=None if quantity is None else str(quantity),
         subscription=subscription["id"],
     )
     line["subtotal"] = line["amount"]
