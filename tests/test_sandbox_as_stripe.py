@@ -35,6 +35,13 @@ def test_a_partial_capture_gives_back_the_rest(caller: Caller) -> None:
     assert caller.get(f"/v1/charges/{charge['id']}")["refunded"] is True
 
 
+def test_a_test_card_is_one_card_wherever_a_new_customer_names_it(caller: Caller) -> None:
+    named = {"payment_method": "pm_card_visa", "invoice_settings[default_payment_method]": "pm_card_visa"}
+    customer = caller.post("/v1/customers", named)
+    (card,) = caller.get("/v1/payment_methods", customer=customer["id"])["data"]
+    assert customer["invoice_settings"]["default_payment_method"] == card["id"]
+
+
 def test_a_promotion_code_counts_its_uses_up_to_its_last(caller: Caller) -> None:
     coupon = caller.post("/v1/coupons", {"percent_off": "10", "duration": "forever"})["id"]
     promotion = {"promotion[type]": "coupon", "promotion[coupon]": coupon, "code": "ONCE", "max_redemptions": "1"}

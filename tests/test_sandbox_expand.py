@@ -41,6 +41,32 @@ def test_an_id_becomes_the_object_and_ids_inside_it_too(sandbox: Sandbox, client
     assert api.problems(shown, "charge") == []
 
 
+def test_what_was_taken_off_and_added_is_broken_down_on_request(sandbox: Sandbox, client: httpx.Client) -> None:
+    def passes(record: Record) -> bool:
+        return all(record["total_details"][f"amount_{name}"] for name in ("discount", "tax"))
+
+    session = _first(sandbox, "checkout.session", passes)
+    path = f"/v1/checkout/sessions/{session['id']}"
+    assert "breakdown" not in _get(client, path)["total_details"]
+    totals = _get(client, path, "total_details.breakdown")["total_details"]
+    assert api.problems(totals["breakdown"]["discounts"][0]["discount"], "discount") == []
+    for name, parts in (("discount", "discounts"), ("tax", "taxes")):
+        assert sum(part["amount"] for part in totals["breakdown"][parts]) == totals[f"amount_{name}"]
+
+
+def test_a_shipping_rate_says_on_request_what_it_costs_in_each_currency(client: httpx.Client) -> None:
+    fixed = client.get("/v1/shipping_rates?limit=1&expand[]=data.fixed_amount.currency_options").json()["data"][0]
+    amounts = fixed["fixed_amount"]
+    assert amounts["currency_options"][amounts["currency"]]["amount"] == amounts["amount"]
+    assert api.problems(fixed, "shipping_rate") == []
+
+
+def test_a_payout_shows_the_bank_account_that_it_goes_to(client: httpx.Client) -> None:
+    payout = client.get("/v1/payouts?limit=1&expand[]=data.destination").json()["data"][0]
+    bank = payout["destination"]
+    assert (bank["object"], bank["currency"]) == ("bank_account", payout["currency"])
+
+
 def test_lists_expand_under_data(sandbox: Sandbox, client: httpx.Client) -> None:
     shown = client.get("/v1/subscriptions?limit=5&expand[]=data.latest_invoice&expand[]=data.items.data.price").json()
     assert {record["latest_invoice"]["object"] for record in shown["data"]} == {"invoice"}

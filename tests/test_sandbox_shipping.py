@@ -124,6 +124,10 @@ PAGE: Record = {"mode": "payment", "line_items": ITEMS}
         ({"shipping_options": [{"shipping_rate_data": GROUND}] * 6}, "shipping_options", "maximum of 5"),
         ({"optional_items": [{"price": "price_none", "quantity": 1}]}, "optional_items[0][price]", "No such"),
         ({"ui_mode": "elements", "custom_text": {"submit": {"message": "x"}}}, "custom_text", "elements"),
+        ({"ui_mode": "embedded_page", "success_url": "https://example.com"}, "success_url", "embedded_page"),
+        ({"permissions": {"update_shipping_details": "server_only"}}, "permissions", "hosted_page"),
+        ({"mode": "setup", "phone_number_collection": {"enabled": True}}, "phone_number_collection", "setup"),
+        ({"custom_fields": [{**SIZES, "key": "a b"}]}, "custom_fields[0][key]", "letters"),
     ],
 )
 def test_a_page_that_cannot_be_is_refused(office: Office, form: Record, param: str, said: str) -> None:

@@ -15,7 +15,7 @@ from connector.sandbox.document.event_versions import LEFT_OUT, VERSION
 from connector.sandbox.document.forms import CLEARED
 from connector.sandbox.document.refusals import RULES
 from connector.sandbox.document.rules import DEFAULTS, FILTERS
-from connector.sandbox.world.expansion import ON_REQUEST
+from connector.sandbox.world.expansion import INSIDE_ON_REQUEST, ON_REQUEST
 from connector.sandbox.world.statuses import STATUSES
 from connector.sandbox.writes.served import HANDLERS
 
@@ -168,7 +168,9 @@ def _lists() -> Iterator[str]:
         yield f"| {f'`{row.call}`' if row.call else 'every one'} | `{row.parameter}` | {row.basis} |"
     yield "\nFields that are absent unless expanded [docs]:\n"
     yield from _table("object", "fields")
-    for kind, names in ON_REQUEST.items():
+    inside = {kind: (".".join(path),) for kind, path in INSIDE_ON_REQUEST.items()}
+    for kind in sorted({*ON_REQUEST, *inside}):
+        names = (*ON_REQUEST.get(kind, ()), *inside.get(kind, ()))
         yield f"| {kind} | {', '.join(f'`{name}`' for name in names)} |"
     yield ""
 

@@ -27,6 +27,12 @@ ON_REQUEST: dict[str, tuple[str, ...]] = {
 }
 """Fields that are absent unless expanded [docs]; the OpenAPI document does not say which."""
 
+INSIDE_ON_REQUEST = {
+    "checkout.session": ("total_details", "breakdown"),
+    "shipping_rate": ("fixed_amount", "currency_options"),
+}
+"""Fields of the kind that stand one step below the object [known]."""
+
 GATHERED = {
     ("charge", "refunds"): ("refund", "charge"),
     ("invoice", "payments"): ("invoice_payment", "invoice"),
@@ -62,7 +68,8 @@ def _check(names: list[str], operation: Operation) -> None:
     for place, name in enumerate(names):
         below = shape.child(name) if shape else None
         last = place == len(names) - 1
-        if shape is None or below is None or (last and not _can_expand(shape, name, below)):
+        asked_inside = tuple(names[-2:]) in INSIDE_ON_REQUEST.values()
+        if shape is None or below is None or (last and not asked_inside and not _can_expand(shape, name, below)):
             raise refusal("not_expandable", "expand", name=name, hint=_hint(names, operation))
         shape = below
 
@@ -81,6 +88,8 @@ def _hint(names: list[str], operation: Operation) -> str:
 
 def show(record: Record, kind: str, tree: Tree, store: Store) -> Record:
     """Turn a fresh whole `record` into what an answer shows of it; changes and returns it."""
+    if kind in INSIDE_ON_REQUEST:
+        _below_on_request(record, kind, tree)
     _on_request(record, kind, tree, store)
     if kind in _EMBEDDING:
         for name, value in record.items():
@@ -110,6 +119,15 @@ def _on_request(record: Record, kind: str, tree: Tree, store: Store) -> None:
             record[name] = _gathered(record["id"], kind, name, store)
         elif record.get(name) is None and (kind, name) in _MADE:
             record[name] = _MADE[kind, name](record, store)
+
+
+def _below_on_request(record: Record, kind: str, tree: Tree) -> None:
+    """Leave out, or fill in, what comes only on request one step below the object."""
+    outer, inner = INSIDE_ON_REQUEST[kind]
+    below = record.get(outer) or {}
+    held = below.pop(inner, None)
+    if inner in tree.get(outer, {}):
+        below[inner] = _MADE_BELOW[kind](record, held)
 
 
 def _inside(value: Any, tree: Tree, store: Store) -> None:
@@ -161,6 +179,35 @@ def _currency_options(price: Record, _store: Store) -> Record:
     names = ("custom_unit_amount", "tax_behavior", "unit_amount", "unit_amount_decimal")
     return {price["currency"]: {name: price[name] for name in names}}
 
+
+def _options_of_rate(rate: Record, held: Record | None) -> Record:
+    """Return what a shipping rate costs in each currency, its own included."""
+    fixed = rate["fixed_amount"]
+    return {fixed["currency"]: {"amount": fixed["amount"], "tax_behavior": rate["tax_behavior"]}, **(held or {})}
+
+
+def _breakdown(session: Record, _held: Record | None) -> Record:
+    """Return what was taken off a session and added to it, by discount and by rate."""
+    discounts: dict[str, Record] = {}
+    taxes: dict[str, Record] = {}
+    for line in session.get("line_items", {"data": ()})["data"]:
+        for off in line.get("discounts") or ():
+            _add(discounts, off["discount"]["id"], off)
+        for tax in line.get("taxes") or ():
+            _add(taxes, tax["rate"]["id"], tax)
+    return {"discounts": list(discounts.values()), "taxes": list(taxes.values())}
+
+
+def _add(sums: dict[str, Record], name: str, part: Record) -> None:
+    before = sums.get(name, {})
+    sums[name] = {**part, **{key: before.get(key, 0) + part[key] for key in _AMOUNTS & part.keys()}}
+
+
+_AMOUNTS = frozenset({"amount", "taxable_amount"})
+_MADE_BELOW: dict[str, Callable[[Record, Record | None], Record]] = {
+    "checkout.session": _breakdown,
+    "shipping_rate": _options_of_rate,
+}
 
 _MADE: dict[tuple[str, str], Callable[[Record, Store], Any]] = {
     ("customer", "cash_balance"): _cash_balance,
@@ -229,6 +276,8 @@ def _expanded(value: Any, shape: Shape, tree: Tree, store: Store) -> Any:
 
 
 def _loaded(id: str, shape: Shape, tree: Tree, store: Store) -> Any:  # noqa: A002
+    if "bank_account" in shape.resources:
+        return next((bank for bank in store.business.bank_accounts() if bank["id"] == id), id)
     for kind in (kind for kind in shape.resources if kind in store.kinds):
         record = store.get(kind, id)
         if record is not None:

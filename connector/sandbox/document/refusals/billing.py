@@ -84,7 +84,8 @@ RULES: dict[str, Rule] = {
     "code_unusable": Rule(400, "This promotion code cannot be redeemed: {code} is used up, expired or switched off."),
     "rate_inactive": Rule(400, "The shipping rate {rate} is not active."),
     "rate_currency": Rule(400, "The shipping rate {rate} has no amount in {currency}."),
-    "not_with_elements": Rule(400, "You can't set {param} if ui_mode is elements.", basis="spec"),
+    "not_in_mode": Rule(400, "You can't set {param} if {field} is {mode}.", basis="spec"),
+    "field_key": Rule(400, "The key of a custom field has up to 200 letters and digits.", basis="spec"),
     "field_twice": Rule(400, "The key {key} must be unique among the custom fields.", basis="spec"),
     "coupon_unusable": Rule(400, "Coupon {coupon} is used up or expired.", "coupon_expired", basis="spec"),
 }

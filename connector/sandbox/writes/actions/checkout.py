@@ -48,6 +48,7 @@ def create(write: Write) -> Record:
         session.update(amount_subtotal=None, amount_total=None, payment_status="no_payment_required")
     else:
         _sell(write, session, f"/v1/checkout/sessions/{session['id']}/line_items")
+    pages.check_modes(write, session)
     pages.ask(write, session)
     pages.open_page(write, session)
     write.put("checkout.session", session)

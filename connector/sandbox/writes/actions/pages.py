@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,26 @@ WORKED_OUT = frozenset({"shipping_options", "custom_fields", "optional_items", "
 """Parameters that a page does not show as they were sent."""
 
 _MOST = {"shipping_options": 5, "custom_fields": 3, "optional_items": 10}
-_NOT_BUILT_BY_STRIPE = ("after_expiration", "branding_settings", "custom_fields", "custom_text")
+_ADDRESSES = ("cancel_url", "success_url")
+_NOT_SHOWN_AS = {
+    "elements": (
+        "after_expiration", "branding_settings", "custom_fields", "custom_text", "optional_items", "origin_context",
+        "submit_type", *_ADDRESSES,
+    ),
+    "embedded_page": _ADDRESSES,
+    "form": ("optional_items",),
+    "hosted_page": ("permissions",),
+}  # fmt: skip
+"""What cannot be set, by the mode in which a page is shown [spec]."""
+
+_NOT_IN = {
+    "payment": ("payment_method_collection",),
+    "setup": ("phone_number_collection", "saved_payment_method_options", "submit_type"),
+    "subscription": ("customer_creation",),
+}
+"""What cannot be set, by what a page is for [spec]."""
+
+_KEY = re.compile(r"[A-Za-z0-9]{1,200}")
 _RECOVERED_FOR = 30 * 86_400  # so long an expired page can be opened again
 
 
@@ -23,9 +43,6 @@ def ask(write: Write, page: Record) -> None:
     for name, most in _MOST.items():
         if len(form.get(name) or ()) > most:
             raise write.refuse("too_many", name, bound=most)
-    if form.get("ui_mode") == "elements":
-        for name in (name for name in _NOT_BUILT_BY_STRIPE if name in form):
-            raise write.refuse("not_with_elements", name)
     if page.get("tax_id_collection"):
         page["tax_id_collection"]["required"] = page["tax_id_collection"]["required"] or "never"
     if "custom_fields" in form:
@@ -34,6 +51,13 @@ def ask(write: Write, page: Record) -> None:
         page["optional_items"] = list(_optional(write))
     if "shipping_options" in form:
         page["shipping_options"] = list(_shipping(write, page["currency"]))
+
+
+def check_modes(write: Write, session: Record) -> None:
+    """Refuse what a session in its modes cannot have."""
+    for field, refused in (("ui_mode", _NOT_SHOWN_AS), ("mode", _NOT_IN)):
+        for name in (name for name in refused.get(session[field], ()) if name in write.form):
+            raise write.refuse("not_in_mode", name, field=field, mode=session[field])
 
 
 def open_page(write: Write, session: Record) -> None:
@@ -83,6 +107,8 @@ def _fields(write: Write) -> Iterator[Record]:
     keys: set[str] = set()
     for place, field in enumerate(write.form["custom_fields"] or []):
         kind = field["type"]
+        if not _KEY.fullmatch(field["key"]):
+            raise write.refuse("field_key", f"custom_fields[{place}][key]")
         if field["key"] in keys:
             raise write.refuse("field_twice", f"custom_fields[{place}][key]", key=field["key"])
         keys.add(field["key"])

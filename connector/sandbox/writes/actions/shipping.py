@@ -21,6 +21,7 @@ def update(write: Write) -> Record:
     """Change a shipping rate, but not what it costs in its own currency."""
     rate = write.get("shipping_rate", write.ids["shipping_rate_token"])
     apply(rate, write.form, "shipping_rate")
+    _complete(rate)
     write.put("shipping_rate", rate)
     return rate
 
@@ -57,10 +58,17 @@ def _made(write: Write, form: Mapping[str, Any], param: str) -> Record:
         "shipping_rate", id=write.new_id("shr_"), active=True, tax_behavior="unspecified", type="fixed_amount"
     )
     apply(rate, form, "shipping_rate")
-    if not rate["fixed_amount"].get("currency_options"):
-        rate["fixed_amount"].pop("currency_options", None)
+    _complete(rate)
     write.put("shipping_rate", rate)
     return rate
+
+
+def _complete(rate: Record) -> None:
+    """Fill in what was not sent of what a rate costs in other currencies."""
+    options = rate["fixed_amount"].pop("currency_options", None)
+    if options:
+        usual = {"tax_behavior": "unspecified"}
+        rate["fixed_amount"]["currency_options"] = {name: usual | option for name, option in options.items()}
 
 
 def _amount(rate: Record, currency: str) -> int | None:
