@@ -11,7 +11,7 @@ import statistics
 import sys
 import tempfile
 
-from benchmarks.cost import cpu_seconds
+from benchmarks.processes import spent
 from connector.sandbox import Sandbox
 
 REPEATS = 5
@@ -32,9 +32,9 @@ import connector.databases.duckdb.database, connector.sync.run
 def main(repeats: int = REPEATS) -> None:
     with Sandbox(rps=0) as sandbox, tempfile.TemporaryDirectory() as folder:
         for _ in range(2):  # the first load, and the one after it, which compiles what only later runs import
-            cpu_seconds(SYNC, sandbox.url, folder)
-        cpu_seconds(IMPORTS)
-        runs = [(cpu_seconds(SYNC, sandbox.url, folder)[0], cpu_seconds(IMPORTS)[0]) for _ in range(repeats)]
+            spent(SYNC, sandbox.url, folder)
+        spent(IMPORTS)
+        runs = [(spent(SYNC, sandbox.url, folder).cpu, spent(IMPORTS).cpu) for _ in range(repeats)]
     again, imports = (statistics.median(figures) for figures in zip(*runs, strict=True))
     print(f"nothing has changed, medians of {repeats}: {again:.2f} CPU s, of which imports {imports:.2f}")
 

@@ -9,19 +9,12 @@ json_normalize into DuckDB, 12 times a sync.
 
 from __future__ import annotations
 
-import os
-import resource
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from pathlib import Path
 
-from benchmarks.pace import list_server
+from benchmarks.processes import Spent, list_server, medians, spent
 
 ROWS, REPEATS = 30_000, 3
-COMPILED = str(Path(tempfile.gettempdir(), "benchmarks-compiled"))
 
 BARE = """
 import sys, re, httpx
@@ -58,35 +51,27 @@ WAYS = {
 }
 
 
-def cpu_seconds(program: str, *arguments: str) -> tuple[float, float]:
-    """Return the CPU seconds and the seconds of one run, modules compiled before, as where they are installed."""
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    command, root = [sys.executable, "-c", program, *arguments], Path(__file__).parents[1]
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, check=True, cwd=root, env=environ | {"PYTHONPYCACHEPREFIX": COMPILED})
-    after, seconds = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - began
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, seconds
-
-
-def in_folder(program: str, url: str, how: str) -> tuple[float, float]:
-    """Return the same of a run into an empty folder."""
+def in_folder(program: str, url: str, how: str) -> Spent:
+    """Run a program that may write into an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
-        return cpu_seconds(program, url, folder, how)
+        return spent(program, url, folder, how)
 
 
 def main(rows: int = ROWS, repeats: int = REPEATS) -> None:
-    spent: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    runs: dict[str, list[Spent]] = {way: [] for way in WAYS}
     with list_server(rows) as url:
         for repeat in range(repeats + 1):
             for way, (program, how, _) in WAYS.items():
-                figures = in_folder(program, url, how)
-                spent[way] += [figures] if repeat else []  # the first compiles
-    bare = statistics.median(cpu for cpu, _ in next(iter(spent.values())))
+                run = in_folder(program, url, how)
+                runs[way] += [run] if repeat else []  # the first compiles
+    bare = medians(next(iter(runs.values()))).cpu
     print(f"{rows:,} varied charges, medians of {repeats}\n{'':<44}{'CPU s':>8}{'µs/row':>8}{'ratio':>8}{'s':>8}")
     for way, (_, _, most) in WAYS.items():
-        cpu, seconds = (statistics.median(figures) for figures in zip(*spent[way], strict=True))
-        missed = f"   MISSED: at most {most:g}" if most and cpu / bare > most else ""
-        print(f"{way:<44}{cpu:>8.1f}{cpu / rows * 1e6:>8.0f}{cpu / bare:>8.1f}{seconds:>8.1f}{missed}")
+        took = medians(runs[way])
+        missed = f"   MISSED: at most {most:g}" if most and took.cpu / bare > most else ""
+        print(
+            f"{way:<44}{took.cpu:>8.1f}{took.cpu / rows * 1e6:>8.0f}{took.cpu / bare:>8.1f}{took.seconds:>8.1f}{missed}"
+        )
 
 
 if __name__ == "__main__":

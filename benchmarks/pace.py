@@ -9,15 +9,12 @@ cannot keep all readers busy, at least 90 % of what is set, and under 1 % refuse
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
+from benchmarks.processes import list_server
 from connector.api.client import Client
 from connector.api.crew import MOST_READERS
 from connector.api.pages import PageReader, Selection
@@ -46,18 +43,6 @@ CASES = (
     Case("five together at 100", FIVE, 30_000, 25, 100),
     Case("one list at a granted 100", FIVE[:1], 100_000, 100, 100),
 )
-
-
-@contextmanager
-def list_server(*settings: object) -> Iterator[str]:
-    """Serve lists from a process of its own; yield its address."""
-    command = [sys.executable, "-m", "benchmarks.list_server", *map(str, settings)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.terminate()
 
 
 def read(client: Client, name: str) -> None:
