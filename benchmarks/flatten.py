@@ -1,6 +1,6 @@
 """How long a page of records takes to become a typed table: the quick way, the slow way, pandas.json_normalize.
 
-    uv run python benchmarks/flatten.py
+    uv run python -m benchmarks.flatten
 
 Ratios are against json_normalize over the same bytes, run side by side. json_normalize does less: no types, no
 expandable ids, no record of what is new.
@@ -12,17 +12,15 @@ import json
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from connector.definitions.endpoint import Endpoint, Endpoints
+from benchmarks.samples import sample_of
+from connector.definitions.endpoint import Endpoints
 from connector.rows.flatten import Flattener
 
 ROWS = 100
 REPEATS = 30
-SAMPLES = json.loads((Path(__file__).parents[1] / "tests/data/fixtures.json").read_text(encoding="utf-8"))["resources"]
 
 
 def microseconds_per_row(work: Callable[[], object]) -> float:
@@ -41,19 +39,11 @@ def _normalize(page: bytes) -> object:
     return pd.json_normalize(json.loads(page), sep="_")
 
 
-def as_listed(sample: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
-    """Return a sample as a list shows it: ids where the sample is expanded, nothing of older versions."""
-    paths = {column.path[0] for column in endpoint.columns} | {path[0] for path in endpoint.ignored} | {"object"}
-    text = {column.path[0] for column in endpoint.columns if column.type == "text" and len(column.path) == 1}
-    known = {key: value for key, value in sample.items() if key in paths and key != "transfer_data"}
-    return {key: value["id"] if key in text and isinstance(value, dict) else value for key, value in known.items()}
-
-
 def main() -> None:
     print(f"{'table':<22}{'columns':>8}{'µs/row':>9}{'with a new field':>18}{'json_normalize':>16}{'ratio':>8}")
     for name in ("charges", "invoices", "subscriptions", "payment_methods", "customers", "balance_transactions"):
         endpoint = Endpoints()[name]
-        sample = as_listed(SAMPLES[endpoint.object[0]], endpoint)
+        sample = sample_of(endpoint)
         page = json.dumps([sample] * ROWS, indent=2).encode()
         drifted = json.dumps([{**sample, "new_field": {"a": 1}}] * ROWS, indent=2).encode()
         quick, drifting = Flattener(endpoint), Flattener(endpoint)

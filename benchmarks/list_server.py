@@ -1,113 +1,39 @@
 """A server of Stripe's lists that is never what is measured: pages are joined from bytes that were made before.
 
-    uv run python -m benchmarks.list_server ROWS [LATENCY_MS] [RPS_OF_A_LIST] [RPS_OF_ALL]
+    uv run python -m benchmarks.list_server ROWS [LATENCY_MS] [RPS_OF_A_LIST] [RPS_OF_ALL] [NAME…]
 
-Every path is a list of the same varied charges, newest first, in two years. What is sent above a limit, in any stretch
-of one second, is answered 429; `/counts` says how much was asked for, when, and how much of it was refused.
+Each table that is named has a list of so many varied objects, newest first, in two years; every other path is the list
+of the first name, charges unless said. What is sent above a limit, in any stretch of one second, is answered 429.
+`/counts` says how much was asked for, when, and how much of it was refused; `/change` changes the amount of each
+hundredth object.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import random
+import re
 import sys
 import time
 from bisect import bisect_left
 from collections import defaultdict, deque
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from benchmarks.samples import varied
 from connector.definitions.endpoint import Endpoints
 
-NEWEST, SECONDS = 1_790_000_000, 2 * 365 * 86_400
 ACCOUNT = b'{"id": "acct_1BenchmarkedXy", "object": "account", "settings": null}'
-SAMPLES = json.loads((Path(__file__).parents[1] / "tests/data/fixtures.json").read_text(encoding="utf-8"))["resources"]
 
 
-def varied(rows: int, seed: int = 3) -> list[tuple[int, str, bytes]]:
-    """Return charges that differ as real ones do: when created, id, and the JSON as Stripe prints it."""
-    chance = random.Random(seed)
-    endpoint = Endpoints()["charges"]
-    known = {column.path[0] for column in endpoint.columns} | {path[0] for path in endpoint.ignored} | {"object"}
-    sample = {key: value for key, value in SAMPLES["charge"].items() if key in known and key != "transfer_data"}
-    made = []
-    for number in range(rows):
-        created = NEWEST - chance.randrange(SECONDS)
-        record = _one(sample, number, created, chance)
-        made.append((created, str(record["id"]), json.dumps(record, indent=2).encode()))
-    return sorted(made)
+class Objects:
+    """One list: its objects in order of time."""
 
-
-def _one(sample: dict[str, Any], number: int, created: int, chance: random.Random) -> dict[str, Any]:
-    details = {
-        "type": "card",
-        "card": {
-            "amount_authorized": chance.randrange(100, 90_000),
-            "brand": chance.choice(["visa", "mastercard", "amex"]),
-            "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
-            "country": chance.choice(["US", "DE", "FR", "JP"]),
-            "exp_month": chance.randrange(1, 13),
-            "exp_year": chance.randrange(2026, 2034),
-            "fingerprint": f"{chance.getrandbits(80):016x}",
-            "funding": chance.choice(["credit", "debit"]),
-            "last4": f"{chance.randrange(10_000):04}",
-            "network": "visa",
-        },
-    }
-    return {
-        **sample,
-        "id": f"ch_3P{number:08}{chance.getrandbits(60):015x}",
-        "created": created,
-        "amount": chance.randrange(100, 90_000),
-        "customer": f"cus_{chance.getrandbits(60):014x}" if chance.random() < 0.8 else None,
-        "description": f"Order {chance.randrange(10**6)} — “{chance.choice(['tea', 'café', 'Brötchen'])}”",
-        "receipt_email": f"person{number}@example.com" if chance.random() < 0.5 else None,
-        "metadata": {"order": str(chance.randrange(10**6)), "channel": chance.choice(["web", "app"])},
-        "payment_intent": f"pi_3P{chance.getrandbits(72):018x}",
-        "payment_method": f"pm_1P{chance.getrandbits(72):018x}",
-        "payment_method_details": details,
-        "balance_transaction": f"txn_3P{chance.getrandbits(72):018x}",
-        "paid": (is_paid := chance.random() < 0.93),
-        "status": "succeeded" if is_paid else "failed",
-        "failure_code": None if is_paid else "card_declined",
-        "failure_message": None if is_paid else "Your card was declined.",
-    }
-
-
-class Lists:
-    """The lists, their limits, and what was asked of them."""
-
-    def __init__(self, rows: int, latency_ms: float, rps_of_a_list: float, rps_of_all: float) -> None:
-        self._rows = varied(rows)
-        self._keys = [(created, name) for created, name, _ in self._rows]
-        self._created = {name: created for created, name, _ in self._rows}
-        self._latency_seconds = latency_ms / 1000
-        self._limits = {"": rps_of_all, "list": rps_of_a_list}
-        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
-        self.counts: dict[str, Any] = {"asked": [], "refused": 0, "pages_per_second": 0.0}
-
-    async def answer(self, target: str) -> tuple[int, bytes]:
-        address = urlsplit(target)
-        if address.path == "/counts":
-            return 200, json.dumps(self.counts).encode()
-        if address.path == "/v1/account":
-            return 200, ACCOUNT
-        now = time.monotonic()
-        is_refused = self._is_above("", now, "") or self._is_above(address.path, now, "list")
-        self.counts["asked"].append((address.path, now))
-        self.counts["refused"] += is_refused
-        if self._latency_seconds:
-            await asyncio.sleep(self._latency_seconds)
-        return (429, b'{"error": {"type": "rate_limit"}}') if is_refused else (200, self.page(address.query))
-
-    def _is_above(self, name: str, now: float, limit: str) -> bool:
-        recent = self._recent[name]
-        while recent and recent[0] <= now - 1:
-            recent.popleft()
-        recent.append(now)
-        return bool(self._limits[limit]) and len(recent) > self._limits[limit]
+    def __init__(self, rows: list[tuple[int, str, bytes]]) -> None:
+        self._rows = rows
+        self._keys = [(created, name) for created, name, _ in rows]
+        self._created = {name: created for created, name, _ in rows}
 
     def page(self, query: str) -> bytes:
         asked = {name: values[0] for name, values in parse_qs(query).items()}
@@ -120,6 +46,53 @@ class Lists:
         records = b",".join(row[2] for row in self._rows[first:high][::-1])
         more = b"true" if first > low else b"false"
         return b'{"object": "list", "url": "/v1/charges", "has_more": ' + more + b', "data": [' + records + b"]}"
+
+    def change(self) -> None:
+        """Give another amount to each hundredth object."""
+        for place in range(0, len(self._rows), 100):
+            created, name, record = self._rows[place]
+            amount = re.search(rb'\n  "amount": (\d+)', record)
+            assert amount is not None
+            changed = record[: amount.start(1)] + b"%d" % (int(amount[1]) + 1) + record[amount.end(1) :]
+            self._rows[place] = (created, name, changed)
+
+
+class Lists:
+    """The lists, their limits, and what was asked of them."""
+
+    def __init__(self, objects: dict[str, Objects], latency_ms: float, rps_of_a_list: float, rps_of_all: float) -> None:
+        self.objects = objects
+        self.first = next(iter(objects.values()))
+        self._latency_seconds = latency_ms / 1000
+        self._limits = {"": rps_of_all, "list": rps_of_a_list}
+        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
+        self.counts: dict[str, Any] = {"asked": [], "refused": 0, "pages_per_second": 0.0}
+
+    async def answer(self, target: str) -> tuple[int, bytes]:
+        address = urlsplit(target)
+        if address.path == "/counts":
+            return 200, json.dumps(self.counts).encode()
+        if address.path == "/change":
+            self.first.change()
+            return 200, b"{}"
+        if address.path == "/v1/account":
+            return 200, ACCOUNT
+        now = time.monotonic()
+        is_refused = self._is_above("", now, "") or self._is_above(address.path, now, "list")
+        self.counts["asked"].append((address.path, now))
+        self.counts["refused"] += is_refused
+        if self._latency_seconds:
+            await asyncio.sleep(self._latency_seconds)
+        if is_refused:
+            return 429, b'{"error": {"type": "rate_limit"}}'
+        return 200, self.objects.get(address.path, self.first).page(address.query)
+
+    def _is_above(self, name: str, now: float, limit: str) -> bool:
+        recent = self._recent[name]
+        while recent and recent[0] <= now - 1:
+            recent.popleft()
+        recent.append(now)
+        return bool(self._limits[limit]) and len(recent) > self._limits[limit]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -134,11 +107,13 @@ class Lists:
             writer.close()
 
 
-async def _main(rows: float, latency_ms: float = 0, rps_of_a_list: float = 0, rps_of_all: float = 0) -> None:
-    lists = Lists(int(rows), latency_ms, rps_of_a_list, rps_of_all)
+async def _main(rows: float, limits: Sequence[float], names: Sequence[str]) -> None:
+    endpoints = [Endpoints()[name] for name in names or ["charges"]]
+    objects = {endpoint.path: Objects(varied(endpoint, int(rows))) for endpoint in endpoints}
+    lists = Lists(objects, *limits, *[0] * (3 - len(limits)))
     began = time.perf_counter()
     for _ in range(200):
-        lists.page("limit=100")
+        lists.first.page("limit=100")
     lists.counts["pages_per_second"] = 200 / (time.perf_counter() - began)
     server = await asyncio.start_server(lists.serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -147,4 +122,4 @@ async def _main(rows: float, latency_ms: float = 0, rps_of_a_list: float = 0, rp
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(*map(float, sys.argv[1:])))
+    asyncio.run(_main(float(sys.argv[1]), [float(limit) for limit in sys.argv[2:5]], sys.argv[5:]))
