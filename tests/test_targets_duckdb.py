@@ -12,7 +12,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from connector.databases.duckdb.database import DuckDB
+from connector.databases.duckdb import database as duckdb_database
+from connector.databases.duckdb.database import DuckDB, _Session
 from connector.databases.merge import Table
 from connector.errors import TargetError, UsageError
 from tests.row_batches import DECIMAL, JSON, TEXT, TIME, rows, write_rows
@@ -255,3 +256,21 @@ def test_threads_of_one_program_may_open_and_close_a_file_as_they_please(path: P
     for thread in threads:
         thread.join()
     assert not errors
+
+
+def test_a_load_that_some_memory_does_not_do_for_has_all_that_there_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[int] = []
+    stage = _Session.stage
+
+    def counted(session: _Session, *arguments: Any) -> Any:
+        attempts.append(len(attempts))
+        return stage(session, *arguments)
+
+    monkeypatch.setattr(duckdb_database, "_LEAST_MEGABYTES", 1)
+    monkeypatch.setattr(duckdb_database, "_MEGABYTES_A_THREAD", 0)
+    monkeypatch.setattr(_Session, "stage", counted)
+    write(path, rows(id=(TEXT, [f"in_{number:0200}" for number in range(20_000)]), n=(pa.int64(), [*range(20_000)])))
+    assert attempts == [0, 1]
+    assert ask(path, "SELECT count(*), sum(n) FROM invoices") == [(20_000, 199_990_000)]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
 
-from connector.databases.base import Database, Session, Staged
+from connector.databases.base import Counts, Database, MergeOptions, Result, Session, Staged
 from connector.databases.duckdb.file import File, explained
-from connector.databases.merge import Dialect, Keys, Table, place_column, quoted
+from connector.databases.merge import Dialect, Keys, Merge, Table, place_column, quoted
 from connector.errors import TargetError, UsageError
 from connector.files.target import find_place
 from connector.rows.render import is_json
 from connector.rows.types import arrow_field
 
+_LEAST_MEGABYTES, _MEGABYTES_A_THREAD = 160, 80  # of memory while a stage is filled and read
 _HERE = "WHERE database_name = current_database()"
 
 
@@ -33,10 +34,21 @@ class DuckDB(Database):
         self.label = path
         self._path = find_place(path)
         self._file = File(self._path)
+        self._is_unlimited = False
 
     def close(self) -> None:
         """End the DuckDB that is kept between transactions."""
         self._file.end()
+
+    def repeated(self, work: Callable[[Session], Result]) -> Result:
+        """Do work in a transaction of its own; once more, with all memory there is, where its share did not do."""
+        try:
+            return super().repeated(work)
+        except TargetError as error:
+            if self._is_unlimited or not isinstance(error.__cause__, duckdb.OutOfMemoryException):
+                raise
+        self._is_unlimited = True
+        return super().repeated(work)
 
     def exists(self) -> bool:
         """Say whether the file is there."""
@@ -46,7 +58,7 @@ class DuckDB(Database):
     def transaction(self) -> Iterator[Session]:
         """Open the file for one transaction; another program that holds it for a moment is waited for."""
         with self._transaction() as connection:
-            yield _Session(connection, self.label)
+            yield _Session(connection, self.label, is_unlimited=self._is_unlimited)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -109,9 +121,10 @@ class _Passing:
 class _Session(Session):
     is_alone = True
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, label: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, label: str, *, is_unlimited: bool = False) -> None:
         self._connection = connection
         self._label = label
+        self._is_unlimited = is_unlimited
         ((database,),) = connection.execute("SELECT current_database()").fetchall()
         self.dialect = _Dialect(database)
         self._types: dict[Table, dict[str, str]] = {}
@@ -141,11 +154,37 @@ class _Session(Session):
         self.execute(f"INSERT INTO {into} ({names}) SELECT {names} FROM temp._passing")
         self._passing.rows = rows.schema.empty_table()
 
+    def stage(self, table: Table, batches: Iterable[pa.Table], columns: Sequence[str]) -> Staged:
+        """Fill the stage, of which what takes more than some memory goes to a file beside the database."""
+        if not self._is_unlimited:
+            ((threads,),) = self._connection.execute("SELECT current_setting('threads')").fetchall()
+            most_megabytes = max(_LEAST_MEGABYTES, _MEGABYTES_A_THREAD * threads)
+            self._connection.execute(f"SET memory_limit = '{most_megabytes}MB'")
+        return super().stage(table, batches, columns)
+
+    def merge(self, table: Table, staged: Staged, keys: Keys, how: MergeOptions | None = None) -> Counts:
+        """Bring the staged rows into the table; the caller holds its lock."""
+        counts = super().merge(table, staged, keys, how)
+        self._free_memory()
+        return counts
+
+    def _update(self, merge: Merge, rows: int) -> int:
+        self._free_memory()  # for what an UPDATE changes stays in memory until it is committed
+        return super()._update(merge, rows)
+
+    def widen(self, table: Table, name: str, kind: str) -> None:
+        """Give a column another type, which holds all of its values."""
+        self._free_memory()
+        super().widen(table, name, kind)
+
+    def _free_memory(self) -> None:
+        self._connection.execute("RESET memory_limit")
+
     def stage_whole(self, table: Table, rows: pa.Table, keys: Keys) -> Staged:
         """Take the rows for the stage as they are, in the target's types; copy them where some have to go."""
         place, types = place_column(rows.schema.names), self.column_types(table)
         places = pa.array(range(rows.num_rows), pa.int64())
-        self._connection.register("_rows", rows.combine_chunks().append_column(place, places))
+        self._connection.register("_rows", rows.append_column(place, places))
         values = ", ".join(f"CAST({quoted(name)} AS {types[name]}) AS {quoted(name)}" for name in rows.schema.names)
         self.execute("DROP VIEW IF EXISTS temp._seen")
         self.execute(f"CREATE TEMPORARY VIEW _seen AS SELECT {values}, {quoted(place)} FROM temp._rows")
