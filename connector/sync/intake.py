@@ -94,7 +94,7 @@ class Intake:
     def committed(self, runs: Sequence[Run]) -> None:
         """Take note that what waited stands in the target, and what became of it."""
         for reading, run in zip(self.readings, runs, strict=True):
-            reading.run, reading.waiting, reading.waiting_bytes = run, [], 0
+            reading.committed(run)
             self._watch(reading.task.name, reading.run)
         self._last_commit = time.monotonic()
 

@@ -18,6 +18,7 @@ from connector.sync.provenance import with_provenance
 from connector.sync.tasks import Task
 from connector.words import count_of
 
+JOINED_PAGES = 20
 _REFUSED = (400, 403, 404)  # the key may not, or the account has no such feature
 
 
@@ -35,6 +36,7 @@ class Reading:
     flattener: Flattener = field(init=False)
     waiting: list[pa.RecordBatch] = field(default_factory=list)
     waiting_bytes: int = 0
+    _single: int = 0  # of the last that wait: pages that stand by themselves
     unmet: list[str] = field(default_factory=list)
     clock: int = 0
     first_clock: int | None = None
@@ -69,7 +71,7 @@ class Reading:
         self.run = replace(self.run, rows_read=self.run.rows_read + page.count)
         times: int | list[int] = [changed_at[id_] for id_ in self._parents(batch)] if changed_at else self._time(page)
         if batch.num_rows:
-            self.waiting.append(with_provenance(self.without_excluded(batch), account, times))
+            self._wait(with_provenance(self.without_excluded(batch), account, times))
             self.waiting_bytes += len(page.records)
         self.unmet = []
         if batch.num_rows == page.count or "id" not in batch.schema.names:
@@ -77,6 +79,19 @@ class Reading:
         kept = set(batch.column("id").to_pylist())
         self.unmet = [id_ for id_ in ids_of(page) if id_ not in kept]
         return only(page, kept)
+
+    def _wait(self, batch: pa.RecordBatch) -> None:
+        """Let the rows of a page wait, those of some as one: a hundred columns of few rows take much room."""
+        self.waiting.append(batch)
+        self._single += 1
+        if self._single == JOINED_PAGES:
+            pages = pa.Table.from_batches(self.waiting[-JOINED_PAGES:])
+            self.waiting[-JOINED_PAGES:] = pages.combine_chunks().to_batches()
+            self._single = 0
+
+    def committed(self, run: Run) -> None:
+        """Take note that what waited stands in the target."""
+        self.run, self.waiting, self.waiting_bytes, self._single = run, [], 0, 0
 
     def unmet_of(self, records: bytes) -> set[str]:
         """Return the ids of those records that do not meet the conditions."""

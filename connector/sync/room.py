@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 COMMIT_ROWS = 25_000
-COMMIT_BYTES = 40_000_000  # of JSON
+COMMIT_BYTES = 30_000_000  # of JSON
 
 
 class Room:
