@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -53,12 +54,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
+def pytest_collection_finish() -> None:
+    """Let the collection of garbage pass over what thousands of tests and all libraries are made of: it lives on."""
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the last collection, as Python ends, find what libraries count as left behind else."""
+    gc.unfreeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Take Ctrl-C as usual also in the background, where it is ignored, and any time that a property needs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.dont_write_bytecode:  # as in containers: each of some hundred processes would compile all libraries again
         del os.environ["PYTHONDONTWRITEBYTECODE"]
         os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
+    gc.set_threshold(20_000, 20, 20)  # seldom, for the heap is large: it would be a tenth of all work
     # A machine that has other things to do is no reason to fail.
     any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
     settings.register_profile("any machine", any_machine)
