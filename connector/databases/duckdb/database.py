@@ -208,11 +208,14 @@ class _Session(Session):
         return dict(self._types[table])
 
     def _column_types(self, table: Table) -> dict[str, str]:
-        here, parameters = f"{_HERE} AND schema_name = ?", (table.schema, table.name)
-        if self.rows(f"SELECT 1 FROM duckdb_views() {here} AND view_name = ?", parameters):
+        here, names = f"{_HERE} AND schema_name = ?", [table.schema, table.name]
+        views, tables = (f"SELECT '{one}' FROM duckdb_{one}s() {here} AND {one}_name = ?" for one in ("view", "table"))
+        kinds = self._connection.execute(f"{views} UNION ALL {tables}", names * 2).fetchall()
+        if ("view",) in kinds:
             raise TargetError(f"{table} in {self._label} is a view: name the table behind it.")
-        columns = f"SELECT column_name, data_type FROM duckdb_columns() {here} AND table_name = ? ORDER BY column_index"
-        return {str(name): str(kind) for name, kind in self.rows(columns, parameters)}
+        # Ten times as quick as duckdb_columns(); of a table that is not there it would abort the transaction.
+        columns = self._connection.execute(f"DESCRIBE {self.full(table)}").fetchall() if kinds else []
+        return {name: kind for name, kind, *_ in columns}
 
     def type_of(self, field: pa.Field, *, is_key: bool = False) -> str:  # noqa: ARG002 - every type can be a key here
         return _type_of(field)
