@@ -21,7 +21,7 @@ from connector.sandbox.server.incoming import check_names, read_body
 from connector.sandbox.server.messages import Request, Response, refused
 from connector.sandbox.server.service import Service
 
-_POLL_SECONDS = 0.05
+_LOOK_SECONDS = 0.5  # how often a server that nobody wakes looks whether it is to stop
 _CLOSE_SECONDS = 5.0
 _PARTS = 10  # of a body that comes slowly
 _DRAIN_SECONDS, _DRAINED_BYTES, _PIECE_BYTES = 0.2, 256 << 20, 1 << 16
@@ -35,9 +35,7 @@ class Server:
     def __init__(self, service: Service, host: str, port: int) -> None:
         self._service = service
         self._http = _Http((host, port), service)
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(_POLL_SECONDS,), name="sandbox", daemon=True
-        )
+        self._thread = threading.Thread(target=self._http.take_connections, name="sandbox", daemon=True)
 
     @property
     def port(self) -> int:
@@ -52,7 +50,7 @@ class Server:
         """Stop, and close every connection that is still open."""
         self._service.closing.set()
         if self._thread.is_alive():
-            self._http.shutdown()
+            self._http.wake()
             self._thread.join()
         self._http.server_close()
         self._http.hang_up()
@@ -62,6 +60,7 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+    timeout = _LOOK_SECONDS
     allow_reuse_address = os.name != "nt"  # on Windows it would let two servers share a port
 
     def __init__(self, address: tuple[str, int], service: Service) -> None:
@@ -69,6 +68,18 @@ class _Http(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._changed = threading.Condition()
         super().__init__(address, _Connection)
+
+    def take_connections(self) -> None:
+        """Take one connection after the other, until the service is closing."""
+        while not self.service.closing.is_set():
+            self.handle_request()
+
+    def wake(self) -> None:
+        """Let it see at once that the service is closing: by a connection."""
+        host, port = str(self.server_address[0]), int(self.server_address[1])
+        address = ("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 - any address is this machine's, too
+        with contextlib.suppress(OSError), socket.create_connection(address, _LOOK_SECONDS):
+            pass
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._changed:
