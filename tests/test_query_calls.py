@@ -15,7 +15,7 @@ import pytest
 
 from connector import ConnectorWarning
 from connector.sandbox import Sandbox
-from tests.accounts import NOW, account
+from tests.accounts import NOW, account, keep_the_newest
 
 GOLDEN: dict[str, dict[str, int]] = json.loads(
     (Path(__file__).parent / "data" / "query_calls.json").read_text(encoding="utf-8")
@@ -24,8 +24,9 @@ GOLDEN: dict[str, dict[str, int]] = json.loads(
 
 @pytest.fixture(scope="module")
 def business() -> Iterator[Sandbox]:
+    """A business with three pages of charges, and all its invoices: by their number it is decided what to follow."""
     with Sandbox(seed=7, rps=0, now=NOW) as sandbox:
-        yield sandbox
+        yield keep_the_newest(sandbox, {"charge": 250, "invoice": 10_000})
 
 
 def calls(sandbox: Sandbox, sql: str) -> dict[str, int]:
