@@ -109,7 +109,7 @@ class Stripe(Connected):
         replace: bool = False,
         progress: ReadWatch | None = None,
     ) -> RequestResult:
-        """Send any call and return its answer: as rows (`.to_pandas()`), as it came (`.raw`), with status and headers.
+        """Send any call and return its response: rows (`.to_pandas()`), the body as it came (`.raw`), status, headers.
 
         `request("GET", "/v1/events", query={"type": "invoice.paid"}, filter="$.data[*]", paginate=True)`. A GET is
         sent at once. Anything else is returned as a plan to look at, unless it says apply=True (and allow=["money"],
@@ -121,7 +121,7 @@ class Stripe(Connected):
         from connector.request.send import request
         from connector.request.template import Request
 
-        asked = Request(
+        template = Request(
             method,
             url,
             query=query,
@@ -146,7 +146,7 @@ class Stripe(Connected):
             key=key,
             replace=replace,
         )
-        return request(self._api(), asked, progress, Ledger(ledger_path(None, self._config)))
+        return request(self._api(), template, progress, Ledger(ledger_path(None, self._config)))
 
     def write(  # noqa: PLR0913 - what may be said of a write, by name
         self,

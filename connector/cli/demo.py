@@ -126,7 +126,7 @@ def _answer(question: str, sql: str) -> None:
     import duckdb
 
     with duckdb.connect(FILE, read_only=True) as connection:
-        found = connection.sql(sql).to_arrow_table()
+        answer = connection.sql(sql).to_arrow_table()
     click.echo(question)
-    rows = [list(row.values()) for row in found.to_pylist()]
-    table(found.column_names, rows, numbers=range(found.num_columns - 2, found.num_columns))
+    rows = [list(row.values()) for row in answer.to_pylist()]
+    table(answer.column_names, rows, numbers=range(answer.num_columns - 2, answer.num_columns))

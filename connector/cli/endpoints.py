@@ -43,8 +43,8 @@ def endpoints(name: str | None, definitions: tuple[str, ...], drafts: tuple[str,
         show_endpoints(map(known.__getitem__, known))
         show_written_only(actions, known)
         return
-    if name not in known and (found := about(known, name)):
-        show_endpoints(found)
+    if name not in known and (near := about(known, name)):
+        show_endpoints(near)
         return
     table, _, action = name.partition(".")
     if action:

@@ -109,7 +109,7 @@ def words(text: str | None) -> list[str]:
 
 @dataclass(frozen=True)
 class Output:
-    """Where the rows of a command go: shown on a terminal when nothing else is said, else written."""
+    """Where the rows of a command go: to the terminal, or to the place that an option names."""
 
     to: str | None = None
     form: str | None = None
@@ -155,7 +155,7 @@ class Output:
             result.to(self.to or "-", self._options(time_zone), **self._loading(table))
 
     def show(self, result: Result, wanted: int | None, more_columns: str = "--to FILE writes them all") -> None:
-        """Show the rows, if that is what they are for; `wanted` is how many were asked for, if anybody said."""
+        """Show the rows where the terminal is their target; `wanted` is how many, None where no option limits them."""
         if not self.is_shown:
             return
         from connector.cli.show import preview
@@ -168,7 +168,7 @@ class Output:
             click.echo(f"The first {PREVIEW_ROWS} rows: --limit N shows more, --to FILE writes them all.", err=True)
 
     def _loading(self, table: str | None) -> dict[str, Any]:
-        """Return what is said about a table; the one of a URL goes before the name of what is read."""
+        """Return the settings of a table; its name is that of --table, else of the URL, else of what is read."""
         from connector.places import parse
 
         own = parse(self.to).table if self.to else None
@@ -183,7 +183,7 @@ class Output:
         return WriteOptions(format=form, excel_csv=self.csv_excel, time_zone=time_zone, table=self.table)
 
     def report_lines(self, result: Result) -> list[str]:
-        """Return the lines of a report, the first of them with the file; what became of a table, a load has said."""
+        """Return the lines of a report, the first with the file that was written; a load reports its table itself."""
         first, *others = result.report.lines()
         return [f"{first}, written to {self.to}" if self.is_file and self.to != "-" else first, *others]
 
@@ -201,13 +201,13 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
     """Return NAME=VALUE texts of an option as a mapping."""
-    found = {}
+    pairs = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not (name.strip() and sign):
             raise click.UsageError(f"{option} {text}: write it as NAME=VALUE.")
-        found[name.strip()] = value.strip()
-    return found
+        pairs[name.strip()] = value.strip()
+    return pairs
 
 
 def expanded(text: str, where: str) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from connector.sync.journal import Run
 
 _PLAIN_EVERY_SECONDS = 10.0
-_NAME_WIDTH = 20  # of a bar: narrow terminals cut what is said of an endpoint, not its name
+_NAME_WIDTH = 20  # of a bar: narrow terminals cut the words beside an endpoint, not its name
 
 
 class _Line:
@@ -206,7 +206,7 @@ class SyncProgress:
 
 
 def run_in_words(run: Run) -> str:
-    """Return what became of one endpoint, in a line; why it failed is said once, at the end."""
+    """Return the outcome of one endpoint in a line; errors stand once, at the end."""
     if run.error is not None:
         return run.status
     parts = {"new": run.inserted, "changed": run.updated, "unchanged": run.unchanged, "deleted": run.deleted}

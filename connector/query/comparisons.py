@@ -73,7 +73,7 @@ def _compares(node: exp.Expr) -> list[Comparison]:
 def _either(node: exp.Expr) -> list[Comparison]:
     one, other = comparisons(node.args["this"]), comparisons(node.args["expression"])
     both = [*one, *other]
-    if len(one) != 1 or len(other) != 1 or {each.operator for each in both} != {"="}:
+    if len(one) != 1 or len(other) != 1 or {comparison.operator for comparison in both} != {"="}:
         return []
     if one[0].column != other[0].column:
         return []

@@ -78,13 +78,13 @@ def places(tree: exp.Expr, find: Callable[[exp.Table], Endpoint | None]) -> list
     """Return every place where a table of ours stands; `find` gives the table of ours that a name means."""
     walk = _Walk(find)
     walk.query(tree, {}, [])
-    missed = (each for each in tree.find_all(exp.Table) if id(each) not in walk.entered and not _is_described(each))
+    missed = (table for table in tree.find_all(exp.Table) if id(table) not in walk.entered and not _is_described(table))
     walk.places += [Place(endpoint, endpoint.name) for table in missed if (endpoint := find(table)) is not None]
     return walk.places
 
 
 def _is_described(table: exp.Table) -> bool:
-    """Whether only the columns of a table are asked for."""
+    """Whether a DESCRIBE names the table, which needs its columns and no rows."""
     description = table.find_ancestor(exp.Describe)
     return description is not None and not isinstance(description, exp.Summarize)
 
@@ -255,7 +255,7 @@ def _give(comparison: Comparison, items: Sequence[_Item]) -> None:
 def _note_conditions(select: exp.Select, items: Sequence[_Item]) -> None:
     """Note at each place the conditions of the SELECT and of its joins that are about its columns alone."""
     clauses = [select.args.get("where"), *(item.join.args.get("on") for item in items if item.join is not None)]
-    for conjunct in (each for clause in clauses for each in _conjuncts(clause)):
+    for conjunct in (part for clause in clauses for part in _conjuncts(clause)):
         owners = [_item_of(column, items) for column in conjunct.find_all(exp.Column)]
         place = owners[0].place if owners and owners[0] is not None else None
         if place is not None and all(owner is owners[0] for owner in owners) and not conjunct.find(exp.Query):
@@ -264,8 +264,8 @@ def _note_conditions(select: exp.Select, items: Sequence[_Item]) -> None:
 
 def _is_another_type(item: _Item, column: str) -> bool:
     """Whether a column of a table of ours holds anything but times."""
-    found = item.place.endpoint.column(column) if item.place is not None else None
-    return item.place is not None and (found is None or found.type != "timestamp")
+    known = item.place.endpoint.column(column) if item.place is not None else None
+    return item.place is not None and (known is None or known.type != "timestamp")
 
 
 def _narrow_by_joins(items: Sequence[_Item]) -> None:
@@ -310,7 +310,7 @@ def _subselect(conjunct: exp.Expr) -> exp.Select | None:
 
 def _is_more_than_rows(select: exp.Select) -> bool:
     """Whether the rows of a SELECT depend on each other."""
-    counts = any(each.find(exp.AggFunc, exp.Window, exp.Explode, exp.Unnest) for each in select.expressions)
+    counts = any(term.find(exp.AggFunc, exp.Window, exp.Explode, exp.Unnest) for term in select.expressions)
     return counts or any(select.args.get(key) for key in _MORE_THAN_SELECTS)
 
 
@@ -332,9 +332,9 @@ def _link_columns(columns: Sequence[exp.Expr], scopes: Sequence[Sequence[_Item]]
 def _link_by_name(name: str, items: Sequence[_Item], narrowed: Sequence[_Item]) -> None:
     """Let USING narrow as the = does that it stands for, where only one item on the left has the column."""
     *before, last = items
-    found = [item for item in before if item.place is None or item.may_have(name)]
-    if len(found) == 1:
-        _tie([found[0], last], [name, name], narrowed)
+    having = [item for item in before if item.place is None or item.may_have(name)]
+    if len(having) == 1:
+        _tie([having[0], last], [name, name], narrowed)
 
 
 def _tie(pair: Sequence[_Item], columns: Sequence[str], narrowed: Sequence[_Item]) -> None:
@@ -371,6 +371,6 @@ def _find_hidden(select: exp.Select, items: Sequence[_Item]) -> None:
         if not table and any(place.endpoint.column(name) for place in ours):
             continue
         for place in ours:
-            given = place.endpoint.filters.get(name)
-            if given is not None and given.column is None and table in ("", place.alias):
+            stripe_filter = place.endpoint.filters.get(name)
+            if stripe_filter is not None and stripe_filter.column is None and table in ("", place.alias):
                 place.hidden.add(name)

@@ -38,13 +38,13 @@ def with_instants(statement: Statement, calendar: Calendar, type_of: TypeOf) -> 
     """Return the statement with instants in the place of relative dates; what stands against a text stays a text."""
     done: set[str] = set()
     while statement.tree is not None:
-        found = next((pair for pair in _texts(statement.tree) if _is_relative(pair) and _key(pair) not in done), None)
-        if found is None:
+        pair = next((pair for pair in _texts(statement.tree) if _is_relative(pair) and _key(pair) not in done), None)
+        if pair is None:
             break
-        if type_of(_probe(statement.tree, found[0])) in _TIMES:
-            statement = _replaced(statement, *found, calendar)
+        if type_of(_probe(statement.tree, pair[0])) in _TIMES:
+            statement = _replaced(statement, *pair, calendar)
         else:
-            done.add(_key(found))
+            done.add(_key(pair))
     return statement
 
 

@@ -102,27 +102,28 @@ class Narrowing:
         }
         reads = {place: self._of_place(place, tables[place.endpoint.name]) for place in places}
         follows = self._follows(reads)
-        for place, found in reads.items():
+        for place, own in reads.items():
             table = tables[place.endpoint.name]
-            stays = self._stays(place, [] if place in follows else found)
-            table.stays += [each for each in stays if each not in table.stays]
+            stays = self._stays(place, [] if place in follows else own)
+            table.stays += [condition for condition in stays if condition not in table.stays]
             if place in follows:
                 table.follows.append(follows[place])
                 continue
-            _check_hidden(place, found)
-            table.reads += [read for read in found if read not in table.reads]
+            _check_hidden(place, own)
+            table.reads += [read for read in own if read not in table.reads]
         for table in tables.values():
             self._keep_whole(table)
         return list(tables.values())
 
     def _stays(self, place: Place, reads: Sequence[Read]) -> Iterator[str]:
         """Yield the conditions of a place that Stripe is not asked for, or not for all that they say."""
-        sent = [{(each.word, each.operator) for each in read.conditions if each not in read.here} for read in reads]
+        sent = [{(part.word, part.operator) for part in read.conditions if part not in read.here} for read in reads]
         aside = TableReads(place.endpoint, None)  # takes the notes, which have been taken down before
         for condition in place.conditions:
-            made = [self._condition(place.endpoint, each, aside) for each in comparisons(condition)]
-            asked = {(each.word, each.operator) for each in made if each is not None}
-            if len(asked) < len(made) or not asked or not all(asked <= each for each in sent) or not sent:
+            parts = [self._condition(place.endpoint, part, aside) for part in comparisons(condition)]
+            sendable = {(part.word, part.operator) for part in parts if part is not None}
+            is_sent = bool(sendable and sent) and all(sendable <= conditions for conditions in sent)
+            if len(sendable) < len(parts) or not is_sent:
                 yield (exp.paren(condition) if isinstance(condition, exp.Or) else condition).sql(dialect="duckdb")
 
     def _keep_whole(self, table: TableReads) -> None:
@@ -134,10 +135,10 @@ class Narrowing:
 
     def _follows(self, reads: Mapping[Place, Sequence[Read]]) -> dict[Place, Follow]:
         """Return the places that are better read by the values of a place that is narrowed."""
-        narrowed = {place for place, found in reads.items() if all(read.conditions for read in found)}
+        narrowed = {place for place, own in reads.items() if all(read.conditions for read in own)}
         follows: dict[Place, Follow] = {}
         while True:
-            found = next(
+            following = next(
                 (
                     (place, link)
                     for place in reads
@@ -146,9 +147,9 @@ class Narrowing:
                 ),
                 None,
             )
-            if found is None:
+            if following is None:
                 return follows
-            place, link = found
+            place, link = following
             follows[place] = Follow(place, link, self._values_sql(link), _comes_along(place, link))
             narrowed.add(place)
 
@@ -156,12 +157,13 @@ class Narrowing:
         endpoint, column = place.endpoint, place.endpoint.column(link.column)
         if endpoint.name == link.other.endpoint.name or not endpoint.primary_key or endpoint.window:
             return False
-        if place.hidden - {link.column} or any(each.required for each in endpoint.filters.values()):
+        if place.hidden - {link.column} or any(one.required for one in endpoint.filters.values()):
             return False
-        given = endpoint.filter_for(link.column)
+        stripe_filter = endpoint.filter_for(link.column)
         is_parent = [parent.column for parent in endpoint.parents] == [link.column]
         is_id = column is not None and column.path == ("id",) and bool(endpoint.retrieve)
-        return is_parent or is_id or (given is not None and given.kind == "equals" and not endpoint.parents)
+        is_filter = stripe_filter is not None and stripe_filter.kind == "equals" and not endpoint.parents
+        return is_parent or is_id or is_filter
 
     def _values_sql(self, link: Link) -> str:
         """Return the SELECT of the values to follow: those of the rows that meet their own place's comparisons."""
@@ -196,7 +198,7 @@ class Narrowing:
             if made is not None:
                 conditions.append(made)
         lists = _one_value_each(place.endpoint, conditions)
-        return [self._read(place.endpoint, each, table.hidden) for each in lists]
+        return [self._read(place.endpoint, conditions, table.hidden) for conditions in lists]
 
     def _read(self, endpoint: Endpoint, conditions: Sequence[Condition], hidden: Sequence[str]) -> Read:
         chosen = tuple(dict.fromkeys(conditions))
@@ -204,20 +206,21 @@ class Narrowing:
             planned = plan(endpoint, chosen, self._calendar)
         except ConditionError as error:
             raise ConditionError(_in_sql(str(error))) from error
-        fills = {each.word: each.values[0] or "" for each in chosen if each.word in hidden and len(each.values) == 1}
+        single = [condition for condition in chosen if len(condition.values) == 1]
+        fills = {condition.word: condition.values[0] or "" for condition in single if condition.word in hidden}
         return Read(chosen, planned.selection, fills, planned.here)
 
     def _condition(self, endpoint: Endpoint, comparison: Comparison, table: TableReads) -> Condition | None:
         """Return the condition that a comparison is, if Stripe can narrow by it; without values if no row meets it."""
-        column, given = endpoint.column(comparison.name), endpoint.filter_for(comparison.name)
-        if not _narrows(endpoint, column, given):
+        column, stripe_filter = endpoint.column(comparison.name), endpoint.filter_for(comparison.name)
+        if not _narrows(endpoint, column, stripe_filter):
             return None
         values = [self._value(comparison.operator, constant, column) for constant in comparison.constants]
         if any(value is None for value in values):
             return None
         texts = [text for value in values if value is not None for text in value]
-        if given is not None and given.values and comparison.operator == "=":
-            known = _known(given, texts, table)
+        if stripe_filter is not None and stripe_filter.values and comparison.operator == "=":
+            known = _known(stripe_filter, texts, table)
             if known is None:
                 return None
             texts = known
@@ -264,30 +267,30 @@ def _is_volatile(sql: str) -> bool:
 @cache
 def _volatile_functions() -> frozenset[str]:
     with duckdb.connect() as connection:
-        found = connection.execute("SELECT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'")
-        return frozenset(name for (name,) in found.fetchall())
+        volatile = connection.execute("SELECT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'")
+        return frozenset(name for (name,) in volatile.fetchall())
 
 
-def _narrows(endpoint: Endpoint, column: Column | None, given: Filter | None) -> bool:
+def _narrows(endpoint: Endpoint, column: Column | None, stripe_filter: Filter | None) -> bool:
     if column is not None and column.path == ("id",) and endpoint.retrieve:
         return True
     if column is not None and column.name in {parent.column for parent in endpoint.parents}:
         return True
     window = endpoint.window.column if endpoint.window is not None else None
-    return given is not None or (column is not None and column.name == window)
+    return stripe_filter is not None or (column is not None and column.name == window)
 
 
-def _known(given: Filter, texts: list[str], table: TableReads) -> list[str] | None:
+def _known(stripe_filter: Filter, texts: list[str], table: TableReads) -> list[str] | None:
     """Return the values that a filter has, None where one is not among them: columns may hold more.
 
     One that is misspelt gives no row and no call, but a note.
     """
     known: list[str] = []
     for text in texts:
-        hint = "" if text in given.values else did_you_mean(text, given.values)
+        hint = "" if text in stripe_filter.values else did_you_mean(text, stripe_filter.values)
         if hint:
-            table.notes.append(f'{table.endpoint.name}.{given.name} is never "{text}".{hint}')
-        elif text in given.values:
+            table.notes.append(f'{table.endpoint.name}.{stripe_filter.name} is never "{text}".{hint}')
+        elif text in stripe_filter.values:
             known.append(text)
         else:
             return None
@@ -332,7 +335,7 @@ def _one_value_each(endpoint: Endpoint, conditions: Sequence[Condition]) -> Iter
 
 
 def _takes_many(endpoint: Endpoint, condition: Condition) -> bool:
-    column, given = endpoint.column(condition.word), endpoint.filter_for(condition.word)
+    column, stripe_filter = endpoint.column(condition.word), endpoint.filter_for(condition.word)
     is_id = column is not None and column.path == ("id",) and endpoint.retrieve is not None
     is_parent = column is not None and column.name in {parent.column for parent in endpoint.parents}
-    return is_id or is_parent or (given is not None and given.many is not None)
+    return is_id or is_parent or (stripe_filter is not None and stripe_filter.many is not None)

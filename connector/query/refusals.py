@@ -24,10 +24,10 @@ class Located(Protocol):
 
     @property
     def text(self) -> str:
-        """What DuckDB was given."""
+        """The SQL that DuckDB ran."""
 
     def place_of(self, offset: int) -> str:
-        """Return where in what was written a place of the text stands."""
+        """Return where an offset of the text stands in the SQL as it was written."""
 
 
 @contextlib.contextmanager
@@ -58,13 +58,13 @@ def _explained(error: duckdb.Error, statement: Located | None, tables: Iterable[
 
 
 def _where(text: str, statement: Located | None) -> str:
-    found = _PLACE.search(text)
-    if found is None or statement is None:
+    match = _PLACE.search(text)
+    if match is None or statement is None:
         return ""
     lines = f"{_EXPLAIN}{statement.text}".split("\n") if _EXPLAIN.strip() in text else statement.text.split("\n")
-    number = int(found["line"]) - 1
-    column = len(found["caret"]) - len(f"LINE {found['line']}: ")
-    excerpt = found["text"]
+    number = int(match["line"]) - 1
+    column = len(match["caret"]) - len(f"LINE {match['line']}: ")
+    excerpt = match["text"]
     if number >= len(lines):
         return ""
     start = 0

@@ -32,7 +32,7 @@ _ABOUT_TABLES = re.compile(r"\b(information_schema|duckdb_\w+|show|describe|summ
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked: the SQL, files of DuckDB's to attach, rows of Python's by name, how many calls it may make."""
+    """The SQL of a query, DuckDB files to attach, rows of Python's by name, and how many calls it may make."""
 
     sql: str
     attach: str | Path | Sequence[str | Path] = ()
@@ -53,16 +53,16 @@ class QueryResult(Result):
         return "\n".join(lines) or "No call: the SQL names no table of Stripe's."
 
 
-def query(api: Api, asked: Query, progress: Watch | None = None) -> QueryResult:
+def query(api: Api, query: Query, progress: Watch | None = None) -> QueryResult:
     """Plan a query; its calls are made and its rows are read when the result is asked for them."""
-    run = _Run(api, asked)
+    run = _Run(api, query)
     schema = casting.plain_schema(run.schema)
     unread = [run]  # what has planned the query reads it the first time
-    if asked.attach:  # their files are held no longer than needed
+    if query.attach:  # their files are held no longer than needed
         unread.pop().close()
 
     def rows(report: Report) -> Iterator[pa.RecordBatch]:
-        with closing(unread.pop() if unread else _Run(api, asked)) as run:
+        with closing(unread.pop() if unread else _Run(api, query)) as run:
             run.reading(report, progress or _no_progress).read(run.tables)
             place = 0
             for batch in run.session.rows(run.statement):
@@ -84,12 +84,12 @@ def _row_label(place: int) -> str:
 class _Run:
     """A query on a DuckDB of its own, planned: empty tables, and what each of them needs."""
 
-    def __init__(self, api: Api, asked: Query) -> None:
+    def __init__(self, api: Api, query: Query) -> None:
         self._api = api
-        self._asked = asked
+        self._most_calls = query.most_calls
         self.session = Session(api.calendar.zone)
         try:
-            self._prepare(asked)
+            self._prepare(query)
         except BaseException:
             self.close()
             raise
@@ -98,12 +98,12 @@ class _Run:
         """Let go of the DuckDB."""
         self.session.close()
 
-    def _prepare(self, asked: Query) -> None:
-        files = asked.attach
+    def _prepare(self, query: Query) -> None:
+        files = query.attach
         self.session.attach([files] if isinstance(files, str | Path) else files)
-        self.statement = read(self.session.connection, asked.sql)
+        self.statement = read(self.session.connection, query.sql)
         self.narrowing = Narrowing(self.session, self._api.calendar)
-        for name, frame in asked.tables.items():
+        for name, frame in query.tables.items():
             if name.lower() in self._api.endpoints:
                 raise UsageError(f"{name} is a table of Stripe's: pass these rows by another name.")
             self.session.fill(name, frame)
@@ -146,7 +146,7 @@ class _Run:
         """Return what makes the calls."""
         if self.statement.tree is None:
             report.notes.append("query: no condition was sent, since only DuckDB could read this SQL")
-        reading = Reading(self._api, self.session, report, self._asked.most_calls, progress)
+        reading = Reading(self._api, self.session, report, self._most_calls, progress)
         reading.narrowing, reading.enough = self.narrowing, Enough.of(self.statement, self._places)
         return reading
 

@@ -53,8 +53,8 @@ def read(connection: duckdb.DuckDBPyConnection, sql: str) -> Statement:
     text = sql.strip().rstrip(";").rstrip()
     statement = Statement(text, text, None)
     with explained(statement):
-        found = connection.extract_statements(text)
-    kinds = [str(each.type).rpartition(".")[2] for each in found]
+        statements = connection.extract_statements(text)
+    kinds = [str(one.type).rpartition(".")[2] for one in statements]
     if not kinds:
         raise UsageError("There is no statement: write one SELECT.")
     if len(kinds) > 1 and "MULTI" not in kinds:

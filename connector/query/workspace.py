@@ -85,7 +85,9 @@ class Session:
         """Create a table of rows that Python has."""
         source = open_frame(frame)
         self._register(source.schema.empty_table())
-        columns = [f"{quoted(each.name)}{'::JSON' * is_json(each)} AS {quoted(each.name)}" for each in source.schema]
+        columns = [
+            f"{quoted(field.name)}{'::JSON' * is_json(field)} AS {quoted(field.name)}" for field in source.schema
+        ]
         self.connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT {', '.join(columns)} FROM {_INCOMING}")
         for batch in source.batches():
             self.insert(name, batch)
@@ -103,18 +105,18 @@ class Session:
             self.connection.execute(f"EXPLAIN {statement.text}")
 
     def type_in(self, probe: str) -> str | None:
-        """Return the type that DuckDB names as it refuses to compare; to be asked before the transaction."""
+        """Return the type that DuckDB names as it refuses to compare; to be called before the transaction begins."""
         try:
             self.connection.execute(f"EXPLAIN {probe}")
         except duckdb.Error as error:
-            found = _COMPARED_TYPE.search(str(error))
-            return found[1] if found else None
+            match = _COMPARED_TYPE.search(str(error))
+            return match[1] if match else None
         return None
 
     def fits(self, text: str, kind: str) -> bool:
         """Say whether a text can be cast to a type."""
-        found = self.connection.execute(f"SELECT TRY_CAST(? AS {kind}) IS NOT NULL", [text]).fetchall()
-        return bool(found[0][0])
+        ((fits,),) = self.connection.execute(f"SELECT TRY_CAST(? AS {kind}) IS NOT NULL", [text]).fetchall()
+        return bool(fits)
 
     def has(self, table: str, column: str, value: str) -> bool:
         """Say whether a row has this value."""
