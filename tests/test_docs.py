@@ -81,12 +81,13 @@ def make_what_loads_read(folder: Path) -> None:
 def test_every_example_runs(
     example: str,
     tmp_path: Path,
-    postgres_database: str,
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("PG_URL", postgres_database)
-    monkeypatch.setenv("MSSQL_URL", postgres_database)  # Postgres stands in for the SQL Server that is not here
+    if "_URL}" in example:
+        for name in ("PG_URL", "MSSQL_URL"):  # Postgres stands in for the SQL Server that is not here
+            monkeypatch.setenv(name, request.getfixturevalue("postgres_database"))
     if example.startswith("load "):
         make_what_loads_read(tmp_path)
     words = shlex.split(example, comments=True)
@@ -201,13 +202,14 @@ def test_the_sample_connections_work(shared_sandbox: Sandbox, capfd: pytest.Capt
 @pytest.mark.timeout(400)  # one of them reads every table that there is
 @pytest.mark.parametrize("name", OTHER_CONFIGS)
 def test_every_sample_config_runs(
-    name: str, capfd: pytest.CaptureFixture[str], postgres_database: str, monkeypatch: pytest.MonkeyPatch
+    name: str, capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name == "connections.toml":  # names keys for other commands
         pytest.skip("no config of a sync")
     if name == "sqlserver.toml" and "TEST_MSSQL_URL" not in os.environ:
         pytest.skip("TEST_MSSQL_URL is not set: there is no SQL Server here")
-    monkeypatch.setenv("PG_URL", postgres_database)
+    if name == "postgres.toml":
+        monkeypatch.setenv("PG_URL", request.getfixturevalue("postgres_database"))
     monkeypatch.setenv("MSSQL_URL", os.environ.get("TEST_MSSQL_URL", ""))
     config = f"sample_configs/{name}"
     assert run(["sync", config, "--log-format", "json"]) == 0, capfd.readouterr().err
