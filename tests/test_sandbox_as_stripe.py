@@ -35,6 +35,30 @@ def test_a_partial_capture_gives_back_the_rest(caller: Caller) -> None:
     assert caller.get(f"/v1/charges/{charge['id']}")["refunded"] is True
 
 
+def test_what_a_bank_has_approved_has_a_code_and_what_is_held_a_time(caller: Caller) -> None:
+    held = caller.pay(capture_method="manual", amount="2000")
+    charge = caller.get(f"/v1/charges/{held['latest_charge']}")
+    card = charge["payment_method_details"]["card"]
+    assert charge["authorization_code"] == card["authorization_code"] is not None
+    assert card["network_transaction_id"] is not None
+    assert card["capture_before"] == charge["created"] + 7 * 86_400
+    paid = caller.get(f"/v1/charges/{caller.pay()['latest_charge']}")
+    assert paid["payment_method_details"]["card"].get("capture_before") is None
+
+
+def test_what_an_amount_is_made_of_is_kept(caller: Caller) -> None:
+    details = {"amount_details[shipping][amount]": "100", "amount_details[tax][total_tax_amount]": "80"}
+    made = caller.post("/v1/payment_intents", {"amount": "1000", "currency": "usd", **details})["amount_details"]
+    assert (made["shipping"]["amount"], made["tax"]["total_tax_amount"], made["tip"]) == (100, 80, {})
+
+
+def test_a_card_that_was_set_up_is_shown_by_the_attempt(caller: Caller) -> None:
+    intent = caller.post("/v1/setup_intents", {"payment_method": "pm_card_visa", "confirm": "true"})
+    (attempt,) = caller.get("/v1/setup_attempts", setup_intent=intent["id"])["data"]
+    card = attempt["payment_method_details"]["card"]
+    assert (card["brand"], card["last4"], card["network"]) == ("visa", "4242", "visa")
+
+
 def test_a_test_card_is_one_card_wherever_a_new_customer_names_it(caller: Caller) -> None:
     named = {"payment_method": "pm_card_visa", "invoice_settings[default_payment_method]": "pm_card_visa"}
     customer = caller.post("/v1/customers", named)

@@ -108,6 +108,20 @@ def test_a_refund_that_waits_for_money_fails_in_the_end(four_months_later: Offic
         assert office.get("charge", refund["charge"])["amount_refunded"] == 0
 
 
+def test_a_refund_that_waits_for_its_payer_tells_how_long_and_fails_then() -> None:
+    office = Office()
+    intent = office.pay("pm_card_visa", 1_000)
+    form = {"payment_intent": intent["id"], "instructions_email": "payer@example.com"}
+    refund = office.call("POST /v1/refunds", form)
+    shown = refund["next_action"]["display_details"]
+    assert shown["email_sent"]["email_sent_to"] == refund["instructions_email"] == "payer@example.com"
+    office.wait(shown["expires_at"] - NOW - 1)
+    assert office.get("refund", refund["id"])["status"] == "requires_action"
+    office.wait(1)
+    failed = office.get("refund", refund["id"])
+    assert (failed["status"], failed["failure_reason"], failed.get("next_action")) == ("failed", "unknown", None)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_one_refund_of_the_seed_is_waiting_for_money(seed: int) -> None:
     business = Business(seed=seed, size="small", now=NOW)

@@ -83,6 +83,13 @@ def test_what_a_page_asks_for_is_empty_until_somebody_says_it(office: Office) ->
     assert session["consent"] == {"promotions": None, "terms_of_service": None}
 
 
+def test_a_page_says_how_many_the_buyer_may_take(office: Office) -> None:
+    price = {"currency": "usd", "unit_amount": 500, "product_data": {"name": "Hat"}}
+    item = {"price_data": price, "quantity": 1, "adjustable_quantity": {"enabled": True, "maximum": 5}}
+    (line,) = page(office, line_items=[item])["line_items"]["data"]
+    assert line["adjustable_quantity"] == {"enabled": True, "maximum": 5, "minimum": None}
+
+
 def test_an_expired_page_can_be_opened_again_where_the_shop_wants_that() -> None:
     office = Office()
     session = page(office, after_expiration={"recovery": {"enabled": True}})
@@ -144,7 +151,19 @@ def test_a_rate_that_is_switched_off_or_of_another_currency_is_refused(office: O
         form = {"customer": office.customers[0], "currency": "usd", "shipping_cost": {"shipping_rate": name}}
         message, param = refused(office, "POST /v1/invoices", form)
         assert (param, word in message) == ("shipping_cost[shipping_rate]", True)
-    message, _ = refused(
-        office, "POST /v1/shipping_rates", {**GROUND, "fixed_amount": {"amount": -1, "currency": "usd"}}
-    )
-    assert "greater than or equal to 0" in message
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "said"),
+    [(-1, "usd", "greater than or equal to 0"), (10**9, "usd", "no more than"), (1_005, "kwd", "multiple of 10")],
+)
+def test_a_rate_that_nobody_could_pay_is_refused(office: Office, amount: int, currency: str, said: str) -> None:
+    form = {**GROUND, "fixed_amount": {"amount": amount, "currency": currency}}
+    message, param = refused(office, "POST /v1/shipping_rates", form)
+    assert (param, said in message) == ("fixed_amount[amount]", True)
+
+
+def test_a_rate_is_named_or_described(office: Office) -> None:
+    both = {"shipping_rate": rate(office), "shipping_rate_data": GROUND}
+    message, _ = refused(office, "POST /v1/invoices", {"customer": office.customers[0], "shipping_cost": both})
+    assert "Please pass in only one" in message

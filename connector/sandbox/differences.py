@@ -42,6 +42,7 @@ DIFFERENCES = (
     "A dispute that nobody answers is lost when its time is over; an inquiry is closed after 120 days. Both are "
     "known, not confirmed. There are no early fraud warnings.",
     "A refund with `instructions_email` requires action by the payer, whatever was paid with.",
+    "A refund that waits for the payer fails after 45 days [known].",
     "In the seeded business a refund waits for money in the balance; it fails after 30 days, and nothing has moved.",
     "Any payout that is paid can be reversed, not only those of connected accounts.",
     "Nobody completes a Checkout Session: it is expired, or expires.",

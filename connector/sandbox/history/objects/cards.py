@@ -25,6 +25,14 @@ def wallet_of(method: int) -> Record | None:
     return None if kind is None else {"dynamic_last4": f"{method * 37 % 10_000:04}", "type": kind, kind: {}}
 
 
+def codes_of(number: int) -> Record:
+    """What a bank and a card network call a payment that they have approved."""
+    return {
+        "authorization_code": f"{number * 7919 % 1_000_000:06}",
+        "network_transaction_id": f"{number * 104_729 % 10**15:015}",
+    }
+
+
 def authenticated(number: int, network: str) -> Record:
     """What came of asking the payer's bank who is paying, where it was asked and has said yes."""
     return {

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record, template
-from connector.sandbox.history.objects.cards import authenticated, checks_of, indicator_of, wallet_of
+from connector.sandbox.history.objects.cards import authenticated, checks_of, codes_of, indicator_of, wallet_of
 from connector.sandbox.history.objects.declines import decline, refuse
 from connector.sandbox.history.objects.invoices import statement_descriptor
 from connector.sandbox.history.objects.kind import Happening, Kind
@@ -226,8 +226,7 @@ class Charges(Kind):
             details["fingerprint"] = self.identities.fingerprint(method)
             details["checks"], details["wallet"] = checks_of(billing), wallet_of(payment.method)
             if payment.failure is None:
-                details["authorization_code"] = f"{payment.number * 7919 % 1_000_000:06}"
-                details["network_transaction_id"] = f"{payment.number * 104_729 % 10**15:015}"
+                details.update(codes_of(payment.number))
                 self._add_sale(details, payment)
         elif payment.kind == "link":
             details["country"] = billing["address"]["country"]

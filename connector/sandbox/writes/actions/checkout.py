@@ -151,6 +151,7 @@ def _line(write: Write, item: dict[str, Any], place: int) -> Record:
     return write.blank(
         "item",
         id=write.new_id("li_"),
+        adjustable_quantity=pages.adjustable(item),
         amount_subtotal=cost,
         amount_total=cost,
         currency=price["currency"],

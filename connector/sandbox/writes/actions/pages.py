@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connector.sandbox.document.rules import Record
@@ -45,6 +45,9 @@ def ask(write: Write, page: Record) -> None:
             raise write.refuse("too_many", name, bound=most)
     if page.get("tax_id_collection"):
         page["tax_id_collection"]["required"] = page["tax_id_collection"]["required"] or "never"
+    if page.get("invoice_creation"):
+        data = page["invoice_creation"]["invoice_data"]
+        data["metadata"] = data["metadata"] or {}
     if "custom_fields" in form:
         page["custom_fields"] = list(_fields(write))
     if "optional_items" in form:
@@ -89,6 +92,12 @@ def close(session: Record) -> None:
         recovery["url"] = f"https://buy.stripe.com/r/{session['id'].rpartition('_')[2][:32]}"
 
 
+def adjustable(item: Mapping[str, Any]) -> Record | None:
+    """Return how the buyer may change how many of an item they take, where that was sent."""
+    asked = item.get("adjustable_quantity")
+    return {"enabled": False, "maximum": None, "minimum": None} | asked if asked else None
+
+
 def _shipping(write: Write, currency: str) -> Iterator[Record]:
     for place, option in enumerate(write.form["shipping_options"] or []):
         rate = rate_asked(write, option, f"shipping_options[{place}]", currency)
@@ -98,9 +107,7 @@ def _shipping(write: Write, currency: str) -> Iterator[Record]:
 def _optional(write: Write) -> Iterator[Record]:
     for place, item in enumerate(write.form["optional_items"] or []):
         write.get("price", item["price"], f"optional_items[{place}][price]")
-        adjustable = item.get("adjustable_quantity")
-        shown = {"enabled": False, "maximum": None, "minimum": None} | adjustable if adjustable else None
-        yield {"adjustable_quantity": shown, "price": item["price"], "quantity": item["quantity"]}
+        yield {"adjustable_quantity": adjustable(item), "price": item["price"], "quantity": item["quantity"]}
 
 
 def _fields(write: Write) -> Iterator[Record]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from connector.sandbox.document.forms import only_clears
 from connector.sandbox.document.rules import Record
 from connector.sandbox.writes.actions import invoice_payments, refunds
 from connector.sandbox.writes.actions.balances import DAY
 from connector.sandbox.writes.actions.invoice_states import paid
 from connector.sandbox.writes.actions.payments import (
+    HELD_DAYS,
     Manner,
     attempt,
     cancel_intent,
@@ -31,14 +33,13 @@ from connector.sandbox.writes.engine.schedule import Due, due
 from connector.sandbox.writes.engine.write import Write, apply
 
 _NOT_TAKEN = (
-    "amount_details", "amount_to_confirm", "application_fee_amount", "confirmation_token", "hooks",
-    "payment_details", "payment_method_data", "payment_method_options", "transfer_data",
+    "amount_to_confirm", "application_fee_amount", "confirmation_token", "hooks", "payment_method_data",
+    "payment_method_options", "transfer_data",
 )  # fmt: skip
 _ONLY_CONFIRMING = ("error_on_requires_action", "mandate_data", "off_session", "return_url")
 _OPEN = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 _FREE = frozenset({"description", "expand", "metadata", "receipt_email", "shipping"})
 """What can be changed of an intent that has come further."""
-_HELD_DAYS = 7
 _DEBIT_TAKES = DAY
 
 
@@ -46,7 +47,7 @@ _DEBIT_TAKES = DAY
 def create(write: Write) -> Record:
     """Create an intent, and confirm it where asked to."""
     form = write.form
-    not_taken(write, _NOT_TAKEN)
+    _check_taken(write)
     check_amount(write, form["amount"], form["currency"])
     if not form.get("confirm"):
         for name in _ONLY_CONFIRMING:
@@ -63,7 +64,7 @@ def create(write: Write) -> Record:
 @handles("POST /v1/payment_intents/{intent}")
 def update(write: Write) -> Record:
     """Change an intent; Stripe tells nobody of it."""
-    not_taken(write, _NOT_TAKEN)
+    _check_taken(write)
     intent = write.get("payment_intent", write.ids["intent"])
     changes_payment = write.form.keys() - _FREE
     if intent["status"] == "canceled" or (changes_payment and intent["status"] not in _OPEN):
@@ -80,7 +81,7 @@ def update(write: Write) -> Record:
 @handles("POST /v1/payment_intents/{intent}/confirm")
 def confirm(write: Write) -> Record:
     """Try to take the money; a payment that fails is refused, and shows in the intent."""
-    not_taken(write, _NOT_TAKEN)
+    _check_taken(write)
     intent = write.get("payment_intent", write.ids["intent"])
     if intent["status"] not in _OPEN:
         raise write.refuse("intent_state", verb="confirm", status=intent["status"])
@@ -96,7 +97,7 @@ def confirm(write: Write) -> Record:
 @handles("POST /v1/payment_intents/{intent}/capture")
 def capture_intent(write: Write) -> Record:
     """Take the money that is held, or a part of it, once and for all."""
-    not_taken(write, (*_NOT_TAKEN, "final_capture"))
+    _check_taken(write, "final_capture")
     intent = write.get("payment_intent", write.ids["intent"])
     if intent["status"] != "requires_capture":
         raise write.refuse("intent_state", verb="capture", status=intent["status"])
@@ -131,6 +132,13 @@ def end(write: Write, intent: Record, reason: str | None) -> Record:
     if intent["status"] == "requires_capture":
         refunds.release(write, write.get("charge", intent["latest_charge"]))
     return cancel_intent(write, intent, reason)
+
+
+def _check_taken(write: Write, *more: str) -> None:
+    """Refuse what the sandbox does not act on; of what an amount is made of it takes sums, and no list of goods."""
+    not_taken(write, (*_NOT_TAKEN, *more))
+    if not only_clears((write.form.get("amount_details") or {}).get("line_items") or ""):
+        raise write.refuse("not_taken", "amount_details[line_items]")
 
 
 def _change(write: Write, intent: Record) -> None:
@@ -171,13 +179,13 @@ def _session_of(write: Write, intent: Record) -> Record | None:
     return next(write.find("checkout.session", "payment_intent", intent["id"]), None)
 
 
-@due("payment_intent", looks_back_days=_HELD_DAYS + 1)
+@due("payment_intent", looks_back_days=HELD_DAYS + 1)
 def _falls_due(intent: Record) -> Iterator[Due]:
     """Say when a bank has paid, and when held money is released."""
     if intent["status"] == "processing":
         yield intent["created"] + _DEBIT_TAKES, _arrive
     elif intent["status"] == "requires_capture":
-        yield intent["created"] + _HELD_DAYS * DAY, _expire
+        yield intent["created"] + HELD_DAYS * DAY, _expire
 
 
 def _arrive(write: Write, intent: Record) -> None:

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.document.forms import only_clears
 from connector.sandbox.document.refusals import Refusal, refusal
 from connector.sandbox.document.rules import Record
 from connector.sandbox.document.values import step_of
+from connector.sandbox.history.objects.cards import codes_of
 from connector.sandbox.history.objects.declines import Decline, refuse
 from connector.sandbox.writes.actions import balances, cards, chargebacks, disputes
+from connector.sandbox.writes.actions.balances import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from connector.sandbox.writes.engine.write import Write
 
 LARGEST = 99_999_999
+HELD_DAYS = 7
+"""How long the money of a card is held for who wants to capture it later."""
+
 _SMALLEST_CENTS = 50
 _DESCRIPTOR = "SANDBOX SOEHNE"
 _DETAILS = frozenset({"card", "sepa_debit", "us_bank_account", "link"})
@@ -191,13 +197,28 @@ def take(write: Write, sought: Sought, reason: Decline | None, *, waits: bool = 
     charge = _charge(write, sought)
     if reason is not None:
         refuse(charge, reason)
-    elif waits:
+    else:
+        _approve(write, charge, sought)
+    if reason is None and waits:
         charge.update(captured=True, amount_captured=sought.amount, status="pending", paid=False)
-    elif sought.capture:
+    elif reason is None and sought.capture:
         _collect(write, charge, sought.amount)
     write.put("charge", charge)
     write.emit(f"charge.{charge['status']}", charge)
     return charge
+
+
+def _approve(write: Write, charge: Record, sought: Sought) -> None:
+    """Note what banks and networks say of a payment that they let through."""
+    number, details = int.from_bytes(charge["id"][-6:].encode()), charge["payment_method_details"]
+    if details["type"] == "card":
+        details["card"].update(codes_of(number))
+        charge["authorization_code"] = details["card"]["authorization_code"]
+        if not sought.capture:
+            details["card"]["capture_before"] = write.now + HELD_DAYS * DAY
+    elif details["type"] in cards.DEBITS:
+        day = datetime.fromtimestamp(write.now + DAY, UTC).date()
+        details[details["type"]]["expected_debit_date"] = day.isoformat()
 
 
 def take_alone(write: Write, sought: Sought) -> Record:
@@ -309,6 +330,7 @@ def card_error(write: Write, reason: Decline, charge: str | None, method: Record
     error.update(
         advice_code=reason.advice_code,
         code=reason.code,
+        network_advice_code=reason.network_advice_code,
         decline_code=reason.decline_code,
         network_decline_code=reason.network_decline_code,
     )

@@ -2,7 +2,7 @@
 
 A refund of a bank debit is pending for days, and so is one to the test card for that. One that waits for money in
 the balance fails in the end, and nothing has moved; only the seeded business has those. One with
-`instructions_email` waits for the payer (requires_action) and can be canceled until then.
+`instructions_email` waits for the payer (requires_action) and can be canceled until then; it fails after 45 days.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from connector.sandbox.writes.engine.write import Write, merged
 _NOT_TAKEN = ("currency", "customer", "origin", "refund_application_fee", "reverse_transfer")
 _TAKES = 3 * DAY
 _FAILS_AFTER = DAY
+_ASKED_FOR_DAYS = 45  # so long a payer has to say where the money goes
 _WAITS_DAYS = 30  # for money in the balance
 _TRANSFERS = {"us_bank_account": "us_bank_transfer", "sepa_debit": "eu_bank_transfer"}
 _LOST = frozenset({"needs_response", "under_review", "lost"})
@@ -46,7 +47,10 @@ def create(write: Write) -> Record:
     if not charge["captured"]:
         return _give_back(write, charge, refund)
     refund["status"] = _status(write, charge)
-    if refund["status"] != "requires_action":
+    if refund["status"] == "requires_action":
+        refund["instructions_email"] = write.form["instructions_email"]
+        refund["next_action"] = _instructions(write)
+    else:
         refund["balance_transaction"] = _move(write, refund, charge, -1)["id"]
     if refund["status"] == "pending":
         refund["pending_reason"] = "processing"
@@ -72,8 +76,8 @@ def cancel(write: Write) -> Record:
 def expire(write: Write) -> Record:
     """Let a refund fail because the payer never acted."""
     refund = _waiting(write, "expired")
-    refund["failure_reason"] = "unknown"
-    return _withdraw(write, refund, "failed")
+    _lapse(write, refund)
+    return refund
 
 
 def release(write: Write, charge: Record) -> None:
@@ -140,6 +144,13 @@ def _status(write: Write, charge: Record) -> str:
     return "pending" if details["type"] in cards.DEBITS or digits == cards.REFUNDS_WAIT else "succeeded"
 
 
+def _instructions(write: Write) -> Record:
+    """Return how the payer was told to ask for the money."""
+    sent = {"email_sent_at": write.now, "email_sent_to": write.form["instructions_email"]}
+    shown = {"email_sent": sent, "expires_at": write.now + _ASKED_FOR_DAYS * DAY}
+    return {"display_details": shown, "type": "display_details"}
+
+
 def _give_back(write: Write, charge: Record, refund: Record) -> Record:
     """Leave behind a new refund, and its charge as it is then."""
     write.put("refund", refund)
@@ -186,6 +197,7 @@ def _withdraw(write: Write, refund: Record, status: str) -> Record:
     if refund["balance_transaction"] is not None:
         refund["failure_balance_transaction"] = _move(write, refund, charge, 1)["id"]
     refund["status"] = status
+    refund.pop("next_action", None)
     refund.pop("pending_reason", None)
     if status == "failed":
         write.emit("refund.failed", refund)
@@ -202,13 +214,15 @@ def _tell(write: Write, refund: Record, before: Record) -> Record:
     return refund
 
 
-@due("refund", looks_back_days=_WAITS_DAYS)
+@due("refund", looks_back_days=_ASKED_FOR_DAYS)
 def _falls_due(refund: Record) -> Iterator[Due]:
     """Say when a pending refund has arrived, and when one may fail."""
     if refund["status"] == "pending" and refund.get("pending_reason") == "processing":
         yield refund["created"] + _TAKES, _arrive
     elif refund["status"] == "pending" and refund.get("pending_reason") == "insufficient_funds":
         yield refund["created"] + _WAITS_DAYS * DAY, _fail_for_want_of_money
+    elif refund["status"] == "requires_action":
+        yield refund["created"] + _ASKED_FOR_DAYS * DAY, _lapse
     elif refund["status"] == "succeeded" and refund["charge"]:
         yield refund["created"] + _FAILS_AFTER, _fail_where_the_card_does
 
@@ -218,6 +232,11 @@ def _arrive(write: Write, refund: Record) -> None:
     refund["status"] = "succeeded"
     refund.pop("pending_reason", None)
     _tell(write, refund, before)
+
+
+def _lapse(write: Write, refund: Record) -> None:
+    refund["failure_reason"] = "unknown"
+    _withdraw(write, refund, "failed")
 
 
 def _fail_for_want_of_money(write: Write, refund: Record) -> None:

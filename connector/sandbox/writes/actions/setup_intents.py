@@ -13,6 +13,8 @@ _OPEN = frozenset({"requires_payment_method", "requires_confirmation", "requires
 
 holds("setup_intent", "setup_attempt")
 
+_OF_CARD = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "wallet")
+
 
 @handles("POST /v1/setup_intents")
 def create(write: Write) -> Record:
@@ -108,12 +110,21 @@ def _note_attempt(write: Write, intent: Record, method: Record, status: str, err
     attempt.update(
         customer=intent["customer"],
         payment_method=method["id"],
-        payment_method_details={"type": method["type"], method["type"]: {}},
+        payment_method_details={"type": method["type"], method["type"]: _details(method)},
         setup_error=error,
         usage=intent["usage"],
     )
     write.put("setup_attempt", attempt)
     intent["latest_attempt"] = attempt["id"]
+
+
+def _details(method: Record) -> Record:
+    """Return what an attempt says of a card; of other methods it says nothing."""
+    card = method.get("card") if method["type"] == "card" else None
+    if card is None:
+        return {}
+    network = (card.get("networks") or {}).get("available", ["visa"])[0]
+    return {**{name: card.get(name) for name in _OF_CARD}, "network": network, "three_d_secure": None}
 
 
 def _leave(write: Write, intent: Record, status: str, word: str) -> Record:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.sandbox.document.rules import Record
+from connector.sandbox.writes.actions.payments import LARGEST, check_step
 from connector.sandbox.writes.engine.handlers import handles
 from connector.sandbox.writes.engine.write import Write, apply
 
@@ -28,6 +29,8 @@ def update(write: Write) -> Record:
 
 def rate_asked(write: Write, asked: Mapping[str, Any], param: str, currency: str) -> Record:
     """Return the rate that a form names, or make the one that it describes; refuse one that cannot be charged here."""
+    if asked.keys() >= {"shipping_rate", "shipping_rate_data"}:
+        raise write.refuse("exclusive", param, first="shipping_rate", second="shipping_rate_data")
     if "shipping_rate" in asked:
         param = f"{param}[shipping_rate]"
         rate = write.get("shipping_rate", asked["shipping_rate"], param)
@@ -54,6 +57,9 @@ def _made(write: Write, form: Mapping[str, Any], param: str) -> Record:
         raise write.refuse("required", param)
     if form["fixed_amount"]["amount"] < 0:
         raise write.refuse("too_small", f"{param}[amount]", bound=0, value=form["fixed_amount"]["amount"])
+    if form["fixed_amount"]["amount"] > LARGEST:
+        raise write.refuse("amount_too_large", f"{param}[amount]", bound=LARGEST)
+    check_step(write, form["fixed_amount"]["amount"], form["fixed_amount"]["currency"], f"{param}[amount]")
     rate = write.blank(
         "shipping_rate", id=write.new_id("shr_"), active=True, tax_behavior="unspecified", type="fixed_amount"
     )
