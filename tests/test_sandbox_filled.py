@@ -109,9 +109,9 @@ REASONS: dict[str, str] = {
         checkout.session.payment_method_options.link checkout.session.payment_method_options.sepa_debit""",
     "Bills and subscriptions leave it to the customer's bank and to Link how they are paid.": """
         invoice.payment_settings.payment_method_options.* subscription.payment_settings.payment_method_options.*""",
-    "Only cards are set up for later, at the first try.": """
-        setup_*.payment_method_details.* setup_*.payment_method_options.* setup_intent.last_setup_error
-        setup_intent.mandate setup_intent.next_action setup_intent.single_use_mandate setup_attempt.setup_error
+    "Only cards are set up for later, and nothing is charged then.": """
+        setup_*.payment_method_details.* setup_*.payment_method_options.* setup_intent.last_setup_error.*
+        setup_intent.mandate setup_intent.next_action setup_intent.single_use_mandate setup_attempt.setup_error.*
         subscription.pending_setup_intent checkout.session.setup_intent""",
     "Taxes of payers are told in Brazil only.": "*.billing_details.tax_id",
     "A bank debit that fails has had no transaction.": "charge.failure_balance_transaction",

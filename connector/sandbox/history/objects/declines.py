@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from connector.sandbox.document.templates import Record
+from connector.sandbox.document.templates import Record, template
 from connector.sandbox.history.story.payments import Failure
 
+_ERROR = template("payment_error")
 _ADVICE = {"confirm_card_data": "01", "try_again_later": "02", "do_not_try_again": "03"}
 
 
@@ -118,6 +119,23 @@ def decline(failure: Failure, number: int) -> Decline:
     """The reason for which the charge with that number failed."""
     shares = _SHARES_FOR_NOW if failure is Failure.FOR_NOW else _SHARES_FOR_GOOD
     return shares[(number * 2_654_435_761 >> 8) % len(shares)]
+
+
+def error_of(reason: Decline, charge: str | None, method: Record | None) -> Record:
+    """What an intent notes of a payment method that failed."""
+    error = _ERROR()
+    error.update(
+        advice_code=reason.advice_code,
+        charge=charge,
+        code=reason.code,
+        decline_code=reason.decline_code,
+        doc_url=f"https://docs.stripe.com/error-codes/{reason.code.replace('_', '-')}",
+        message=reason.message,
+        network_advice_code=reason.network_advice_code,
+        network_decline_code=reason.network_decline_code,
+        payment_method=method,
+    )
+    return error
 
 
 def refuse(charge: Record, reason: Decline) -> None:

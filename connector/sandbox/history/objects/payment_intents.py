@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record, Template, template
-from connector.sandbox.history.objects.declines import decline
+from connector.sandbox.history.objects.declines import decline, error_of
 from connector.sandbox.history.objects.invoices import statement_descriptor
 from connector.sandbox.history.objects.kind import Happening, Kind
 from connector.sandbox.history.objects.orders import order_of, terms_of
@@ -18,7 +18,7 @@ from connector.sandbox.history.story.series import SALES
 if TYPE_CHECKING:
     from connector.sandbox.history.objects.company import Company
 
-_INTENT, _ERROR = template("payment_intent"), template("payment_error")
+_INTENT = template("payment_intent")
 _OPTIONS = {
     "card": Template(
         {"installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
@@ -241,18 +241,8 @@ class PaymentIntents(Kind):
         intent["latest_charge"] = self.company.charges.id_of(payment)
         if payment.failure is not None:
             reason = decline(payment.failure, payment.number)
-            error = _ERROR()
-            error.update(
-                advice_code=reason.advice_code,
-                charge=intent["latest_charge"],
-                code=reason.code,
-                decline_code=reason.decline_code,
-                message=reason.message,
-                network_advice_code=reason.network_advice_code,
-                network_decline_code=reason.network_decline_code,
-                payment_method=self.company.payment_methods.at(payment.method, instant),
-            )
-            intent["last_payment_error"] = error
+            method = self.company.payment_methods.at(payment.method, instant)
+            intent["last_payment_error"] = error_of(reason, intent["latest_charge"], method)
 
 
 def _description(invoice: Invoice) -> str:

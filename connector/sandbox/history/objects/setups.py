@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from connector.sandbox.document.templates import Record
 from connector.sandbox.history.objects.cards import authenticated, checks_of
+from connector.sandbox.history.objects.declines import decline, error_of
 from connector.sandbox.history.objects.kind import Happening, Kind, OfCustomer
+from connector.sandbox.history.story.payments import Failure
 
 if TYPE_CHECKING:
     from connector.sandbox.history.objects.company import Company
@@ -40,6 +42,7 @@ class SetupIntents(OfCustomer):
             return None
         ident, ready = self.ids(number), self.is_ready(number)
         canceled = not ready and number // _GAVE_UP % 2 == 0
+        failed = self.has_failed(number)
         return {
             "id": ident,
             "object": "setup_intent",
@@ -55,8 +58,8 @@ class SetupIntents(OfCustomer):
             "description": "A second card" if number % 2 else None,
             "excluded_payment_method_types": None,
             "flow_directions": None,
-            "last_setup_error": None,
-            "latest_attempt": self.identities.setup_attempt(number) if ready else None,
+            "last_setup_error": self.error(number, instant) if failed else None,
+            "latest_attempt": self.identities.setup_attempt(number) if ready or failed else None,
             "livemode": False,
             "managed_payments": None,
             "mandate": None,
@@ -73,6 +76,16 @@ class SetupIntents(OfCustomer):
             "usage": "off_session",
         }  # fmt: skip
 
+    def has_failed(self, number: int) -> bool:
+        """Whether the customer's bank would not have their first card set up once more."""
+        gave_up = number % _GAVE_UP == 0 and number // _GAVE_UP % 2 == 1 and not self.is_ready(number)
+        return gave_up and self.story.methods.kind_of_customer(number, self.story.people.market(number)) == "card"
+
+    def error(self, number: int, instant: int) -> Record:
+        """Why that failed."""
+        method = self.company.payment_methods.at(self.story.methods.of_customer(number), instant)
+        return error_of(decline(Failure.FOR_NOW, number), None, method)
+
     def happenings(self, slot: int) -> Iterator[Happening]:
         """They are made, and most succeed at once."""
         if self.has(slot):
@@ -80,10 +93,12 @@ class SetupIntents(OfCustomer):
             yield Happening(created, "setup_intent.created", self.name, slot)
             if self.is_ready(slot):
                 yield Happening(created, "setup_intent.succeeded", self.name, slot)
+            elif self.has_failed(slot):
+                yield Happening(created, "setup_intent.setup_failed", self.name, slot)
 
 
 class SetupAttempts(Kind):
-    """The attempt of each setup intent that succeeded."""
+    """The attempt of each setup intent that succeeded or failed."""
 
     name = "setup_attempt"
 
@@ -97,6 +112,8 @@ class SetupAttempts(Kind):
         intent = self.company.setup_intents.at(number, instant)
         if intent is None or intent["latest_attempt"] is None:
             return None
+        error, methods = intent["last_setup_error"], self.story.layout.payment_methods
+        method = methods.number(number, 1) if error is None else self.story.methods.of_customer(number)
         return {
             "id": self.ids(number),
             "object": "setup_attempt",
@@ -108,28 +125,28 @@ class SetupAttempts(Kind):
             "flow_directions": None,
             "livemode": False,
             "on_behalf_of": None,
-            "payment_method": intent["payment_method"],
-            "payment_method_details": {"card": self._card(number, intent["payment_method"]), "type": "card"},
-            "setup_error": None,
+            "payment_method": self.identities.payment_method(method),
+            "payment_method_details": {"card": self._card(method), "type": "card"},
+            "setup_error": error,
             "setup_intent": intent["id"],
-            "status": "succeeded",
+            "status": "succeeded" if error is None else "failed",
             "usage": intent["usage"],
         }
 
-    def _card(self, number: int, method: str) -> Record:
-        card = self.story.methods.card(self.story.layout.payment_methods.number(number, 1))
-        billing = self.company.payment_methods.billing(self.story.layout.payment_methods.number(number, 1))
+    def _card(self, method: int) -> Record:
+        card = self.story.methods.card(method)
+        billing = self.company.payment_methods.billing(method)
         return {
             "brand": card.brand,
             "checks": checks_of(billing),
             "country": card.country,
             "exp_month": card.exp_month,
             "exp_year": card.exp_year,
-            "fingerprint": self.identities.fingerprint(method),
+            "fingerprint": self.identities.fingerprint(self.identities.payment_method(method)),
             "funding": card.funding,
             "last4": card.last4,
             "network": card.network,
-            "three_d_secure": authenticated(number, card.network) if number % 2 else None,
+            "three_d_secure": authenticated(method, card.network) if method % 2 else None,
             "wallet": None,
         }
 

@@ -14,7 +14,7 @@ from connector.sandbox.document.refusals import Refusal, refusal
 from connector.sandbox.document.rules import Record
 from connector.sandbox.document.values import step_of
 from connector.sandbox.history.objects.cards import codes_of
-from connector.sandbox.history.objects.declines import Decline, refuse
+from connector.sandbox.history.objects.declines import Decline, error_of, refuse
 from connector.sandbox.writes.actions import balances, cards, chargebacks, disputes
 from connector.sandbox.writes.actions.balances import DAY
 
@@ -229,7 +229,7 @@ def take_alone(write: Write, sought: Sought) -> Record:
         reason = cards.UNAUTHENTICATED
     charge = take(write, sought, reason)
     if reason is not None:
-        raise refused_card(card_error(write, reason, charge["id"], None))
+        raise refused_card(error_of(reason, charge["id"], None))
     if charge["captured"]:
         _dispute(write, charge)
     return charge
@@ -318,23 +318,9 @@ def _details(write: Write, sought: Sought) -> Record:
 
 
 def _fail(write: Write, intent: Record, method: Record, reason: Decline) -> Record:
-    intent["last_payment_error"] = card_error(write, reason, intent["latest_charge"], method)
+    intent["last_payment_error"] = error_of(reason, intent["latest_charge"], method)
     intent["payment_method"] = None
     return _leave(write, intent, "requires_payment_method", "payment_failed")
-
-
-def card_error(write: Write, reason: Decline, charge: str | None, method: Record | None) -> Record:
-    """Return what an intent notes of a payment method that failed."""
-    page = f"https://docs.stripe.com/error-codes/{reason.code.replace('_', '-')}"
-    error = write.blank("payment_error", charge=charge, doc_url=page, message=reason.message, payment_method=method)
-    error.update(
-        advice_code=reason.advice_code,
-        code=reason.code,
-        network_advice_code=reason.network_advice_code,
-        decline_code=reason.decline_code,
-        network_decline_code=reason.network_decline_code,
-    )
-    return error
 
 
 def _ask_payer(write: Write, intent: Record) -> Record:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from connector.sandbox.document.rules import Record
+from connector.sandbox.history.objects.declines import error_of
 from connector.sandbox.writes.actions import cards
-from connector.sandbox.writes.actions.payments import card_error, not_taken, refused_card, usable_method
+from connector.sandbox.writes.actions.payments import not_taken, refused_card, usable_method
 from connector.sandbox.writes.engine.handlers import handles, holds
 from connector.sandbox.writes.engine.write import Write, apply
 
@@ -86,7 +87,7 @@ def _confirmed(write: Write, intent: Record, *, consents: bool = False) -> Recor
     method = write.get("payment_method", intent["payment_method"], "payment_method")
     reason = cards.decline_of(method)
     if reason is not None and cards.last4(method) != cards.FAILS_LATER:
-        error = card_error(write, reason, None, method)
+        error = error_of(reason, None, method)
         _note_attempt(write, intent, method, "failed", error)
         intent.update(payment_method=None, last_setup_error=error)
         _leave(write, intent, "requires_payment_method", "setup_failed")
