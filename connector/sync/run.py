@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 from connector.api.account import Api
 from connector.api.identity import identify
 from connector.api.pace import Pace
-from connector.databases.base import Database
+from connector.databases.base import Database, Session
 from connector.errors import ConnectorError, UsageError
 from connector.places import open_database
 from connector.sync.clocks import clock_notes
@@ -37,6 +38,13 @@ def sync(api: Api, run: RunFile, watch: SyncWatch | None = None) -> SyncReport:
     tasks, notes = tasks_of(api, run)
     with open_database(run.to) as database:
         return _Sync(api, database, run, watch or _nobody).run(tasks, notes)
+
+
+def _neighbours(account: str, accounts: Collection[str]) -> list[str]:
+    """Return a note where rows of an account begin to stand beside those of others."""
+    if not accounts or account in accounts:
+        return []
+    return [f"rows of {account} now stand beside those of {', '.join(sorted(accounts))}: _account_id tells them apart"]
 
 
 def _nobody(_name: str, _run: object) -> None:
@@ -74,26 +82,30 @@ class _Sync:
         if ended is not None:
             report.notes.append(f"{ended} ended without giving its lease back; this run goes on from there")
         try:
-            self._save(target)
-            report.notes += self._neighbours(target)
-            if self._run.full:
-                target.write(lambda _, journal: journal.forget(target.account, [task.name for task in tasks]))
             with Planner(self._api, self._run, identity, self._schema) as planner:
-                held = target.write(lambda session, journal: [*planner.passes(session, journal, families(tasks))])
-                self._sync_families(planner.informed(held), target, report)
+                accounts, passes = target.write(partial(self._begin, planner, tasks))
+                report.notes += _neighbours(identity.account, accounts)
+                self._sync_families(planner.informed(passes), target, report)
             report.notes += [] if identity.livemode else clock_notes(self._api, tasks)
             now = self._api.client.statistics
             requests, retries = now.requests - before.requests, now.retries - before.retries
             self._whole = replace(whole_run(self._whole, report), requests=requests, retries=retries)
             report.notes += saving_notes(self._whole, report)
             report.pace = Pace.since(before, self._api.client, self._whole.rows_read, self._whole.seconds)
-            self._save(target)
+            target.write(lambda _, journal: journal.save_runs(target.account, [self._whole]))
         finally:
             target.release()
         return report
 
-    def _save(self, target: LeasedTarget) -> None:
-        target.write(lambda _, journal: journal.save_runs(target.account, [self._whole]))
+    def _begin(
+        self, planner: Planner, tasks: Sequence[Task], session: Session, journal: Journal
+    ) -> tuple[set[str], list[Pass]]:
+        """Say in history that the run has begun; return whose rows are there, and how each family is read."""
+        account = self._whole.account or ""
+        journal.save_runs(account, [self._whole])
+        if self._run.full:
+            journal.forget(account, [task.name for task in tasks])
+        return journal.accounts(), [*planner.passes(session, journal, families(tasks))]
 
     def _record(self, error: BaseException) -> None:
         """Keep in history that this run failed, where that can be; a config that is wrong makes no new file."""
@@ -105,14 +117,6 @@ class _Sync:
                 journal = Journal(session, self._schema)
                 journal.prepare()
                 journal.save_runs(self._whole.account or "", [failed])
-
-    def _neighbours(self, target: LeasedTarget) -> list[str]:
-        """Return a note where rows of this account begin to stand beside those of others."""
-        accounts = target.write(lambda _, journal: journal.accounts())
-        if not accounts or target.account in accounts:
-            return []
-        beside = f"rows of {target.account} now stand beside those of {', '.join(sorted(accounts))}"
-        return [f"{beside}: _account_id tells them apart"]
 
     def _sync_families(self, passes: Sequence[Pass], target: LeasedTarget, report: SyncReport) -> None:
         """Sync endpoints side by side, each with the children that are read with it; report them in their order."""
