@@ -206,7 +206,9 @@ def checkout(office: Office) -> None:
         "line_items": [{"price_data": data, "quantity": 1}],
     }
     path = "POST /v1/checkout/sessions/{session}"
-    office.call(path, _NOTE, office.call("POST /v1/checkout/sessions", form)["id"])
+    rate = {"display_name": "Ground", "fixed_amount": {"amount": 500, "currency": "usd"}}
+    sent = {"shipping_options": [{"shipping_rate_data": rate}]}
+    office.call(path, {**_NOTE, **sent}, office.call("POST /v1/checkout/sessions", form)["id"])
     office.call(f"{path}/expire", {}, office.call("POST /v1/checkout/sessions", form)["id"])
     price = office.call("POST /v1/prices", data)["id"]
     link = office.call("POST /v1/payment_links", {"line_items": [{"price": price, "quantity": 1}]})["id"]

@@ -77,6 +77,20 @@ def test_a_page_has_the_first_way_of_sending_chosen(office: Office) -> None:
     assert session["total_details"]["amount_shipping"] == 500
 
 
+def test_a_shop_changes_how_an_open_page_sends_and_where_to(office: Office) -> None:
+    session = page(office, ui_mode="elements", return_url="https://example.com", metadata={"cart": "1"})
+    goes = {"name": "Ada", "address": {"line1": "1 Main St", "country": "US"}}
+    form = {"shipping_options": [{"shipping_rate": rate(office)}], "collected_information": {"shipping_details": goes}}
+    path = "POST /v1/checkout/sessions/{session}"
+    changed = office.call(path, form, session["id"])
+    assert (changed["amount_total"], changed["total_details"]["amount_shipping"]) == (4_500, 500)
+    assert changed["collected_information"]["shipping_details"]["address"]["line1"] == "1 Main St"
+    assert changed["metadata"] == {"cart": "1"}
+    assert api.problems(changed, "checkout.session") == []
+    without = office.call(path, {"shipping_options": ""}, session["id"])
+    assert (without["amount_total"], without["shipping_cost"]) == (4_000, None)
+
+
 def test_what_a_page_asks_for_is_empty_until_somebody_says_it(office: Office) -> None:
     session = page(office, custom_fields=[SIZES], consent_collection={"terms_of_service": "required"})
     assert session["custom_fields"][0]["dropdown"] == {**SIZES["dropdown"], "default_value": None, "value": None}

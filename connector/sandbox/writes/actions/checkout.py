@@ -26,6 +26,7 @@ _NOT_TAKEN = (
     "application_fee_percent",
 )  # fmt: skip
 _OF_ITEMS = frozenset({"line_items", "expires_at", "metadata"}) | pages.WORKED_OUT
+_CHANGEABLE = frozenset({"metadata", "expand", "shipping_options", "collected_information"})
 _NOT_OF_LINKS = frozenset({"line_items", "after_completion"}) | pages.WORKED_OUT
 
 
@@ -57,10 +58,11 @@ def create(write: Write) -> Record:
 
 @handles("POST /v1/checkout/sessions/{session}")
 def update(write: Write) -> Record:
-    """Change the metadata of a session."""
-    not_taken(write, write.form.keys() - {"metadata", "expand"})
+    """Change the metadata of a session, or how and where an open one is sent."""
+    not_taken(write, write.form.keys() - _CHANGEABLE)
     session = write.get("checkout.session", write.ids["session"])
     session["metadata"] = merged(session["metadata"], write.form.get("metadata", {}))
+    pages.update_page(write, session)
     write.put("checkout.session", session)
     return session
 

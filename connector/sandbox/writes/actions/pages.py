@@ -8,7 +8,7 @@ from typing import Any
 
 from connector.sandbox.document.rules import Record
 from connector.sandbox.writes.actions.shipping import cost, rate_asked
-from connector.sandbox.writes.engine.write import Write
+from connector.sandbox.writes.engine.write import Write, apply
 
 WORKED_OUT = frozenset({"shipping_options", "custom_fields", "optional_items", "after_expiration"})
 """Parameters that a page does not show as they were sent."""
@@ -34,6 +34,7 @@ _NOT_IN = {
 """What cannot be set, by what a page is for [spec]."""
 
 _KEY = re.compile(r"[A-Za-z0-9]{1,200}")
+_COLLECTED = ("business_name", "individual_name", "shipping_details")
 _RECOVERED_FOR = 30 * 86_400  # so long an expired page can be opened again
 
 
@@ -70,10 +71,7 @@ def open_page(write: Write, session: Record) -> None:
     if session["consent_collection"]:
         session["consent"] = {"promotions": None, "terms_of_service": None}
     if session["shipping_options"]:
-        first = write.get("shipping_rate", session["shipping_options"][0]["shipping_rate"])
-        session["shipping_cost"] = cost(first, session["currency"])
-        session["total_details"]["amount_shipping"] = session["shipping_cost"]["amount_total"]
-        session["amount_total"] += session["shipping_cost"]["amount_total"]
+        _choose_first(write, session)
     recovery = (write.form.get("after_expiration") or {}).get("recovery")
     if recovery:
         usual = {"allow_promotion_codes": False, "expires_at": None, "url": None}
@@ -82,6 +80,31 @@ def open_page(write: Write, session: Record) -> None:
         session.update(client_secret=f"{session['id']}_secret_{write.new_id('')}", url=None)
     if session["ui_mode"] == "embedded_page":
         session["redirect_on_completion"] = write.form.get("redirect_on_completion", "always")
+
+
+def update_page(write: Write, session: Record) -> None:
+    """Change how the goods of an open session are sent, and where to, as the shop has worked it out by then."""
+    changes = write.form.keys() & {"shipping_options", "collected_information"}
+    if changes and session["status"] != "open":
+        raise write.refuse("session_state", verb="changed", status=session["status"])
+    if "collected_information" in changes:
+        if session["ui_mode"] not in ("embedded_page", "elements"):
+            raise write.refuse("not_in_mode", "collected_information", field="ui_mode", mode=session["ui_mode"])
+        session["collected_information"] = session["collected_information"] or dict.fromkeys(_COLLECTED)
+        apply(session, {"collected_information": write.form["collected_information"]}, "checkout.session")
+    if "shipping_options" in changes:
+        ask(write, session)
+        _choose_first(write, session)
+
+
+def _choose_first(write: Write, session: Record) -> None:
+    """Let the first way of sending be chosen, as on a page that was just opened; where there is none, none."""
+    offered, totals = session["shipping_options"], session["total_details"]
+    first = write.get("shipping_rate", offered[0]["shipping_rate"]) if offered else None
+    session["shipping_cost"] = cost(first, session["currency"]) if first else None
+    before = totals["amount_shipping"] or 0
+    totals["amount_shipping"] = session["shipping_cost"]["amount_total"] if first else 0
+    session["amount_total"] += totals["amount_shipping"] - before
 
 
 def close(session: Record) -> None:
