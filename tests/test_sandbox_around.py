@@ -20,12 +20,12 @@ DAY = 86_400
 
 
 def ask(sandbox: Sandbox, path: str, **parameters: Any) -> httpx.Response:
-    return httpx.get(f"{sandbox.url}{path}", params=parameters or None, auth=(sandbox.key, ""))
+    return httpx.get(f"{sandbox.url}{path}", params=parameters or None, auth=(sandbox.key, ""), timeout=60)
 
 
 def send(sandbox: Sandbox, path: str, key: str = "", **form: Any) -> httpx.Response:
     headers = {"Idempotency-Key": key} if key else {}
-    return httpx.post(f"{sandbox.url}{path}", data=form, auth=(sandbox.key, ""), headers=headers)
+    return httpx.post(f"{sandbox.url}{path}", data=form, auth=(sandbox.key, ""), headers=headers, timeout=60)
 
 
 # the clock
@@ -34,7 +34,7 @@ def send(sandbox: Sandbox, path: str, key: str = "", **form: Any) -> httpx.Respo
 def test_forty_days_pass_in_a_test(sandbox: Sandbox) -> None:
     before = send(sandbox, "/v1/customers", name="Ada").json()
     assert ask(sandbox, "/v1/events", type="customer.created").json()["data"][0]["data"]["object"]["id"] == before["id"]
-    answer = httpx.post(f"{sandbox.url}/_clock", json={"advance_seconds": 40 * DAY})
+    answer = httpx.post(f"{sandbox.url}/_clock", json={"advance_seconds": 40 * DAY}, timeout=60)
     assert answer.json()["now"] >= NOW + 40 * DAY
     after = send(sandbox, "/v1/customers", name="Ada").json()
     assert after["created"] - before["created"] >= 40 * DAY
