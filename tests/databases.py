@@ -29,8 +29,8 @@ def postgres(_folder: Path) -> Database:
 
 
 def sqlserver(_folder: Path) -> Database:
+    from tests.merging import EXOTIC
     from tests.sqlserver_server import empty_database, skip_what_babelfish_lacks
-    from tests.test_merge import EXOTIC
 
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     database = empty_database(f"connector_tests{worker}", *EXOTIC)

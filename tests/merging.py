@@ -16,6 +16,19 @@ KEYS = Keys(("account", "id"), "seen_at", ("seen_at",))
 PLAIN = Keys(("account", "id"))
 COLUMNS = {"account": "text", "id": "text", "value": "text", "seen_at": "timestamp"}
 START = datetime(2026, 1, 1, tzinfo=UTC)
+EXOTIC = [
+    'qu"ote; DROP TABLE x --',
+    "select",
+    "a b",
+    "[c]",
+    "d]e",
+    "50 % of ?",
+    "%s",
+    "\U0001f600 ñ 雪",
+    "it's",
+    "a.b",
+    "$1",
+]
 
 
 def things(database: Database) -> Table:

@@ -21,23 +21,9 @@ from connector.databases.merge import Keys, Table
 from connector.databases.portable.database import Portable
 from connector.errors import TargetError
 from tests.databases import FAMILIES, database
-from tests.merging import COLUMNS, KEYS, START, kind, merge, stored, table_of, thing, things, values
+from tests.merging import COLUMNS, EXOTIC, KEYS, START, kind, merge, stored, table_of, thing, things, values
 
 __all__ = ["database"]
-
-EXOTIC = [
-    'qu"ote; DROP TABLE x --',
-    "select",
-    "a b",
-    "[c]",
-    "d]e",
-    "50 % of ?",
-    "%s",
-    "\U0001f600 ñ 雪",
-    "it's",
-    "a.b",
-    "$1",
-]
 
 
 def test_pk_updates(database: Database) -> None:
