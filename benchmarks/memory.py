@@ -22,7 +22,7 @@ import sys
 from connector import Stripe
 url, folder, rows, *names = sys.argv[1:]
 with Stripe(key="sk_test_x", api_base=url, max_rps=100, max_rps_per_endpoint=25) as stripe:
-    runs = stripe.sync(names, to=f"duckdb:///{folder}/memory.duckdb").runs
+    runs = stripe.sync(names, to=f"duckdb:///{folder}/lists.duckdb").runs
     assert [run.inserted for run in runs] == [int(rows)] * len(names), runs
 """
 IMPORTS = """
