@@ -304,6 +304,21 @@ def test_a_dry_run_counts_what_can_be_counted_and_makes_no_file(
     assert not (tmp_path / "s.duckdb").exists()
 
 
+def test_a_dry_run_after_a_sync_tells_on_a_narrow_terminal_what_reading_in_full_takes(
+    connector: Run, tmp_path: Path
+) -> None:
+    names = '["payouts", "payout_transactions"]'
+    (tmp_path / "sync.toml").write_text(f'to = "s.duckdb"\nendpoints = {names}\nsince = "2026-06-01"\n')
+    assert connector("sync", "sync.toml")[0] == 0
+    code, out, _ = connector("sync", "sync.toml", "--dry-run", COLUMNS="80")
+    heads, _, *rows = out.splitlines()
+    assert code == 0
+    assert heads.split()[-3:] == ["requests", "in", "full"]
+    assert int(rows[0].split()[-1]) > 2, "payouts, with a list for each"
+    assert max(map(len, out.splitlines())) < 80
+    assert {"changed", "those"} <= set(out.split())
+
+
 def test_on_a_narrow_terminal_names_and_numbers_stay_whole(connector: Run, tmp_path: Path) -> None:
     (tmp_path / "sync.toml").write_text(
         'to = "s.duckdb"\nendpoints = ["balance_transactions", "invoices"]\n', encoding="utf-8"

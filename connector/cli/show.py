@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -43,22 +43,30 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], numbers: Seq
     from rich.text import Text
 
     drawn, texts = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)), [list(map(cell, r)) for r in rows]
-    narrowest = 0
+    columns = [[header, *(row[position] for row in texts)] for position, header in enumerate(headers)]
+    are_whole = [position == 0 or position in numbers for position in range(len(headers))]
+    screen = console()
+    widths = _widths(columns, are_whole, screen.width - _PADDING * len(headers))
     for position, header in enumerate(headers):
         side: Literal["right", "left"] = "right" if position in numbers else "left"
-        column = [row[position] for row in texts]
-        is_whole = position == 0 or position in numbers
-        words = [*header.split(), *(column if is_whole else (word for text in column for word in text.split()))]
-        widest = max(map(len, words), default=0)
-        drawn.add_column(header, justify=side, no_wrap=is_whole, min_width=widest)
-        narrowest += widest + _PADDING
+        drawn.add_column(header, justify=side, no_wrap=are_whole[position], width=widths[position])
     for row in texts:
         drawn.add_row(*map(Text, row))
-    screen = console()
-    screen.width = max(screen.width, narrowest)
+    screen.width = max(screen.width, sum(widths) + _PADDING * len(headers))
     with screen.capture() as printed:
         screen.print(drawn)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
+
+
+def _widths(columns: Sequence[Sequence[str]], are_whole: Sequence[bool], room: int) -> list[int]:
+    """Return how wide columns are drawn: as they are, else the widest that may be folded less, down to their words."""
+    widths = [max(map(len, column)) for column in columns]
+    longest_words = [max((len(word) for text in column for word in text.split()), default=0) for column in columns]
+    least = [width if whole else word for width, whole, word in zip(widths, are_whole, longest_words, strict=True)]
+    while sum(widths) > room and widths != least:
+        widest = max((at for at in range(len(widths)) if widths[at] > least[at]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
 
 
 def preview(rows: pa.Table, title: str, width: int | None = None) -> int:
@@ -241,10 +249,12 @@ def _ago(seconds: float) -> str:
 
 def show_forecasts(forecasts: Iterable[Forecast]) -> None:
     """Print what a sync would read: what it asks of Stripe, how many rows that is, and how this is known."""
+    forecasts = list(forecasts)
+    narrowed = {forecast.task.name for forecast in forecasts if forecast.full_requests is not None}
     rows = [
         (
             forecast.task.name,
-            _reads(forecast),
+            _reads(forecast, narrowed),
             "" if forecast.rows is None else f"{forecast.rows:,}",
             forecast.basis,
             "" if forecast.full_requests is None else f"{forecast.full_requests:,}",
@@ -255,9 +265,13 @@ def show_forecasts(forecasts: Iterable[Forecast]) -> None:
     table(heads if narrow else heads[:-1], [row if narrow else row[:-1] for row in rows], numbers=[2, 4])
 
 
-def _reads(forecast: Forecast) -> str:
-    conditions = [str(condition) for condition in forecast.task.conditions]
-    return ", ".join(conditions + ["new and changed"] * (forecast.full_requests is not None)) or "everything"
+def _reads(forecast: Forecast, narrowed: Collection[str]) -> str:
+    """Return what is read of an endpoint; `narrowed` are those of which only what is new or has changed is."""
+    words = [str(condition) for condition in forecast.task.conditions]
+    parents = [parent.table for parent in forecast.task.endpoint.parents]
+    words += ["new and changed"] * (forecast.task.name in narrowed)
+    words += [f"with those of {name}" for name in parents if name in narrowed]
+    return ", ".join(words) or "everything"
 
 
 def _comparisons(field: Filter) -> str:
