@@ -30,7 +30,7 @@ __all__ = ["postgres_database", "postgres_url", "read_by_changes", "read_in_full
 pytestmark = pytest.mark.usefixtures("read_in_full")
 
 NAMES = ("customers", "invoices", "invoice_lines", "prices", "products")
-KILLS = 12
+KILLS, THOROUGH_KILLS = 12, 300
 
 
 def run(sandbox: Sandbox, url: str, *names: str, key: str | None = None, **said: Any) -> SyncReport:
@@ -133,14 +133,19 @@ def test_a_column_that_an_older_table_lacks_is_added_and_filled(
     assert {row["mine"] for row in rows_of(postgres_database, "customers").values()} == {7}
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.usefixtures("read_by_changes")
-def test_killed_anywhere_and_run_again_the_tables_equal_stripe(sandbox: Sandbox, postgres_database: str) -> None:
+def test_killed_anywhere_and_run_again_the_tables_equal_stripe(
+    sandbox: Sandbox, postgres_database: str, request: pytest.FixtureRequest
+) -> None:
+    kills = THOROUGH_KILLS if request.config.getoption("--thorough") else KILLS
+
     def fresh(_number: int | str) -> Place:
         with psycopg.connect(postgres_database) as connection:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
         return postgres_database
 
-    landed = kill_and_run_again(sandbox, KILLS, fresh, in_full=False)
-    assert landed["inside a commit"] >= KILLS // 4
-    assert landed["after its end"] <= KILLS // 4
+    landed = kill_and_run_again(sandbox, kills, fresh, in_full=False)
+    assert landed["inside a commit"] >= kills // 4
+    assert landed["after its end"] <= kills // 4
