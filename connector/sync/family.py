@@ -7,7 +7,6 @@ have seen and has not is gone.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,6 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 from connector.api.account import Api
 from connector.api.parallel import read_list
@@ -40,11 +38,6 @@ from connector.sync.room import Room
 from connector.sync.tasks import Task
 from connector.sync.views import make_view
 from connector.sync.wanted import Wanted
-
-COMMIT_SECONDS = 15.0
-MOST_UNREAD = 20  # lists below parents that may fail before all of them count as failed
-_log = logging.getLogger(__name__)
-_PACKAGE = Path(__file__).parents[1]
 
 
 class Family:
@@ -229,8 +222,8 @@ class Family:
             for ids in in_parts(list(newest)):
                 rows = self._target.write(partial(self._children_held, child, ids))
                 some = {id_: newest[id_] for id_ in ids}
-                parents = parents_of(some, rows, is_ordered=self._pass.ordered) - merged
-                for id_, row in self._held(sorted(parents)).items():
+                parents = sorted(parents_of(some, rows, is_ordered=self._pass.ordered) - merged)
+                for id_, row in (item for part in in_parts(parents) for item in self._held(part).items()):
                     if row.created is not None and task.is_about(row.created) and not read.holds(row.created):
                         wanted.add(id_, row.created)
 
