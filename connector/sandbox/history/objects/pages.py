@@ -105,15 +105,8 @@ class Pages:
         """Add how an expired page is opened again, where the shop wants that."""
         if sale.link is not None or sale.draw & 2048 or session["ui_mode"] == "elements":
             return
-        url = f"https://buy.stripe.com/r/{session['id'][8:40]}" if is_expired else None
-        session["after_expiration"] = {
-            "recovery": {
-                "allow_promotion_codes": True,
-                "enabled": True,
-                "expires_at": session["expires_at"] + _RECOVERED_FOR if is_expired else None,
-                "url": url,
-            }
-        }
+        reopened = reopening(session) if is_expired else {"expires_at": None, "url": None}
+        session["after_expiration"] = {"recovery": {"allow_promotion_codes": True, "enabled": True, **reopened}}
 
     def answered(self, session: Record, sale: Sale) -> None:
         """Add what the buyer has said."""
@@ -164,6 +157,12 @@ class Pages:
             return None
         adjustable = {"enabled": True, "maximum": 10, "minimum": 0}
         return [{"adjustable_quantity": adjustable, "price": self.company.prices.id_of(price), "quantity": 1}]
+
+
+def reopening(session: Record) -> Record:
+    """Where, and until when, an expired page can be opened again."""
+    url = f"https://buy.stripe.com/r/{session['id'].rpartition('_')[2][:32]}"
+    return {"expires_at": session["expires_at"] + _RECOVERED_FOR, "url": url}
 
 
 def _consents() -> Record:

@@ -46,16 +46,13 @@ class ShippingRates(CatalogueKind):
         return [{"shipping_amount": amount_of(rate, 1), "shipping_rate": self.id_of(rate)} for rate in rates]
 
     def cost(self, rate: Entry | None) -> Record | None:
-        """What an order says of its shipping; the rates of this business are taxed nowhere."""
-        if rate is None:
-            return None
-        amount = amount_of(rate, 1)
-        return {
-            "amount_subtotal": amount,
-            "amount_tax": 0,
-            "amount_total": amount,
-            "shipping_rate": self.id_of(rate),
-        }
+        """What an order says of its shipping."""
+        return None if rate is None else cost_of(self.id_of(rate), amount_of(rate, 1))
+
+
+def cost_of(rate_id: str, amount: int | None) -> Record:
+    """What an order says of its shipping, which nothing here taxes."""
+    return {"amount_subtotal": amount, "amount_tax": 0, "amount_total": amount, "shipping_rate": rate_id}
 
 
 def destination(sale: Sale, people: People) -> Record:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connector.sandbox.document.rules import Record
+from connector.sandbox.history.objects.pages import reopening
 from connector.sandbox.writes.actions.shipping import cost, rate_asked
 from connector.sandbox.writes.engine.write import Write, apply
 
@@ -35,7 +36,6 @@ _NOT_IN = {
 
 _KEY = re.compile(r"[A-Za-z0-9]{1,200}")
 _COLLECTED = ("business_name", "individual_name", "shipping_details")
-_RECOVERED_FOR = 30 * 86_400  # so long an expired page can be opened again
 
 
 def ask(write: Write, page: Record) -> None:
@@ -111,8 +111,7 @@ def close(session: Record) -> None:
     """Fill in how an expired session is opened again, where it can be."""
     recovery = (session["after_expiration"] or {}).get("recovery")
     if recovery and recovery["enabled"]:
-        recovery["expires_at"] = session["expires_at"] + _RECOVERED_FOR
-        recovery["url"] = f"https://buy.stripe.com/r/{session['id'].rpartition('_')[2][:32]}"
+        recovery.update(reopening(session))
 
 
 def adjustable(item: Mapping[str, Any]) -> Record | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.sandbox.document.rules import Record
+from connector.sandbox.history.objects.shipping import cost_of
 from connector.sandbox.writes.actions.payments import LARGEST, check_step
 from connector.sandbox.writes.engine.handlers import handles
 from connector.sandbox.writes.engine.write import Write, apply
@@ -48,8 +49,7 @@ def rate_asked(write: Write, asked: Mapping[str, Any], param: str, currency: str
 
 def cost(rate: Record, currency: str) -> Record:
     """Return what an order says of its shipping, which nothing here taxes."""
-    amount = _amount(rate, currency)
-    return {"amount_subtotal": amount, "amount_tax": 0, "amount_total": amount, "shipping_rate": rate["id"]}
+    return cost_of(rate["id"], _amount(rate, currency))
 
 
 def _made(write: Write, form: Mapping[str, Any], param: str) -> Record:
