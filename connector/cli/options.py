@@ -201,13 +201,13 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
 
 def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
     """Return NAME=VALUE texts of an option as a mapping."""
-    pairs = {}
+    values = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not (name.strip() and sign):
             raise click.UsageError(f"{option} {text}: write it as NAME=VALUE.")
-        pairs[name.strip()] = value.strip()
-    return pairs
+        values[name.strip()] = value.strip()
+    return values
 
 
 def expanded(text: str, where: str) -> str:

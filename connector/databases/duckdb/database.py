@@ -165,19 +165,19 @@ class _Session(Session):
     def merge(self, table: Table, staged: Staged, keys: Keys, how: MergeOptions | None = None) -> Counts:
         """Bring the staged rows into the table; the caller holds its lock."""
         counts = super().merge(table, staged, keys, how)
-        self._free_memory()
+        self._lift_memory_limit()
         return counts
 
     def _update(self, merge: Merge, rows: int) -> int:
-        self._free_memory()  # for what an UPDATE changes stays in memory until it is committed
+        self._lift_memory_limit()  # for what an UPDATE changes stays in memory until it is committed
         return super()._update(merge, rows)
 
     def widen(self, table: Table, name: str, kind: str) -> None:
         """Give a column another type, which holds all of its values."""
-        self._free_memory()
+        self._lift_memory_limit()
         super().widen(table, name, kind)
 
-    def _free_memory(self) -> None:
+    def _lift_memory_limit(self) -> None:
         self._connection.execute("RESET memory_limit")
 
     def stage_whole(self, table: Table, rows: pa.Table, keys: Keys) -> Staged:
