@@ -146,7 +146,13 @@ class Changes:
         for event in events:
             content: _Object = decoded_part(event.data.object, _Object, page.origin)
             if content.id is not None and content.object is not None and self._is_ours(event):
-                self._add(event, content.object, content.id, content.created, self._parents(event, content.object))
+                self._add(
+                    event,
+                    content.object,
+                    content.id,
+                    content.created,
+                    self._parents(event, content.object, page.origin),
+                )
 
     def close(self) -> None:
         """Give back the space that what objects were like takes."""
@@ -167,13 +173,13 @@ class Changes:
         elif parents != known.parents:
             newest[id_] = replace(known, parents=parents)
 
-    def _parents(self, event: _Event, kind: str) -> frozenset[str]:
+    def _parents(self, event: _Event, kind: str, origin: str) -> frozenset[str]:
         """Return the parents that an object names, at present or before."""
         fields = self._parent_fields.get(kind)
         if not fields:
             return frozenset()
         forms = (event.data.object, event.data.previous_attributes)
-        contents = [decoded_part(form, dict[str, Any] | None, "An event") or {} for form in forms]
+        contents = [decoded_part(form, dict[str, Any] | None, origin) or {} for form in forms]
         named = [content.get(field) for content in contents for field in fields]
         return frozenset(name for name in named if isinstance(name, str))
 

@@ -44,9 +44,7 @@ class Family:
     """An endpoint and its children while they are synced; `readings` says how far each has come, the parent's first."""
 
     def __init__(self, planned: Pass, api: Api, target: LeasedTarget, room: Room, watch: SyncWatch) -> None:
-        self._intake = Intake(planned.tasks, api, target, room, watch)
-        self._intake.as_of = planned.changes.as_of if planned.changes else None
-        self._intake.unread = tuple(planned.unread)
+        self._intake = Intake(planned, api, target, room, watch)
         self.readings = self._intake.readings
         self.changes: list[str] = []
         self._pass = planned
@@ -179,9 +177,7 @@ class Family:
     def _read_unread_lists(self, state: State) -> list[str]:
         """Read again the parents whose lists the last run could not read; return those that are gone."""
         again = Wanted()
-        for id_, row in self._held(self._pass.unread).items():
-            if row.created is not None and self._parent.task.is_about(row.created):
-                again.add(id_, row.created)
+        self._want_held(again, self._pass.unread, Spans())
         self._read_wanted(again, state)
         self._intake.unread = ()
         return again.gone
@@ -214,7 +210,7 @@ class Family:
 
     def _want_parents(self, wanted: Wanted, read: Spans, merged: AbstractSet[str]) -> None:
         """Want the parents again of whose lists an event says that something in them has changed."""
-        task, changes = self._parent.task, self._pass.changes
+        changes = self._pass.changes
         if changes is None:
             return
         for child in (reading.task for reading in self._children if reading.task.is_own_list):
@@ -222,15 +218,18 @@ class Family:
             for ids in in_parts(list(newest)):
                 rows = self._target.write(partial(self._children_held, child, ids))
                 some = {id_: newest[id_] for id_ in ids}
-                parents = sorted(parents_of(some, rows, is_ordered=self._pass.ordered) - merged)
-                for id_, row in (item for part in in_parts(parents) for item in self._held(part).items()):
-                    if row.created is not None and task.is_about(row.created) and not read.holds(row.created):
-                        wanted.add(id_, row.created)
+                parents = parents_of(some, rows, is_ordered=self._pass.ordered) - merged
+                self._want_held(wanted, sorted(parents), read)
+
+    def _want_held(self, wanted: Wanted, ids: Sequence[str], read: Spans) -> None:
+        """Want the objects again that the target holds, but those of spans that have been read."""
+        task = self._parent.task
+        for id_, row in (item for part in in_parts(ids) for item in self._held(part).items()):
+            if row.created is not None and task.is_about(row.created) and not read.holds(row.created):
+                wanted.add(id_, row.created)
 
     def _held(self, ids: Sequence[str]) -> dict[str, Held]:
         """Return what the target holds of some objects."""
-        if not ids:
-            return {}
         table, order = self._target.table(self._parent.task.name), self._parent.task.endpoint.order or ""
         return self._target.write(lambda session, _: held(session, table, self._target.account, order, ids))
 

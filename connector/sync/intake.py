@@ -22,11 +22,11 @@ from connector.definitions.endpoint import Endpoint
 from connector.errors import AuthenticationFailed, ConnectorError, DataError, PermissionDenied, RateLimited
 from connector.sync.journal import Journal, Run, State
 from connector.sync.leased import LeasedTarget
+from connector.sync.passes import Pass
 from connector.sync.provenance import written_at
 from connector.sync.reading import Reading
 from connector.sync.report import SyncWatch
 from connector.sync.room import Room
-from connector.sync.tasks import Task
 
 COMMIT_SECONDS = 15.0
 MOST_UNREAD = 20  # lists below parents that may fail before all of them count as failed
@@ -41,15 +41,15 @@ class Intake:
     `began_at` or later. `unread` are parents whose lists an earlier run could not read, and this one has not yet.
     """
 
-    def __init__(self, tasks: Sequence[Task], api: Api, target: LeasedTarget, room: Room, watch: SyncWatch) -> None:
+    def __init__(self, planned: Pass, api: Api, target: LeasedTarget, room: Room, watch: SyncWatch) -> None:
         new = Run(target.run_id, "", "running", time.time(), account=target.account)
-        self.readings = [Reading(task, replace(new, endpoint=task.name)) for task in tasks]
+        self.readings = [Reading(task, replace(new, endpoint=task.name)) for task in planned.tasks]
         self.parent, *self.children = self.readings
         self.reader = PageReader(api.client, api.endpoints, reads_ahead=True, is_passed_over=self._is_passed_over)
         self.target = target
         self.began_at = datetime.now(UTC)
-        self.as_of: int | None = None
-        self.unread: tuple[str, ...] = ()
+        self.as_of = planned.changes.as_of if planned.changes else None
+        self.unread = planned.unread
         self._room = room
         self._watch = watch
         self._version = api.client.connection.version

@@ -64,7 +64,7 @@ class Pass:
     @property
     def lists(self) -> int:
         """How many lists each of its objects has that take a request of their own."""
-        return sum(task.is_own_list for task in self.tasks)
+        return len(_lists_below(self.tasks))
 
     def objects_for(self, requests: int) -> int:
         """Return how many objects may be read again by so many requests."""
@@ -158,10 +158,9 @@ class Planner:
 
     def _full_requests(self, session: Session, tasks: Sequence[Task]) -> int:
         """Return how many requests it takes to read again what a table holds, and the lists of its rows."""
-        parent, *children = tasks
-        lists = [child.endpoint.parents[0].where for child in children if child.is_own_list]
+        parent = tasks[0]
         pages = math.ceil(self._rows(session, parent) / PAGE_ROWS)
-        return pages + sum(self._rows(session, parent, where) for where in lists)
+        return pages + sum(self._rows(session, parent, each.endpoint.parents[0].where) for each in _lists_below(tasks))
 
     def _rows(self, session: Session, task: Task, among: Mapping[str, Sequence[object]] | None = None) -> int:
         """Count the rows that a table holds of the account, only those with one of these values in each column."""
@@ -204,18 +203,20 @@ class Planner:
         return self._identity.livemode or has_clocks(self._api) is False
 
 
+def _lists_below(tasks: Sequence[Task]) -> list[Task]:
+    """Return the children of a family that take a request for each row of its parent."""
+    return [child for child in tasks[1:] if child.is_own_list]
+
+
 def _are_silent(tasks: Sequence[Task]) -> bool:
     """Say whether rows of a table, or of the lists below them, may change without an event."""
-    parent, *children = tasks
-    return parent.endpoint.updates != "events" or any(
-        child.endpoint.updates != "events" for child in children if child.is_own_list
-    )
+    return any(task.endpoint.updates != "events" for task in (tasks[0], *_lists_below(tasks)))
 
 
 def _parent_fields(passes: Iterable[Pass]) -> dict[str, set[str]]:
     """Return by which fields the objects of lists below parents name these, by kind."""
     fields = defaultdict[str, set[str]](set)
-    for task in (task for each in passes for task in each.tasks if task.is_own_list):
+    for task in (task for each in passes for task in _lists_below(each.tasks)):
         for kind in task.endpoint.object:
             fields[kind].add(task.endpoint.parents[0].column)
     return fields
@@ -234,8 +235,7 @@ def _without_events(planned: Pass, why: str = "") -> Pass:
 
 def reasons_for_all(tasks: Sequence[Task]) -> list[str]:
     """Return why a family is always read in full, in words; none where what changed can be read alone."""
-    parent, *children = tasks
-    endpoint = parent.endpoint
+    parent, endpoint = tasks[0], tasks[0].endpoint
     reasons = {
         "it is no list of its own": bool(endpoint.parents or endpoint.window) or endpoint.paging != "cursor",
         "Stripe does not list it by time": parent.order_parameter is None,
@@ -243,8 +243,6 @@ def reasons_for_all(tasks: Sequence[Task]) -> list[str]:
         "its rows have another key than an id": endpoint.primary_key != ("id",),
         "deletions show only by comparing": endpoint.deletes == "compare",
         "events do not tell which rows meet its conditions": not all(task.is_told_by_events for task in tasks),
-        "no event tells of a list below its rows": any(
-            child.endpoint.updates == "none" for child in children if child.is_own_list
-        ),
+        "no event tells of a list below its rows": any(each.endpoint.updates == "none" for each in _lists_below(tasks)),
     }
     return [reason for reason, holds in reasons.items() if holds]
