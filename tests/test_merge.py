@@ -235,6 +235,24 @@ def test_exotic_columns_of_the_user_survive_in_duckdb(tmp_path: Path) -> None:
     assert stored(database, "id, mine") == [("a", {"x": 1, "y": ["z"]}), ("b", None)]
 
 
+def test_rows_that_an_update_moves_in_duckdb_are_neither_lost_nor_doubled(tmp_path: Path) -> None:
+    database = DuckDB(str(tmp_path / "moved.duckdb"))
+    merge(database, thing("a", "1"), thing("b", "1"))
+    with database.transaction() as session:  # DuckDB writes a row anew when what an index has of it changes
+        session.execute(f"CREATE UNIQUE INDEX one ON {session.full(things(database))} (id, value)")
+    assert merge(database, thing("a", "2", 1), thing("b", "1", 1), thing("c", "1")) == Counts(1, 1, 1)
+    assert stored(database, "id, value") == [("a", "2"), ("b", "1"), ("c", "1")]
+
+
+def test_a_column_of_the_user_called_like_the_number_of_a_row(tmp_path: Path) -> None:
+    database = DuckDB(str(tmp_path / "number.duckdb"))
+    merge(database, thing("a", "1"), thing("b", "1"))
+    with database.transaction() as session:
+        session.execute(f"ALTER TABLE {session.full(things(database))} ADD COLUMN RowId INTEGER DEFAULT 0")
+    assert merge(database, thing("a", "2", 1), thing("c", "1")) == Counts(inserted=1, updated=1)
+    assert stored(database, "id, value, RowId") == [("a", "2", 0), ("b", "1", 0), ("c", "1", 0)]
+
+
 def test_a_file_that_another_process_filled_meanwhile_is_not_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from connector.databases.duckdb import database as duckdb_database
 from connector.databases.duckdb.database import DuckDB, _Session
-from connector.databases.merge import Table
+from connector.databases.merge import Keys, Table
 from connector.errors import TargetError, UsageError
 from tests.row_batches import DECIMAL, JSON, TEXT, TIME, rows, write_rows
 
@@ -237,6 +237,41 @@ def test_rows_that_are_in_the_stage_are_not_kept_beside_it(path: Path) -> None:
         session.prepare(table, wider.schema)
         assert session.stage(table, [wider], ["id", "other"]).rows == 1
     assert staged.rows == 500_000
+
+
+def groups(path: Path) -> list[int]:
+    found = ask(
+        path, "SELECT max(start + count) FROM pragma_storage_info('t') GROUP BY row_group_id ORDER BY row_group_id"
+    )
+    return [count for (count,) in found]
+
+
+def commit(path: Path, keys: range) -> None:
+    batch = pa.table({"id": pa.array(keys, pa.int64())})
+    with DuckDB(str(path)) as database, database.transaction() as session:
+        session.prepare(Table("main", "t"), batch.schema)
+        session.upsert(Table("main", "t"), batch, Keys(("id",)))
+
+
+def test_rows_of_large_commits_are_not_read_again_by_the_next_ones(path: Path) -> None:
+    for at in range(0, 72_000, 9_000):
+        commit(path, range(at, at + 9_000))
+    assert groups(path) == [9_000] * 8
+
+
+def test_rows_of_small_commits_are_joined(path: Path) -> None:
+    for at in range(0, 2_000, 50):
+        commit(path, range(at, at + 50))
+    assert len(groups(path)) < 5
+
+
+def test_large_groups_that_another_program_made_stay_and_take_rows(path: Path) -> None:
+    with duckdb.connect(path) as connection:
+        connection.execute("CREATE TABLE t AS SELECT range AS id FROM range(150000)")
+    for at in range(140_000, 180_000, 20_000):
+        commit(path, range(at, at + 20_000))
+    assert groups(path)[0] == 122_880
+    assert ask(path, "SELECT count(*), count(DISTINCT id), max(id) FROM t") == [(180_000, 180_000, 179_999)]
 
 
 def test_threads_of_one_program_may_open_and_close_a_file_as_they_please(path: Path) -> None:

@@ -204,12 +204,11 @@ class Merge:
         if not names:
             return None
         condition = f"{self._not_older} AND {self.dialect.differs(told)}"
-        return self.dialect.update(self.target, self.stage, names, self._same_key, condition)
+        return self.dialect.update(self.target, self.stage, names, self._same_row, condition)
 
     def insert(self) -> str:
         """Return the statement that adds the rows whose key is not there."""
-        there = f"SELECT 1 FROM {self.dialect.locked(self.target)} WHERE {self._same_key}"
-        return f"{self.append()} WHERE NOT EXISTS ({there})"
+        return f"{self.append()} WHERE {self._is_new}"
 
     def append(self) -> str:
         """Return the statement that adds all rows."""
@@ -237,21 +236,30 @@ class Merge:
         lost = f"CASE WHEN {self._not_older} AND {self.dialect.differs(quiet)} THEN 1 ELSE 0 END"
         pairs = (
             f"SELECT {place} AS _at, {lost} AS _lost FROM {self.stage} AS s "
-            f"INNER JOIN {self.target} AS t ON {self._same_key}"
+            f"INNER JOIN {self.target} AS t ON {self.same_key}"
         )  # a query of its own: SQL Server sums up nothing that has a subquery in it
         return f"SELECT count(*), count(DISTINCT _at), sum(_lost) FROM ({pairs}) AS pairs"
 
     def matched(self) -> str:
         """Return the query for how many rows of the stage have their key in the target."""
-        there = f"SELECT 1 FROM {self.target} AS t WHERE {self._same_key}"
+        there = f"SELECT 1 FROM {self.target} AS t WHERE {self.same_key}"
         return f"SELECT count(*) FROM {self.stage} AS s WHERE EXISTS ({there})"
 
     @property
     def _staged(self) -> str:
-        return f"SELECT 1 FROM {self.stage} AS s WHERE {self._same_key}"
+        return f"SELECT 1 FROM {self.stage} AS s WHERE {self.same_key}"
 
     @property
-    def _same_key(self) -> str:
+    def _is_new(self) -> str:
+        return f"NOT EXISTS (SELECT 1 FROM {self.dialect.locked(self.target)} WHERE {self.same_key})"
+
+    @property
+    def _same_row(self) -> str:
+        return self.same_key
+
+    @property
+    def same_key(self) -> str:
+        """The condition that a row of the target has the key of one of the stage."""
         return " AND ".join(self.dialect.same(name, self.columns[name]) for name in self.keys.columns)
 
     @property
@@ -268,7 +276,11 @@ class Merge:
 
 def place_column(columns: Mapping[str, object] | Sequence[str]) -> str:
     """Return a name for the stage's own column that none of the rows' columns has."""
-    name = _PLACE
+    return free_name(_PLACE, columns)
+
+
+def free_name(name: str, columns: Mapping[str, object] | Sequence[str]) -> str:
+    """Return the name, made longer until none of the columns has it."""
     while name in columns:
         name += "_"
     return name

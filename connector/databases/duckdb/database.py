@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from connector.databases.base import Counts, Database, MergeOptions, Result, Session, Staged
 from connector.databases.duckdb.file import File, explained
+from connector.databases.duckdb.located import locate
 from connector.databases.merge import Dialect, Keys, Merge, Table, place_column, quoted
 from connector.errors import TargetError, UsageError
 from connector.files.target import find_place
@@ -167,6 +168,10 @@ class _Session(Session):
         counts = super().merge(table, staged, keys, how)
         self._lift_memory_limit()
         return counts
+
+    def located(self, table: Table, merge: Merge) -> Merge:
+        """Look for the stage's keys once; the statements of the merge know the rows by their numbers."""
+        return locate(self, table, merge)
 
     def _update(self, merge: Merge, rows: int) -> int:
         self._lift_memory_limit()  # for what an UPDATE changes stays in memory until it is committed
