@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from connector.databases.base import Session
 from connector.databases.duckdb import database as duckdb_database
 from connector.databases.duckdb.database import DuckDB, _Session
 from connector.databases.merge import Keys, Table
@@ -237,6 +238,29 @@ def test_rows_that_are_in_the_stage_are_not_kept_beside_it(path: Path) -> None:
         session.prepare(table, wider.schema)
         assert session.stage(table, [wider], ["id", "other"]).rows == 1
     assert staged.rows == 500_000
+
+
+def test_a_file_stays_open_for_who_waits_and_for_nobody_else(path: Path) -> None:
+    database, openings = DuckDB(str(path)), list[object]()
+
+    def take_note(session: Session) -> None:
+        openings.extend(session.rows("SELECT database_oid FROM duckdb_databases() WHERE path IS NOT NULL"))
+
+    def write() -> None:
+        with database.turns, database.transaction() as session:
+            take_note(session)
+
+    waiting = threading.Thread(target=write)
+    with database.turns, database.transaction() as session:
+        take_note(session)
+        waiting.start()
+        while not database.turns.are_awaited:
+            pass
+    waiting.join()
+    write()
+    assert openings[0] == openings[1] != openings[2]
+    with duckdb.connect(path, read_only=True) as free:
+        assert free.execute("SELECT 1").fetchall() == [(1,)]
 
 
 def groups(path: Path) -> list[int]:

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Self, TypeVar
 
 import pyarrow as pa
 
 from connector.databases.merge import Dialect, Keys, Merge, Table, place_column
+from connector.databases.turns import Turns
 from connector.errors import TargetError
 from connector.words import count_of
 
@@ -360,6 +362,11 @@ class Database(ABC):
 
     label: str
     default_schema: str
+
+    @cached_property
+    def turns(self) -> Turns:
+        """The turns of the threads that share it."""
+        return Turns()
 
     def __enter__(self) -> Self:
         return self

@@ -38,7 +38,6 @@ class LeasedTarget:
         self._schema = schema
         self._lease = lease
         self._judge = Judge(self._lease.machine)
-        self._transaction = threading.Lock()  # of this thread or the one that renews: they share a connection
         self._ended = threading.Event()
         self._renewing = threading.Thread(target=self._renew_by_clock, name="lease", daemon=True)
 
@@ -90,7 +89,7 @@ class LeasedTarget:
     def release(self) -> None:
         """Give the lease back, if it is still ours; what was interrupted is running no more."""
         self._ended.set()
-        with self._transaction, self._database.transaction() as session:
+        with self._database.turns, self._database.transaction() as session:
             journal = Journal(session, self._schema)
             held = journal.lease()
             if held is not None and held.run_id == self.run_id:
@@ -99,7 +98,7 @@ class LeasedTarget:
 
     def write(self, work: Callable[[Session, Journal], Outcome]) -> Outcome:
         """Do work in one transaction while the lease is ours, once more where another writer was in its way."""
-        with self._transaction:
+        with self._database.turns:
             return self._database.repeated(lambda session: work(session, self._renewed(session)))
 
     def _renewed(self, session: Session) -> Journal:
@@ -113,7 +112,7 @@ class LeasedTarget:
     def _renew_by_clock(self) -> None:
         while not self._ended.wait(RENEW_SECONDS):
             try:
-                with self._transaction:
+                with self._database.turns:
                     if not self._ended.is_set():
                         self._database.repeated(self._renewed)
             except Exception as error:

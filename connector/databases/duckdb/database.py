@@ -25,7 +25,7 @@ _HERE = "WHERE database_name = current_database()"
 
 
 class DuckDB(Database):
-    """A DuckDB file that rows are merged into; it is open only while a transaction is."""
+    """A DuckDB file that rows are merged into; it is open only while a transaction is, or waits for another."""
 
     default_schema = "main"
 
@@ -76,7 +76,7 @@ class DuckDB(Database):
                 connection.commit()
             is_done = True
         finally:
-            self._file.close(connection, is_committed=is_done)
+            self._file.close(connection, is_committed=is_done, is_wanted=self.turns.are_awaited)
             if is_new and not is_done:
                 self._remove()
 
