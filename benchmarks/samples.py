@@ -33,6 +33,8 @@ def varied(endpoint: Endpoint, rows: int, seed: int = 3) -> list[tuple[int, str,
         record = _one(sample, number, created, chance)
         if endpoint.name == "charges":
             record |= _of_a_charge(chance)
+        if endpoint.name == "invoices":
+            record["lines"] = _lines(record, chance)
         made.append((created, str(record["id"]), json.dumps(record, indent=2).encode()))
     return sorted(made)
 
@@ -80,3 +82,14 @@ def _of_a_charge(chance: random.Random) -> dict[str, Any]:
         "failure_code": None if is_paid else "card_declined",
         "failure_message": None if is_paid else "Your card was declined.",
     }
+
+
+def _lines(invoice: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """Return up to five lines of an invoice, as its list has them."""
+    listed: dict[str, Any] = invoice["lines"]
+    own = {"invoice": invoice["id"], "currency": "usd"}
+    lines = [
+        listed["data"][0] | own | {"id": f"il_3P{chance.getrandbits(72):018x}", "amount": chance.randrange(100, 90_000)}
+        for _ in range(chance.randrange(1, 6))
+    ]
+    return listed | {"data": lines, "url": f"/v1/invoices/{invoice['id']}/lines"}
