@@ -40,6 +40,7 @@ _DECODED_AS: dict[str, Any] = {
     "date": datetime.date | None,
 }
 _NULL = Raw(b"null")
+_MICROSECONDS = 1_000_000  # in a second
 _LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z; beyond it neither Python nor SQL Server has a date
 _MOST_EXTRA_FIELDS = 200  # more than that is a map that nobody declared: cheaper to read the slow way
 _UNLEARNABLE = re.compile(r'["\\\x00-\x1f]')  # what msgspec takes in no field's name
@@ -163,7 +164,8 @@ def to_column(kind: str, values: Sequence[Any]) -> pa.Array:
     seconds = [v for v in values if v is not None]
     if seconds and not -_LAST_SECOND < min(seconds) <= max(seconds) <= _LAST_SECOND:
         raise OverflowError("a timestamp outside the years that calendars have")
-    return pa.array(values, pa.timestamp("s", "UTC")).cast(ARROW_TYPES[kind])
+    # Not cast by Arrow, which would let go of Python's lock for it, and readers might hold it for some milliseconds.
+    return pa.array([None if v is None else v * _MICROSECONDS for v in values], ARROW_TYPES[kind])
 
 
 @functools.lru_cache(maxsize=256)
