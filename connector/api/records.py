@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import msgspec
@@ -44,10 +45,9 @@ class RecordKey(msgspec.Struct):
     created: int | str | None = None
 
 
-class ListResponse(msgspec.Struct):
-    """A list as it stands in a response, and how it goes on: after its last record, on a named page, or at a URL."""
+class Listed(msgspec.Struct, kw_only=True):
+    """What a list says of itself, and how it goes on: after its last record, on a named page, or at a URL."""
 
-    data: Raw
     object: str | None = None
     has_more: bool | None = None
     next_page: str | None = None
@@ -61,6 +61,18 @@ class ListResponse(msgspec.Struct):
         if self.object not in LIST_OBJECTS:
             return "is no list" if self.object is None else f"is no list but an object: {self.object}"
         return None if self.has_more is not None else "does not say has_more, so it may not be the whole list"
+
+
+class ListResponse(Listed, kw_only=True):
+    """A list as it stands in a response."""
+
+    data: Raw
+
+
+class EmbeddedList(Listed, kw_only=True):
+    """A list as it stands in a record."""
+
+    data: list[Raw]
 
 
 class Retrieved(msgspec.Struct):
@@ -220,28 +232,38 @@ def embedded_lists(page: Page, path: Sequence[str]) -> tuple[list[bytes], list[s
     records: list[bytes] = []
     owners: list[str] = []
     rest: list[tuple[str, str | None]] = []
-    parents = decoded_part(page.records, list[dict[str, Raw]], page.origin)
-    for key, fields in zip(keys_of(page, need_id=True), parents, strict=True):
-        owner = str(key.id)
-        embedded = _list_at(fields, path, f"{page.origin}: {'.'.join(path)} of {owner}")
+    for holder in decoded_part(page.records, list[_holder_of(tuple(path))], page.origin):  # type: ignore[misc]
+        if not holder.id:
+            raise DataError(f"{page.origin} holds a record without an id.")
+        embedded = _list_in(holder, path, page.origin)
         if embedded is None:
-            rest.append((owner, None))
+            rest.append((holder.id, None))
             continue
-        inside = decoded_part(embedded.data, list[Raw], page.origin)
-        records += [bytes(record) for record in inside]
-        owners += [owner] * len(inside)
+        records += map(bytes, embedded.data)
+        owners += [holder.id] * len(embedded.data)
         if embedded.has_more:
-            last = decoded_part(inside[-1], RecordKey, page.origin) if inside else RecordKey()
-            rest.append((owner, last.id))
+            last = decoded_part(embedded.data[-1], RecordKey, page.origin) if embedded.data else RecordKey()
+            rest.append((holder.id, last.id))
     return records, owners, rest
 
 
-def _list_at(fields: Mapping[str, Raw], path: Sequence[str], origin: str) -> ListResponse | None:
+@functools.cache
+def _holder_of(path: tuple[str, ...]) -> Any:
+    """Return what decodes a record's id and the list at a path, and passes over all else."""
+    if not path:
+        return EmbeddedList
+    fields = [("id", str | None, None), ("within", _holder_of(path[1:]) | None, None)]
+    return msgspec.defstruct("Holder", fields, rename={"within": path[0]})
+
+
+def _list_in(holder: Any, path: Sequence[str], origin: str) -> EmbeddedList | None:
     """Return the list that stands at `path` in a record, or None where the record came without it."""
-    listed: ListResponse | None = _part_at(fields, path, ListResponse | None, origin)
+    listed = holder
+    for _ in path:
+        listed = None if listed is None else listed.within
     if listed is not None and listed.problem:
-        raise DataError(f"{origin} {listed.problem}.")
-    return listed
+        raise DataError(f"{origin}: {'.'.join(path)} of {holder.id} {listed.problem}.")
+    return cast("EmbeddedList | None", listed)
 
 
 def path_part(value: str) -> str:
