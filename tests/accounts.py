@@ -7,6 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from connector import Stripe
+from connector.api.client import Client
+from connector.api.clock import LocalClock
 from connector.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -17,15 +19,20 @@ NEWEST = {"charge": 130, "event": 250, "invoice": 130, "payment_link": 20}
 """How many objects are enough for what a sync can do wrong: two pages, each with lists below it."""
 
 
-def account(sandbox: Sandbox, key: str | None = None, total_seconds: float = 20) -> Stripe:
-    """Return an account on a sandbox that has no limits."""
-    return Stripe(
+def account(
+    sandbox: Sandbox, key: str | None = None, total_seconds: float = 20, clock: LocalClock | None = None
+) -> Stripe:
+    """Return an account on a sandbox that has no limits; its retries wait by `clock`."""
+    stripe = Stripe(
         key=key or sandbox.key,
         api_base=sandbox.url,
         max_rps=100_000,
         max_rps_per_endpoint=100_000,
         total_seconds=total_seconds,
     )
+    if clock is not None:
+        stripe._client = Client(stripe.connection, clock=clock)
+    return stripe
 
 
 def keep_the_newest(sandbox: Sandbox, more: Mapping[str, int] | None = None) -> Sandbox:

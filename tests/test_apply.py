@@ -18,6 +18,7 @@ from connector.apply.report import ApplyReport
 from connector.errors import ConnectorError
 from connector.sandbox import Sandbox
 from tests.accounts import NOW, account
+from tests.fake_clock import FakeClock
 
 CREATE, UPDATE = "POST /v1/customers", "POST /v1/customers/{customer}"
 
@@ -205,7 +206,7 @@ def test_a_row_in_doubt_stays_so_when_it_cannot_be_sent_again(
     if fault == "429":
         sandbox.fail("429", on=CREATE, times=200)
     key = "rk_test_read_all" if fault == "403" else sandbox.key
-    with Stripe(key=key, api_base=sandbox.url, max_rps=100_000.0, total_seconds=1) as other:
+    with account(sandbox, key, total_seconds=1, clock=FakeClock()) as other:
         sandbox.fail("drop", on="GET /v1/events", times=2)
         other.write("customers", "create", rows).apply()
     assert statuses(ledger) == {"in doubt": 2}

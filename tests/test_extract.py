@@ -30,6 +30,7 @@ from connector.errors import (
 from connector.sandbox import Sandbox
 from connector.sandbox.reads.samples import samples
 from tests.accounts import NOW, account, keep_the_newest
+from tests.fake_clock import FakeClock
 from tests.scripted_server import Answer, ScriptedServer
 
 ENDPOINTS = Endpoints()
@@ -379,7 +380,7 @@ def test_throttling_and_storms_end_in_an_error_never_in_fewer_rows(
     fault: str, error: type[Exception], sandbox: Sandbox
 ) -> None:
     sandbox.fail(fault, "GET /v1/charges", nth=3, times=10_000)
-    with Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=1) as stripe, pytest.raises(error):
+    with account(sandbox, total_seconds=1, clock=FakeClock()) as stripe, pytest.raises(error):
         stripe.extract("charges").to_arrow()
 
 
@@ -498,6 +499,7 @@ def test_a_misspelt_path_to_rows_is_an_error_and_no_empty_table(tmp_path: Path, 
 
 def test_lists_below_parents_are_read_side_by_side_and_come_in_their_order() -> None:
     with Sandbox(now=NOW, rps=0, latency_ms=20) as sandbox, account(sandbox) as stripe:
+        keep_the_newest(sandbox, {"customer": 40})
         one_by_one = stripe.extract("customer_tax_ids", limit=1_000_000).to_arrow()
         assert sandbox.stats()["most_at_once"] == 1
         assert stripe.extract("customer_tax_ids").to_arrow() == one_by_one

@@ -29,6 +29,6 @@ def test_extract_keeps_to_max_rps_and_tells_its_pace(connector: Run) -> None:
 def test_sync_keeps_to_max_rps_and_tells_its_pace(connector: Run, tmp_path: Path) -> None:
     config = tmp_path / "shop.toml"
     config.write_text(f'to = "duckdb:///{(tmp_path / "shop.duckdb").as_posix()}"\nendpoints = ["customers"]\n')
-    code, _, said = connector("sync", str(config), "--max-rps", "2")
+    code, _, said = connector("sync", str(config), "--max-rps", "4")
     assert code == 0, said
-    assert "of the limit of 2, " in said, said
+    assert "of the limit of 4, " in said, said

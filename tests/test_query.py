@@ -13,7 +13,8 @@ import pytest
 from connector import ConnectorError, Stripe
 from connector.cli.app import run
 from connector.sandbox import Sandbox
-from tests.accounts import NOW
+from tests.accounts import NOW, account
+from tests.fake_clock import FakeClock
 
 Row = dict[str, Any]
 
@@ -276,7 +277,7 @@ def test_what_cannot_be_answered_is_one_line_that_points_into_the_sql(
 def test_a_refused_call_is_an_error_with_stripes_reason_and_never_an_empty_table(sandbox: Sandbox) -> None:
     sandbox.fail("503", "GET /v1/charges", nth=1, times=1000)
     with (
-        Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=0.3) as stripe,
+        account(sandbox, total_seconds=0.3, clock=FakeClock()) as stripe,
         pytest.raises(ConnectorError, match="/v1/charges"),
     ):
         stripe.query("select count(*) from charges").to_arrow()

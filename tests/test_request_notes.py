@@ -60,6 +60,7 @@ def test_a_row_whose_request_gets_no_response_fails_alone() -> None:
 )
 def test_where_the_first_twenty_fail_for_no_fault_of_theirs_no_more_are_sent(step: Answer, sent: int) -> None:
     with answering(step) as (server, stripe):
+        stripe._client = Client(stripe.connection, clock=FakeClock())
         found = stripe.request("GET", "x/{id}", source=pa.table({"id": [str(number) for number in range(30)]}))
         if sent == 20:
             with pytest.raises(ConnectorError, match=r"The first 20 requests have failed, so no more were sent: .*403"):

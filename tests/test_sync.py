@@ -25,6 +25,7 @@ from connector.sync.lease import Lease
 from connector.sync.report import SyncReport
 from connector.sync.runfile import RunFile, TableRun
 from tests.accounts import account
+from tests.fake_clock import FakeClock
 from tests.postgres_server import postgres_database, postgres_url
 from tests.synced import (
     Place,
@@ -400,7 +401,7 @@ def test_a_storm_in_the_middle_of_a_list_fails_and_marks_nothing(fault: str, san
     run(sandbox, place, "customers", "products")
     there = rows_of(place, "customers").keys()
     sandbox.fail(fault, "GET /v1/customers", nth=2, times=100_000)
-    with Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=3) as stripe:
+    with account(sandbox, total_seconds=3, clock=FakeClock()) as stripe:
         report = stripe.sync_by(RunFile(to=place, endpoints=("customers", "products")))
     assert [each.endpoint for each in report.failed] == ["customers"]
     assert rows_of(place, "customers").keys() == there
@@ -414,7 +415,7 @@ def test_children_that_cannot_be_read_stop_neither_their_parents_nor_lose_a_row(
     link = some(sandbox, "payment_link")
     sandbox.put("payment_link", {**link, "active": not link["active"]})
     sandbox.fail("503", "GET /v1/payment_links/{payment_link}/line_items", nth=3, times=100_000)
-    with Stripe(key=sandbox.key, api_base=sandbox.url, total_seconds=1) as stripe:
+    with account(sandbox, total_seconds=1, clock=FakeClock()) as stripe:
         report = stripe.sync_by(RunFile(to=place, endpoints=tuple(names)))
     assert (of(report, "payment_links").status, of(report, "payment_links").updated) == ("succeeded", 1)
     assert of(report, "payment_link_lines").status == "failed"
