@@ -18,7 +18,7 @@ from connector.definitions.layout import KEYS
 from connector.definitions.parts import TYPES
 from connector.sandbox import Sandbox
 from docs import reference
-from tests.accounts import NOW
+from tests.accounts import NOW, account
 from tests.synced import shared_sandbox
 
 __all__ = ["shared_sandbox"]
@@ -112,7 +112,7 @@ def make_what_writes_read(folder: Path, sandbox: Sandbox) -> str:
     (folder / "crm.csv").write_text(f"mail,full_name\njane@example.com,Jane\n{ids[0]}@example.com,Joe\n")
     items = pa.table({"customer": ids, "cents": [500, 1250], "currency": ["usd", "usd"]})
     Stripe.load(items, str(folder / "march.xlsx"), mode="replace")
-    with Stripe(key=sandbox.key, api_base=sandbox.url) as stripe:
+    with account(sandbox) as stripe:
         draft = {"collection_method": "send_invoice", "days_until_due": 30, "customer": ids[0]}
         made = stripe.write("invoices", "create", **draft).apply(allow=["money"])
     return str(made.outcomes[0].object_id)

@@ -491,7 +491,7 @@ def test_a_misspelt_path_to_rows_is_an_error_and_no_empty_table(tmp_path: Path, 
     definition += 'updates = "none"\ndeletes = "compare"\n[columns]\ncurrency = "text"\namount = "integer"\n'
     for name in ("available", "availible"):
         (tmp_path / f"{name}.toml").write_text(definition.format(name), encoding="utf-8")
-    with Stripe(key=shared_sandbox.key, api_base=shared_sandbox.url, definitions=[tmp_path]) as stripe:
+    with Stripe(key=shared_sandbox.key, api_base=shared_sandbox.url, max_rps=1e5, definitions=[tmp_path]) as stripe:
         assert stripe.extract("available").to_arrow().num_rows > 1
         with pytest.raises(DataError, match=r"no availible, which `rows` of the definition names\. Did you mean avail"):
             stripe.extract("availible").to_arrow()

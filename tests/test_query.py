@@ -301,7 +301,7 @@ def test_a_query_that_needs_as_many_calls_as_it_may_make_is_answered(stripe: Str
 def test_the_values_of_a_join_are_asked_for_side_by_side_and_no_more_often_than_allowed() -> None:
     sql = """select count(*) from balance_transactions b join payouts p on b.payout = p.id
              where p.automatic and p.created >= '2026-09-01'"""
-    with Sandbox(now=NOW, rps=0, latency_ms=50) as sandbox, Stripe(key=sandbox.key, api_base=sandbox.url) as stripe:
+    with Sandbox(now=NOW, rps=0, latency_ms=50) as sandbox, account(sandbox) as stripe:
         stripe.query(sql).to_arrow()
         assert sandbox.stats()["most_at_once"] > 1
         before = sandbox.stats()["requests"]

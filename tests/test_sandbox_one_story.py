@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from connector import Stripe
 from connector.sandbox import Sandbox
+from tests.accounts import account
 from tests.serving import NOW
 
 DAY = 86_400
@@ -153,7 +153,7 @@ def tables(sandbox: Sandbox, request: pytest.FixtureRequest) -> Iterator[duckdb.
         sandbox.advance(40 * DAY)
     if request.param == "after a thousand changes":
         sandbox.work(1000)
-    with Stripe(key=sandbox.key, api_base=sandbox.url) as stripe, duckdb.connect() as connection:
+    with account(sandbox) as stripe, duckdb.connect() as connection:
         for name in TABLES:
             rows: Any = stripe.extract(name).to_arrow()
             connection.register("rows", rows)
@@ -171,7 +171,7 @@ def tables(sandbox: Sandbox, request: pytest.FixtureRequest) -> Iterator[duckdb.
 
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_the_story_is_one(sandbox: Sandbox, tables: duckdb.DuckDBPyConnection, name: str) -> None:
-    (account,) = sandbox.truth("account")
-    days = tuple(account["settings"]["payouts"]["schedule"]["monthly_payout_days"])
+    (own,) = sandbox.truth("account")
+    days = tuple(own["settings"]["payouts"]["schedule"]["monthly_payout_days"])
     sql = IDENTITIES[name].replace("{now}", str(sandbox.clock.now())).replace("{days}", str(days))
     assert tables.sql(f"select * {sql}").fetchall() == []
