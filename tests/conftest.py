@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -28,13 +29,17 @@ LONGEST = {
     "test_extract",
     "test_parallel",
     "test_query_property",
+    "test_sandbox_business",
+    "test_sandbox_one_story",
     "test_sync",
+    "test_sync_changes",
     "test_sync_everything",
     "test_sync_histories",
     "test_sync_kills",
+    "test_sync_lists_below",
     "test_sync_postgres",
     "test_sync_trouble",
-    "test_targets_files",
+    "test_targets_duckdb",
 }
 
 
@@ -67,6 +72,8 @@ def pytest_unconfigure() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Take Ctrl-C as usual also in the background, where it is ignored, and any time that a property needs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(config, "workerinput"):  # first of all, so that it comes last: the system frees memory at once
+        atexit.register(os._exit, 0)
     if sys.dont_write_bytecode:  # as in containers: each of some hundred processes would compile all libraries again
         del os.environ["PYTHONDONTWRITEBYTECODE"]
         os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
