@@ -101,7 +101,7 @@ class OnDuckDB(DuckDB):
 
 class _Translated(DuckDBSession):
     is_alone = False
-    stage_whole = Session.stage_whole
+    stage_whole, located = Session.stage_whole, Session.located
 
     def __init__(self, connection: Any, label: str, said: list[str]) -> None:
         super().__init__(connection, label)
