@@ -64,16 +64,21 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_unconfigure() -> None:
+def pytest_unconfigure(config: pytest.Config) -> None:
     """Let the last collection, as Python ends, find what libraries count as left behind else."""
-    gc.unfreeze()
+    if not hasattr(config, "workerinput"):
+        gc.unfreeze()
+        return
+    while gc.collect():  # here, for pytest collects five times, each time through all that thousands of tests keep
+        pass
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take Ctrl-C as usual also in the background, where it is ignored, and any time that a property needs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if hasattr(config, "workerinput"):  # first of all, so that it comes last: the system frees memory at once
-        atexit.register(os._exit, 0)
+    if hasattr(config, "workerinput"):  # one of several processes, whose memory the system frees at once
+        atexit.register(os._exit, 0)  # as the first, so that it comes last
     if sys.dont_write_bytecode:  # as in containers: each of some hundred processes would compile all libraries again
         del os.environ["PYTHONDONTWRITEBYTECODE"]
         os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))

@@ -12,6 +12,8 @@ from connector.cli.demo import FILE, QUESTIONS, show_demo
 from docs import reference
 from tests.accounts import NOW
 
+pytestmark = pytest.mark.usefixtures("no_rate_limits")
+
 
 @pytest.fixture(autouse=True)
 def somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
