@@ -79,9 +79,12 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):  # one of several processes, whose memory the system frees at once
         atexit.register(os._exit, 0)  # as the first, so that it comes last
-    if sys.dont_write_bytecode:  # as in containers: each of some hundred processes would compile all libraries again
+    between_runs = getattr(config, "cache", None)  # -p no:cacheprovider has none
+    if (
+        sys.dont_write_bytecode and between_runs
+    ):  # in containers each of some hundred processes would compile all libraries
         del os.environ["PYTHONDONTWRITEBYTECODE"]
-        os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
+        os.environ["PYTHONPYCACHEPREFIX"] = str(between_runs.mkdir("bytecode"))
     gc.set_threshold(20_000, 20, 20)  # seldom, for the heap is large: it would be a tenth of all work
     # A machine that has other things to do is no reason to fail.
     any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
