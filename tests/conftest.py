@@ -80,9 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # one of several processes, whose memory the system frees at once
         atexit.register(os._exit, 0)  # as the first, so that it comes last
     between_runs = getattr(config, "cache", None)  # -p no:cacheprovider has none
-    if (
-        sys.dont_write_bytecode and between_runs
-    ):  # in containers each of some hundred processes would compile all libraries
+    # In containers, each of some hundred processes would compile all libraries again.
+    if sys.dont_write_bytecode and between_runs:
         del os.environ["PYTHONDONTWRITEBYTECODE"]
         os.environ["PYTHONPYCACHEPREFIX"] = str(between_runs.mkdir("bytecode"))
     gc.set_threshold(20_000, 20, 20)  # seldom, for the heap is large: it would be a tenth of all work
