@@ -24,6 +24,7 @@ _FULL = re.compile(r"No space left|File too large|quota exceeded", re.IGNORECASE
 _DAMAGED = re.compile(r"Corrupt database file|checksum", re.IGNORECASE)
 _WAIT_SECONDS = 30.0  # how long a file that another program holds is waited for
 _RETRY_SECONDS = 0.1
+_KEPT_SECONDS = 5.0  # how long a file stays open from one transaction to the next, while other programs wait for it
 _log = logging.getLogger(__name__)
 
 
@@ -31,7 +32,7 @@ class File:
     """A file that is open for a transaction at a time, or for some that follow each other.
 
     To start a DuckDB takes far longer than to open a file, so one in memory is kept, to which the file is attached.
-    That takes 40 ms where the file has a hundred tables, so it stays attached for a transaction that waits already.
+    That takes 40 ms where the file has a hundred tables: it stays attached for some seconds while transactions wait.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +40,7 @@ class File:
         self._duckdb: duckdb.DuckDBPyConnection | None = None
         self._name = ""
         self._is_attached = False
+        self._attached_at = 0.0
 
     def open(self) -> duckdb.DuckDBPyConnection:
         """Open the file, made where there is none; another program that holds it for a moment is waited for."""
@@ -54,12 +56,15 @@ class File:
     def close(self, connection: duckdb.DuckDBPyConnection, *, is_committed: bool, is_wanted: bool = False) -> None:
         """Close the file, unless it is wanted again at once; what is not committed is taken back."""
         connection.close()
-        if self._duckdb is None or (is_committed and is_wanted):
+        is_kept = is_committed and is_wanted and time.monotonic() - self._attached_at < _KEPT_SECONDS
+        if self._duckdb is None or is_kept:
             return
         try:
             if is_committed:
                 self._duckdb.execute(f"DETACH {self._name}")
                 self._is_attached = False
+                if is_wanted:
+                    time.sleep(2 * _RETRY_SECONDS)  # so that another program that waits finds it free once
                 return
         except duckdb.Error as error:  # what is committed stands, whether or not it could be tidied up
             _log.debug("the file was not detached: %s", error)
@@ -89,7 +94,7 @@ class File:
         except duckdb.Error:  # this program has it open, or it is called as the one in memory
             self.end()
             return duckdb.connect(self._path)
-        self._is_attached = True
+        self._is_attached, self._attached_at = True, time.monotonic()
         return self._connected(self._duckdb)
 
     def _connected(self, database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
