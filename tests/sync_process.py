@@ -1,14 +1,10 @@
 """A sync in a process of its own, to be killed, that says through a pipe where in its run it is.
 
 "r" is sent when it is about to begin, "[" at the beginning of a commit, "]" at its end, "." at the end of the run.
-
-Where the system can fork, all of them come from one process that has imported everything and runs nothing: a start
-costs hundredths of a second, not two, and no kill falls into an import.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -23,6 +19,7 @@ from connector import Stripe
 from connector.sync import passes, room
 from connector.sync.family import Family
 from connector.sync.intake import Intake
+from tests import processes
 
 COMMIT_ROWS = 40
 ALL = 10**9
@@ -30,16 +27,7 @@ ALL = 10**9
 
 def start(url: str, place: str, endpoints: Sequence[str], *, in_full: bool) -> tuple[BaseProcess, Connection]:
     """Start a sync of the sandbox at `url` and return it, and the pipe that its steps come through, as it begins."""
-    forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
-    if forks:
-        context.set_forkserver_preload([__name__])
-    steps, sender = context.Pipe(duplex=False)
-    process = context.Process(target=run, args=(sender, url, place, endpoints, in_full), daemon=True)
-    process.start()
-    sender.close()
-    assert steps.recv_bytes() == b"r"
-    return process, steps
+    return processes.start(run, url, place, endpoints, in_full)
 
 
 def run(steps: Connection, url: str, place: str, endpoints: Sequence[str], in_full: bool) -> None:
