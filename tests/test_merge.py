@@ -253,6 +253,15 @@ def test_a_column_of_the_user_called_like_the_number_of_a_row(tmp_path: Path) ->
     assert stored(database, "id, value, RowId") == [("a", "2", 0), ("b", "1", 0), ("c", "1", 0)]
 
 
+@pytest.mark.parametrize("name", ["_place", "_PLACE", "_number", "_Number"])
+def test_a_column_called_like_one_of_the_stages_own(name: str, database: Database) -> None:
+    columns = {**COLUMNS, name: "text"}
+    merge(database, {**thing("a", "1"), name: "x"}, columns=columns)
+    changed = {**thing("a", "1", 1), name: "y"}, {**thing("b", "1"), name: "z"}
+    assert merge(database, *changed, columns=columns) == Counts(inserted=1, updated=1)
+    assert stored(database, f'"{name}"') == [("y",), ("z",)]
+
+
 def test_a_file_that_another_process_filled_meanwhile_is_not_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,6 +167,11 @@ class Merge:
         """The stage's column that numbers its rows from 0."""
         return place_column(self.columns)
 
+    @property
+    def same_key(self) -> str:
+        """The condition that a row of the target has the key of one of the stage."""
+        return " AND ".join(self.dialect.same(name, self.columns[name]) for name in self.keys.columns)
+
     def without_key(self) -> str:
         """Return the condition that a row of the stage lacks a part of its key."""
         return " OR ".join(f"{self.dialect.quote(name)} IS NULL" for name in self.keys.columns)
@@ -258,11 +263,6 @@ class Merge:
         return self.same_key
 
     @property
-    def same_key(self) -> str:
-        """The condition that a row of the target has the key of one of the stage."""
-        return " AND ".join(self.dialect.same(name, self.columns[name]) for name in self.keys.columns)
-
-    @property
     def _grouped_key(self) -> str:
         return ", ".join(part for name in self.keys.columns for part in self.dialect.grouped(name, self.columns[name]))
 
@@ -280,8 +280,9 @@ def place_column(columns: Mapping[str, object] | Sequence[str]) -> str:
 
 
 def free_name(name: str, columns: Mapping[str, object] | Sequence[str]) -> str:
-    """Return the name, made longer until none of the columns has it."""
-    while name in columns:
+    """Return the name, made longer until none of the columns has it, however that writes it."""
+    taken = {column.lower() for column in columns}
+    while name in taken:
         name += "_"
     return name
 

@@ -27,7 +27,7 @@ class Located(Merge):
 
     @property
     def _is_new(self) -> str:
-        return f"s.{self.number} IS NULL"
+        return f"s.{self.number} IS NULL"  # an UPDATE may have written the target's row anew, under another number
 
     @property
     def _same_row(self) -> str:
