@@ -39,8 +39,7 @@ class File:
         self._path = path
         self._duckdb: duckdb.DuckDBPyConnection | None = None
         self._name = ""
-        self._is_attached = False
-        self._attached_at = 0.0
+        self._attached_at: float | None = None  # on the monotonic clock; None while the file is not open
 
     def open(self) -> duckdb.DuckDBPyConnection:
         """Open the file, made where there is none; another program that holds it for a moment is waited for."""
@@ -53,16 +52,15 @@ class File:
                 time.sleep(_RETRY_SECONDS)
         return self._opened()
 
-    def close(self, connection: duckdb.DuckDBPyConnection, *, is_committed: bool, is_wanted: bool = False) -> None:
+    def close(self, connection: duckdb.DuckDBPyConnection, *, is_committed: bool, is_wanted: bool) -> None:
         """Close the file, unless it is wanted again at once; what is not committed is taken back."""
         connection.close()
-        is_kept = is_committed and is_wanted and time.monotonic() - self._attached_at < _KEPT_SECONDS
-        if self._duckdb is None or is_kept:
+        if self._duckdb is None or (is_committed and is_wanted and self._may_stay()):
             return
         try:
             if is_committed:
                 self._duckdb.execute(f"DETACH {self._name}")
-                self._is_attached = False
+                self._attached_at = None
                 if is_wanted:
                     time.sleep(2 * _RETRY_SECONDS)  # so that another program that waits finds it free once
                 return
@@ -75,10 +73,13 @@ class File:
         if self._duckdb is not None:
             self._duckdb.close()
             self._duckdb = None
-        self._is_attached = False
+        self._attached_at = None
+
+    def _may_stay(self) -> bool:
+        return self._attached_at is not None and time.monotonic() - self._attached_at < _KEPT_SECONDS
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
-        if self._duckdb is not None and self._is_attached:
+        if self._duckdb is not None and self._attached_at is not None:
             return self._connected(self._duckdb)
         if self._duckdb is None:
             self._duckdb = duckdb.connect(":memory:", config=_SETTINGS | {"temp_directory": f"{self._path}.tmp"})
@@ -94,7 +95,7 @@ class File:
         except duckdb.Error:  # this program has it open, or it is called as the one in memory
             self.end()
             return duckdb.connect(self._path)
-        self._is_attached, self._attached_at = True, time.monotonic()
+        self._attached_at = time.monotonic()
         return self._connected(self._duckdb)
 
     def _connected(self, database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
