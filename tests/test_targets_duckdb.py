@@ -304,6 +304,16 @@ def test_large_groups_that_another_program_made_stay_and_take_rows(path: Path) -
     assert ask(path, "SELECT count(*), count(DISTINCT id), max(id) FROM t") == [(180_000, 180_000, 179_999)]
 
 
+def test_a_new_file_is_whole_where_the_system_knows_no_links(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("os.link", refuse)
+    write(path)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert len(ask(path, "FROM invoices")) == 2
+
+
 def test_threads_of_one_program_may_open_and_close_a_file_as_they_please(path: Path) -> None:
     errors: list[Exception] = []
 

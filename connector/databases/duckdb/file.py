@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
+import uuid
 from pathlib import Path
 
 import duckdb
@@ -85,8 +87,7 @@ class File:
             self._duckdb = duckdb.connect(":memory:", config=_SETTINGS | {"temp_directory": f"{self._path}.tmp"})
         place = "'" + str(self._path).replace("'", "''") + "'"
         if not self._path.exists():
-            self._duckdb.execute(f"ATTACH {place} AS made (STORAGE_VERSION '{STORAGE_VERSION}')")
-            self._duckdb.execute("DETACH made")
+            self._make(self._duckdb)
         try:
             # By its own name, which its views say.
             self._duckdb.execute(f"ATTACH {place} (ROW_GROUP_SIZE {ROWS_A_GROUP})")
@@ -97,6 +98,26 @@ class File:
             return duckdb.connect(self._path)
         self._attached_at = time.monotonic()
         return self._connected(self._duckdb)
+
+    def _make(self, database: duckdb.DuckDBPyConnection) -> None:
+        """Make the file beside its place and put it there whole, for a kill may come; one that is there stays."""
+        made = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex[:8]}")
+        place = "'" + str(made).replace("'", "''") + "'"
+        try:
+            database.execute(f"ATTACH {place} AS made (STORAGE_VERSION '{STORAGE_VERSION}')")
+            database.execute("DETACH made")
+            self._put_in_place(made)
+        finally:
+            made.unlink(missing_ok=True)
+
+    def _put_in_place(self, made: Path) -> None:
+        try:
+            os.link(made, self._path)  # never over a file that another process has made meanwhile
+        except FileExistsError:
+            return
+        except OSError:  # a file system without links
+            if not self._path.exists():
+                made.rename(self._path)
 
     def _connected(self, database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         connection = database.cursor()
